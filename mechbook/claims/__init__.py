@@ -1,0 +1,1 @@
+"""What the book claims, what a chapter measured, and whether the one bears out the other."""

@@ -1,0 +1,186 @@
+"""What a chapter calls to report a claim: measurements only, never a verdict.
+
+    report("ih.order", values=[{"W_O2": 60, "W_K2": 90, "W_K1": 220}, ...], seeds=[0, 1, 2, 3, 4], figure="fig-order")
+    report("laser.gsm8k", reason="no model with a base accuracy above 5% is at hand")
+
+The criterion is applied when the site is built. This module imports neither the list of claims nor the criteria, so
+that editing those re-executes no chapter.
+"""
+
+import html
+import math
+import numbers
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from IPython.display import display
+
+from mechbook import settings
+
+MIME = "application/vnd.mechbook.claim+json"
+
+Number = int | float
+Value = Number | dict[str, Number]
+
+
+def report(
+    id: str,
+    *,
+    values: Sequence[Any] | None = None,
+    seeds: Sequence[int] | None = None,
+    reason: str | None = None,
+    figure: str | None = None,
+) -> None:
+    """Display the measurement of one claim, in the form the site collects, beside a line for the reader.
+
+    The arguments and what is raised are those of `measurement`.
+    """
+    row = measurement(id, values=values, seeds=seeds, reason=reason, figure=figure)
+    display({MIME: row, "text/plain": as_text(row), "text/html": as_html(row)}, raw=True)
+
+
+def measurement(
+    id: str,
+    *,
+    values: Sequence[Any] | None = None,
+    seeds: Sequence[int] | None = None,
+    reason: str | None = None,
+    figure: str | None = None,
+) -> dict[str, Any]:
+    """Return what was measured for one claim: each seed's values, their mean and their sample standard deviation.
+
+    `values` holds one entry for each of `seeds`: a number, or a flat mapping of names to numbers with the same names for
+    every seed. With one seed the spread is None. `reason` says, instead, why the claim was not run. `figure` is the label
+    of the figure that shows it. Raises ValueError for anything else, and for a number that is not finite: a threshold
+    never reached is reported as the number of steps + 1.
+    """
+    if not re.fullmatch(r"[a-z]+\.[a-z0-9_]+", id):
+        raise ValueError(f"A claim's id is written like 'ih.order', not {id!r}.")
+    row: dict[str, Any] = {
+        "id": id,
+        "measured": None,
+        "spread": None,
+        "values": [],
+        "seeds": [],
+        "scale": settings.scale(),
+        "seed": settings.seed(),
+        "device": str(settings.device()),
+        "reason": reason,
+        "figure": figure,
+    }
+    if (values is None) == (reason is None):
+        raise ValueError(f"{id} is reported either with values or with the reason why it was not run.")
+    if values is None:
+        if seeds is not None or not str(reason).strip():
+            raise ValueError(f"{id}, not run, is reported with a reason in words and without seeds.")
+        return row
+    row["values"] = [_value(id, value) for value in values]
+    row["seeds"] = [_seed(id, seed) for seed in ([] if seeds is None else seeds)]
+    if not row["values"] or len(row["values"]) != len(row["seeds"]):
+        raise ValueError(
+            f"{id} has {len(row['values'])} values and {len(row['seeds'])} seeds, where each seed has one value."
+        )
+    if len(set(row["seeds"])) != len(row["seeds"]):
+        raise ValueError(f"{id} names a seed twice in {row['seeds']}.")
+    row["measured"], row["spread"] = _summary(id, row["values"])
+    return row
+
+
+def _seed(id: str, seed: Any) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
+        raise ValueError(f"{id} has the seed {seed!r}, where a seed is an integer.")
+    return int(seed)
+
+
+def _value(id: str, value: Any) -> Value:
+    if not isinstance(value, Mapping):
+        return _number(id, value)
+    if not value:
+        raise ValueError(f"{id} has an empty mapping among its values.")
+    return {_name(id, name): _number(f"{id}, {name}", number) for name, number in value.items()}
+
+
+def _name(id: str, name: Any) -> str:
+    if not isinstance(name, str):
+        raise ValueError(f"{id} names a value {name!r}, where names are strings.")
+    return name
+
+
+def _number(id: str, value: Any) -> Number:
+    # A 0-d tensor or array is a number to the chapter; `item` is how all of them give it.
+    number = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    if isinstance(number, bool) or not isinstance(number, numbers.Real):
+        raise ValueError(f"{id} has the value {value!r}, where a number or a flat mapping of numbers is wanted.")
+    if not math.isfinite(number):
+        raise ValueError(
+            f"{id} has the value {number}, which is not finite: report a step never reached as the number of steps + 1."
+        )
+    return int(number) if isinstance(number, numbers.Integral) else float(number)
+
+
+def _summary(id: str, values: list[Value]) -> tuple[Value, Value | None]:
+    """Return mean and sample standard deviation over seeds, of the shape of one seed's value."""
+    first = values[0]
+    if not isinstance(first, dict):
+        plain = [value for value in values if not isinstance(value, dict)]
+        if len(plain) != len(values):
+            raise ValueError(f"{id} mixes numbers and mappings among its values.")
+        return _mean_and_spread(plain)
+    columns: dict[str, list[Number]] = {name: [] for name in first}
+    for value in values:
+        if not isinstance(value, dict) or value.keys() != first.keys():
+            raise ValueError(f"{id} has not the same names in every seed's values: {sorted(first)} and {_names(value)}.")
+        for name, number in value.items():
+            columns[name].append(number)
+    summaries = {name: _mean_and_spread(column) for name, column in columns.items()}
+    means: dict[str, Number] = {name: mean for name, (mean, _) in summaries.items()}
+    spreads = {name: spread for name, (_, spread) in summaries.items() if spread is not None}
+    return means, spreads or None
+
+
+def _names(value: Value) -> list[str] | Number:
+    return sorted(value) if isinstance(value, dict) else value
+
+
+def _mean_and_spread(column: list[Number]) -> tuple[float, float | None]:
+    return statistics.fmean(column), statistics.stdev(column) if len(column) > 1 else None
+
+
+def format_number(number: Number | None) -> str:
+    """Return a number as the book prints measurements: three significant digits, whole steps whole, None as a dash."""
+    if number is None:
+        return "-"
+    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
+
+
+def _pairs(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    measured, spread = row["measured"], row["spread"]
+    named = measured if isinstance(measured, dict) else {"": measured}
+    spreads = spread if isinstance(spread, dict) else dict.fromkeys(named, spread)
+    return [
+        (name, format_number(mean) + ("" if spreads[name] is None else f" ± {format_number(spreads[name])}"))
+        for name, mean in named.items()
+    ]
+
+
+def _words(row: Mapping[str, Any]) -> str:
+    if row["reason"] is not None:
+        return f"not run: {row['reason']}"
+    parts = ", ".join(f"{name} {text}".strip() for name, text in _pairs(row))
+    count = len(row["seeds"])
+    return f"{parts} ({count} seed{'' if count == 1 else 's'}, {row['scale']} scale)"
+
+
+def as_text(row: Mapping[str, Any]) -> str:
+    """Return one line of plain text for a measurement."""
+    return f"Measured for {row['id']}: {_words(row)}"
+
+
+def as_html(row: Mapping[str, Any]) -> str:
+    """Return one paragraph of HTML for a measurement, every word of it escaped."""
+    id = html.escape(row["id"], quote=True)
+    return (
+        f'<p class="mechbook-claim" data-claim="{id}">Measured for <code>{id}</code>: {html.escape(_words(row))}</p>'
+    )
