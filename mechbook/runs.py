@@ -1,0 +1,161 @@
+"""Experiments on the bigram task by their settings, so that every page asking for the same run gets the same one."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from torch import Generator, Tensor, nn
+
+from mechbook import settings
+from mechbook.cache import cached, scratch
+from mechbook.data.bigrams import BigramBatch, BigramTask, sample, shakespeare_task
+from mechbook.models.fast import selected_logits
+from mechbook.models.simplified import SimplifiedConfig, SimplifiedTransformer
+from mechbook.models.vanilla import VanillaConfig, VanillaTransformer
+from mechbook.probes.recall import feed_forward_kl, recall_W_K1, recall_W_K2, recall_W_O2
+from mechbook.training import Probe, TrainingRun, TrainingSettings, train, use_threads
+
+_MODULES = ("mechbook.runs",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InductionRun:
+    """One training run on tiny Shakespeare's bigram task; equal settings are the same run.
+
+    T, K, triggers, outputs: the task (`shakespeare_task`); T is the model's too
+    seed_key: names this run's weights and data among the streams of `settings.generator`
+    probe_every: a probe step every so many updates, from 0 to the end, or `probe_steps` themselves
+    checkpoint_steps: where the whole model is kept
+    """
+
+    T: int
+    K: int
+    triggers: Literal["random", "frequent", "rare"] = "random"
+    outputs: Literal["uniform", "bigram"] = "uniform"
+    model: SimplifiedConfig | VanillaConfig
+    training: TrainingSettings
+    seed_key: tuple[int, ...]
+    probe_every: int | None = None
+    probe_steps: tuple[int, ...] = ()
+    checkpoint_steps: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        task = self.task()
+        if (self.model.T, self.model.N) != (task.T, task.N):
+            raise ValueError(
+                f"The model has T = {self.model.T}, N = {self.model.N}; the task's T = {task.T}, N = {task.N} must be the same."
+            )
+        if (self.probe_every is None) == (not self.probe_steps):
+            raise ValueError(
+                f"probe_every is {self.probe_every} and probe_steps is {self.probe_steps}; exactly one of them must be given."
+            )
+        if self.probe_every is not None and self.probe_every < 1:
+            raise ValueError(f"probe_every is {self.probe_every}; it must be 1 or more.")
+
+    def task(self) -> BigramTask:
+        """The data's distribution."""
+        return shakespeare_task(T=self.T, K=self.K, triggers=self.triggers, outputs=self.outputs)
+
+    def all_probe_steps(self) -> tuple[int, ...]:
+        """Every step at which the run is probed, the last always among those of `probe_every`."""
+        if self.probe_every is None:
+            return self.probe_steps
+        return tuple(sorted({*range(0, self.training.steps, self.probe_every), self.training.steps}))
+
+    def run(self) -> TrainingRun:
+        """The run, from the cache where it was made before; one that was interrupted goes on where it stopped.
+
+        On the device of the settings; the measurements and states returned are on the CPU.
+        """
+        use_threads()
+        key = self.key()
+        return TrainingRun(**cached(key, lambda: vars(self._train(key)), modules=_MODULES))
+
+    def key(self) -> dict[str, Any]:
+        """All that decides the run besides its code and the machine, as JSON values."""
+        kind = type(self.model).__name__
+        return {"run": asdict(self), "model": kind, "seed": settings.seed(), "task": self.task().fingerprint()}
+
+    def build(self) -> SimplifiedTransformer | VanillaTransformer:
+        """The model as it is before the first step, on the CPU."""
+        generator = settings.generator(*self.seed_key, 0)
+        if isinstance(self.model, SimplifiedConfig):
+            return SimplifiedTransformer(self.model, generator)
+        return VanillaTransformer(self.model, generator)
+
+    def _train(self, key: dict[str, Any]) -> TrainingRun:
+        device, task = settings.device(), self.task()
+        model = self.build().to(device)
+
+        def draw(generator: Generator) -> BigramBatch:
+            return sample(task, self.training.batch_size, generator, device)
+
+        path = scratch(key, modules=_MODULES)
+        run = train(
+            model,
+            draw,
+            self.training,
+            settings.generator(*self.seed_key, 1),
+            logits_at=_selected if self._is_fast() else None,
+            probes=standard_probes(model, task),
+            probe_steps=self.all_probe_steps(),
+            checkpoint_steps=self.checkpoint_steps,
+            state_path=path,
+        )
+        if path is not None:
+            path.unlink(missing_ok=True)
+        return run
+
+    def _is_fast(self) -> bool:
+        simplified = isinstance(self.model, SimplifiedConfig) and self.model.n_layers == 2
+        return simplified and self.training.loss_on == "in_context"
+
+
+def run_all(specs: Iterable[InductionRun]) -> list[TrainingRun]:
+    """The runs of `specs`, one after the other, in their order."""
+    return [spec.run() for spec in specs]
+
+
+def steps_to(run: TrainingRun, name: str, bar: float, *, op: Literal[">=", "<="] = ">=") -> int:
+    """The first probe step at which `name` is at least `bar` (at most, with "<="); one more than the last if never."""
+    if op not in (">=", "<="):
+        raise ValueError(f"op is {op!r}; it must be '>=' or '<='.")
+    if name not in run.values:
+        raise ValueError(f"The run has no value {name!r}; it has {', '.join(run.values)}.")
+    for step, value in zip(run.steps, run.values[name], strict=True):
+        if (value >= bar) if op == ">=" else (value <= bar):
+            return step
+    return run.steps[-1] + 1
+
+
+def standard_probes(model: nn.Module, task: BigramTask) -> dict[str, Probe]:
+    """The memory recalls of a model (Birth eq. 9, 10) under the names every chapter uses.
+
+    Two layers: "W_O2" over the vocabulary; "W_K2" over the tokens that can be triggers (all, or the fixed ones) and
+    "W_K2_weighted" by how often each is one. "W_K1" over all positions that have a predecessor, "W_K1_early" over those
+    of the first quarter, "W_K1_late" over the rest. "W_F_kl" where the model has a linear feed-forward.
+    """
+    if not isinstance(model, SimplifiedTransformer):
+        return {}
+    config = model.config
+    quarter = max(task.T // 4, 2)
+    probes: dict[str, Probe] = {
+        "W_K1": lambda m: recall_W_K1(m, (1, task.T)),
+        "W_K1_early": lambda m: recall_W_K1(m, (1, quarter)),
+        "W_K1_late": lambda m: recall_W_K1(m, (quarter, task.T)),
+    }
+    if config.n_layers == 2:
+        triggers = None if task.triggers is None else list(task.triggers)
+        weights = task.trigger_distribution if triggers is None else None
+        probes |= {
+            "W_O2": recall_W_O2,
+            "W_K2": lambda m: recall_W_K2(m, tokens=triggers),
+            "W_K2_weighted": lambda m: recall_W_K2(m, tokens=triggers, weights=weights),
+        }
+    if config.feed_forward != "none":
+        probes["W_F_kl"] = lambda m: feed_forward_kl(m.W_F, m.W_E, m.W_U, task.pi_b)
+    return probes
+
+
+def _selected(model: nn.Module, batch: BigramBatch, select: Tensor) -> Tensor:
+    return selected_logits(model, batch.inputs, select)
