@@ -13,7 +13,7 @@ CHAPTERS = range(1, 8)
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One figure, table, lemma or theorem that the book reproduces, and the criterion under which it holds, in words."""
+    """One figure, table, lemma or theorem that the book reproduces, and the criterion, in words, for it to hold."""
 
     id: str
     chapter: int

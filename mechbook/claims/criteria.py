@@ -87,7 +87,7 @@ class Measurement:
         return Check(label or key or "mean over seeds", statistics.fmean(column), op, bar, spread(column))
 
     def compare(self, left: str, op: str, right: str, factor: float = 1.0) -> Check:
-        """Return the check of one mean against `factor` times another; the spread is that of their paired difference."""
+        """Return the check of one mean against `factor` times another; the spread is their paired difference's."""
         scaled = [factor * number for number in self.per_seed(right)]
         gaps = [a - b for a, b in zip(self.per_seed(left), scaled, strict=True)]
         times = "" if factor == 1 else f"{factor:g} x "
@@ -98,7 +98,7 @@ class Measurement:
         return [b - a for a, b in zip(self.per_seed(smaller), self.per_seed(larger), strict=True)]
 
     def in_most_seeds(self, label: str, gaps: Sequence[float]) -> Check:
-        """Return the check that a gap is positive (a tie is not) in 4 of 5 seeds: four, and 80% where there are more."""
+        """Return the check that a gap is positive (a tie is not) in 4 of 5 seeds, in 80% where there are more."""
         return count_positive(label, gaps, max(4, -(-4 * len(gaps) // 5)))
 
     def in_every_seed(self, label: str, gaps: Sequence[float]) -> Check:

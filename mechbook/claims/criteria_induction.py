@@ -18,10 +18,10 @@ reached are the number of steps + 1; recalls, accuracies and attention masses ar
 | ih.early_positions | smallest_gap (first quarter's recall - the rest's, smallest over all probe steps), |
 | | fraction (of the probe steps, with a gap above 0) |
 | ih.global_first | kl_half, accuracy_half: steps to half the first KL, to accuracy 0.5 |
-| ih.trigger_effects | base_, few_, rare_, random_ accuracy: steps to 0.8; base_, few_, rare_ W_O2: steps to recall 0.9; |
-| | base_, random_ W_K2: steps to recall 0.6 |
-| ih.output_distribution | uu, ub, bu, bb: accuracy, trained/tested on uniform or bigram outputs; W_O2_u, W_O2_b, W_K2_u, |
-| | W_K2_b: recalls at the end |
+| ih.trigger_effects | base_accuracy, few_accuracy, rare_accuracy, random_accuracy: steps to 0.8; base_W_O2, few_W_O2, |
+| | rare_W_O2: steps to recall 0.9; base_W_K2, random_W_K2: steps to recall 0.6 |
+| ih.output_distribution | uu, ub, bu, bb: accuracy, trained/tested on uniform or bigram outputs; |
+| | W_O2_u, W_O2_b, W_K2_u, W_K2_b: recalls at the end |
 | ih.wf_competition | minimum, late (last tenth's mean) of KL(W_F, pi_b); ratio: late / minimum |
 | ih.memory_maps | W_O2_separation (off-diagonal standard deviations), W_K2_correlation, W_K2_low95, W_K1_correlation, |
 | | W_K1_low95 (lower ends of 95% intervals) |
@@ -30,8 +30,8 @@ reached are the number of steps + 1; recalls, accuracies and attention masses ar
 | ih.multi_head | top, second (previous-token masses of layer 1's heads), induction_heads (heads of layer 2 whose |
 | | induction mass is above half of the largest) |
 
-A criterion is applied to the mean over seeds unless its row counts seeds; a tie is not an order. At least 3 seeds, and 5
-where seeds are counted. Where two means are compared, the spread is that of their difference, seed by seed.
+A criterion is applied to the mean over seeds unless its row counts seeds; a tie is not an order. At least 3 seeds, and
+5 where seeds are counted. Where two means are compared, the spread is that of their difference, seed by seed.
 """
 
 from collections.abc import Callable
@@ -121,7 +121,7 @@ def order(m: Measurement) -> list[Check]:
 
 @on_count("ih.joint_faster", "recall_W_K2", "recall_W_K1", "steps_joint", *FROZEN)
 def joint_faster(m: Measurement) -> list[Check]:
-    """Recall of W_K2 (W_K1 frozen) > of W_K1 (W_K2 frozen); joint training before all four others; 4 of 5 seeds each."""
+    """Recall of W_K2 (W_K1 frozen) > of W_K1 (W_K2 frozen); joint training before all others; each in 4 of 5 seeds."""
     first = [min(gaps) for gaps in zip(*(m.gaps("steps_joint", key) for key in FROZEN), strict=True)]
     return [
         m.in_most_seeds("recall_W_K2 > recall_W_K1", m.gaps("recall_W_K1", "recall_W_K2")),

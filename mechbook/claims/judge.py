@@ -27,9 +27,9 @@ def judge(
     """Return one row for every claim of the list, in its order, and the problems, one sentence each.
 
     `reports` are measurements as chapters displayed them, each with the "page" and "anchor" it stands at;
-    `chapters_in_toc` are the numbers of the chapters in the table of contents. A row has: id, chapter, source, statement,
-    paper, criterion, measured, spread, values, seeds, scale, seed, device, held, marginal, status, reason, note, page,
-    anchor, figure, checks. `note` tells of a difference from the committed record that is no problem.
+    `chapters_in_toc` are the numbers of the chapters in the table of contents. A row has: id, chapter, source,
+    statement, paper, criterion, measured, spread, values, seeds, scale, seed, device, held, marginal, status, reason,
+    note, page, anchor, figure, checks. `note` tells of a difference from the committed record that is no problem.
 
     Problems: a claim missing, reported twice, unknown, measured without a criterion function or not as its criterion
     reads it; one that held in the committed record at this scale and does not, at seed 0 on the CPU.

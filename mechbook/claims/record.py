@@ -47,8 +47,8 @@ def update(record: Record, rows: Sequence[dict[str, Any]]) -> Record:
             raise ValueError("claims.json has a row without id, held, scale, seed or device.")
         if row["seed"] != 0 or row["device"] != "cpu":
             raise ValueError(
-                f"{row['id']} was measured at seed {row['seed']} on {row['device']}, where the record holds what seed 0 "
-                "on cpu gave."
+                f"{row['id']} was measured at seed {row['seed']} on {row['device']}, where the record holds "
+                "what seed 0 on cpu gave."
             )
         if row["scale"] not in SCALES or not (row["held"] is None or isinstance(row["held"], bool)):
             raise ValueError(f"{row['id']} has scale {row['scale']!r} and held {row['held']!r}, which no record holds.")

@@ -51,10 +51,10 @@ def measurement(
 ) -> dict[str, Any]:
     """Return what was measured for one claim: each seed's values, their mean and their sample standard deviation.
 
-    `values` holds one entry for each of `seeds`: a number, or a flat mapping of names to numbers with the same names for
-    every seed. With one seed the spread is None. `reason` says, instead, why the claim was not run. `figure` is the label
-    of the figure that shows it. Raises ValueError for anything else, and for a number that is not finite: a threshold
-    never reached is reported as the number of steps + 1.
+    `values` holds one entry for each of `seeds`: a number, or a flat mapping of names to numbers with the same names
+    for every seed. With one seed the spread is None. `reason` says, instead, why the claim was not run. `figure` is the
+    label of the figure that shows it. Raises ValueError for anything else, and for a number that is not finite: a
+    threshold never reached is reported as the number of steps + 1.
     """
     if not re.fullmatch(r"[a-z]+\.[a-z0-9_]+", id):
         raise ValueError(f"A claim's id is written like 'ih.order', not {id!r}.")
@@ -131,7 +131,7 @@ def _summary(id: str, values: list[Value]) -> tuple[Value, Value | None]:
     columns: dict[str, list[Number]] = {name: [] for name in first}
     for value in values:
         if not isinstance(value, dict) or value.keys() != first.keys():
-            raise ValueError(f"{id} has not the same names in every seed's values: {sorted(first)} and {_names(value)}.")
+            raise ValueError(f"{id} names {sorted(first)} for one seed and {_names(value)} for another.")
         for name, number in value.items():
             columns[name].append(number)
     summaries = {name: _mean_and_spread(column) for name, column in columns.items()}
@@ -181,6 +181,4 @@ def as_text(row: Mapping[str, Any]) -> str:
 def as_html(row: Mapping[str, Any]) -> str:
     """Return one paragraph of HTML for a measurement, every word of it escaped."""
     id = html.escape(row["id"], quote=True)
-    return (
-        f'<p class="mechbook-claim" data-claim="{id}">Measured for <code>{id}</code>: {html.escape(_words(row))}</p>'
-    )
+    return f'<p class="mechbook-claim" data-claim="{id}">Measured for <code>{id}</code>: {html.escape(_words(row))}</p>'
