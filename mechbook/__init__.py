@@ -1,0 +1,1 @@
+"""How transformers store facts: data, models, probes and claims of an executable book."""

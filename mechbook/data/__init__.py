@@ -1,0 +1,1 @@
+"""Tasks: each samples whole batches of sequences from a generator."""
