@@ -19,6 +19,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
+# The most labels along an axis that are set in one line and in full size.
+CROWDED = 32
+
 Dashes = tuple[float, ...]
 
 
@@ -189,6 +192,7 @@ def heat_map(
     value_name: str | None = None,
     limits: tuple[float, float] | None = None,
     diverging: bool = False,
+    colours: str = "cividis",
 ) -> Any:
     """Draw a matrix with its row 0 at the top; return the image.
 
@@ -204,7 +208,7 @@ def heat_map(
         limits = (-reach, reach)
     low, high = limits or (None, None)
     image = ax.imshow(
-        values, cmap="PuOr_r" if diverging else "cividis", vmin=low, vmax=high, aspect="auto", interpolation="nearest"
+        values, cmap="PuOr_r" if diverging else colours, vmin=low, vmax=high, aspect="auto", interpolation="nearest"
     )
     ax.grid(False)
     ax.set_xlabel(x_name)
@@ -214,7 +218,12 @@ def heat_map(
             continue
         if len(labels) != size:
             raise ValueError(f"There are {len(labels)} labels for {size} rows or columns.")
-        axis.set_ticks(range(size), [token_label(label) for label in labels], fontsize=9 if size <= 24 else 6)
+        words = [token_label(label) for label in labels]
+        if size > CROWDED:
+            # Every other label steps outwards, or neighbours would run into one another.
+            step = "\n{}" if axis is ax.xaxis else "{}    "
+            words = [step.format(word) if i % 2 else word for i, word in enumerate(words)]
+        axis.set_ticks(range(size), words, fontsize=6.5 if size > CROWDED else 9)
         axis.set_tick_params(length=0)
     if value_name is not None:
         bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.02)
@@ -231,14 +240,26 @@ def attention_map(
     boxes: Mapping[str, Sequence[tuple[int, int]]] | None = None,
     value_name: str | None = None,
 ) -> Any:
-    """Draw one head's attention, (query, key): a row for each query, the keys after it left white; return the image.
+    """Draw one head's attention, (query, key): a row for each query, the keys after it left tinted; return the image.
 
+    Mass runs from white to black, so that role colours, mid-tones all, show on any cell.
     `boxes` maps a role to the (query, key) cells to frame in its colour and line. Raises ValueError as `heat_map`.
     """
     values = np.asarray(attention, dtype=float)
     if values.ndim == 2:
         values = np.where(np.tril(np.ones(values.shape, dtype=bool)), values, np.nan)
-    image = heat_map(ax, values, tokens, tokens, x_name="key", y_name="query", value_name=value_name, limits=(0.0, 1.0))
+    image = heat_map(
+        ax,
+        values,
+        tokens,
+        tokens,
+        x_name="key",
+        y_name="query",
+        value_name=value_name,
+        limits=(0.0, 1.0),
+        colours="Greys",
+    )
+    ax.set_facecolor("#e8edf5")
     ax.set_aspect("equal")
     for role, cells in (boxes or {}).items():
         style = style_of(role)
