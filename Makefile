@@ -1,0 +1,77 @@
+# Everything the book needs, from nothing: `make help` lists the targets.
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8000
+WORKERS ?= 2
+THREADS ?= 1
+export MECHBOOK_THREADS = $(THREADS)
+
+# An activated environment, or modules of the user's, must not leak into the build.
+unexport PYTHONHOME PYTHONPATH
+
+PY := $(VENV)/bin/python
+# The environment is ready for these pins, in this folder (an installed package knows its path).
+KEY := $(shell (pwd; cat requirements.txt pyproject.toml) | cksum | cut -d ' ' -f 1)
+READY := $(VENV)/.ready-$(KEY)
+LAB := $(VENV)/.lab-$(KEY)-$(shell cksum < requirements-lab.txt | cut -d ' ' -f 1)
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lint check-site serve lab sync bench clean
+.NOTPARALLEL:
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F '|' '{ printf "make %-11s %s\n", $$1, $$2 }'
+	@echo "Settings: MECHBOOK_SCALE=laptop|paper  MECHBOOK_SEED=0  MECHBOOK_DEVICE=cpu  MECHBOOK_FRESH=1  WORKERS=2  THREADS=1  PYTHON=python3  PORT=8000"
+
+# A misspelt setting is one line and nothing done: make stops here, before the recipe's first command runs.
+refuse = $(if $(1),$(error $(1)))
+check_settings = $(call refuse,$(shell $(PY) -m mechbook.site.build --check))
+
+book: $(READY)  ## execute the chapters and build the site into _build/html
+	$(check_settings)@$(PY) -m mechbook.site.build --workers $(WORKERS)
+
+test: $(READY)  ## run the unit tests
+	@$(PY) -m pytest --ignore tests/site
+
+lint: $(READY)  ## check style and types
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+
+check-site: $(READY)  ## check every page of the built site
+	@$(PY) -m pytest tests/site
+
+serve: $(READY)  ## show the built site on this machine
+	@test -e _build/html/index.html || { echo "There is no site yet: run make book first." >&2; exit 1; }
+	@echo "http://localhost:$(PORT) (Ctrl-C stops it)"
+	@$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+lab: $(LAB)  ## open the chapters in JupyterLab
+	@$(PY) -m jupyterlab --notebook-dir book
+
+sync: $(READY)  ## write each chapter's .ipynb from its .md
+	@$(PY) -m mechbook.site.pair book
+
+bench: $(READY)  ## run every chapter anew and print its time
+	$(check_settings)@$(PY) -m mechbook.site.execute --workers $(WORKERS) --fresh
+
+clean:  ## remove the site, the execution cache and trained runs (the environment stays)
+	rm -rf _build _cache .pytest_cache .mypy_cache .ruff_cache mechbook.egg-info
+	@if [ -d $(VENV) ]; then echo "$(VENV) is kept: remove it with rm -r $(VENV)"; fi
+
+# An install that was interrupted is started over: pip would take a half-copied package for a whole one.
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "mechbook needs Python 3.11 or newer, and '$(PYTHON)' is not one: name one with make PYTHON=..." >&2; exit 1; }
+	@if [ -e $(VENV)/.installing ] || ! $(PY) -m pip --version >/dev/null 2>&1; then \
+	  echo "Making the environment $(VENV) ..."; $(PYTHON) -m venv --clear $(VENV); fi
+	@touch $(VENV)/.installing
+	@echo "Installing requirements.txt into $(VENV) ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@rm -f $(VENV)/.installing $(VENV)/.ready-*
+	@touch $@
+
+$(LAB): $(READY) requirements-lab.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-lab.txt
+	@rm -f $(VENV)/.lab-*
+	@touch $@

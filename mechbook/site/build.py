@@ -1,0 +1,118 @@
+"""Build the site: check the settings, execute what changed, write every page.
+
+    python -m mechbook.site.build [--workers 2] [--threads 1] [--fresh] [--check]
+
+With --check only the settings are looked at, and what is wrong with them is printed. Exit codes: 2 a setting, 1 a
+chapter or a page, 130 an interruption, 0 a whole site.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import time
+import warnings
+from pathlib import Path
+
+from mechbook import settings
+from mechbook.closure import PACKAGE
+
+REDIRECT = '<!doctype html><title>{0}</title><meta http-equiv="refresh" content="0; url={0}"><a href="{0}">{0}</a>\n'
+
+
+def wrong_setting() -> str | None:
+    """What is wrong with the settings in the environment, in one sentence, or None."""
+    try:
+        settings.scale(), settings.seed(), settings.device()
+    except ValueError as error:
+        return str(error)
+    threads = os.environ.get("MECHBOOK_THREADS", "1")
+    if not (threads.isascii() and threads.isdecimal() and int(threads) > 0):
+        return f"MECHBOOK_THREADS is {threads!r}; it must be a whole number >= 1."
+    return None
+
+
+def write_site(root: Path) -> int:
+    """Write every page of the book in `root` from the executed chapters; return Sphinx's status, 1 after any warning.
+
+    The doctrees go first: with those of an earlier build a page that failed would pass unread.
+    """
+    from sphinx.application import Sphinx
+    from sphinx.cmd.build import handle_exception
+    from sphinx.errors import SphinxError
+    from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+    from mechbook.site.configuration import sphinx_config
+    from mechbook.site.notebooks import pages
+
+    build = root / "_build"
+    html = build / "html"
+    shutil.rmtree(build / ".doctrees", ignore_errors=True)
+    config = sphinx_config(root)
+    # It looks at every object there is, and one of torch's answers with a notice of its own deprecation.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="sphinx_external_toc")
+    # Jupyter Book's own entry point adds nothing for HTML but a closing box in place of the exit code.
+    with patch_docutils(None), docutils_namespace():
+        try:
+            app = Sphinx(
+                srcdir=root,
+                confdir=None,
+                outdir=html,
+                doctreedir=build / ".doctrees",
+                buildername="html",
+                confoverrides=config,
+                status=None,
+                warning=sys.stderr,
+                warningiserror=True,
+                keep_going=True,
+            )
+            app.build()
+        except SphinxError as error:
+            print(f"{error.category}: {error}", file=sys.stderr)
+            return 1
+    first = f"{pages(root)[0]}.html"
+    if first != "index.html":
+        (html / "index.html").write_text(REDIRECT.format(first), encoding="utf-8")
+    return app.statuscode
+
+
+def main() -> int:
+    """Build the book this package lies in."""
+    root = PACKAGE.parent
+    started = time.perf_counter()
+    parser = argparse.ArgumentParser(description="Build the site.")
+    parser.add_argument("--check", action="store_true", help="print what is wrong with the settings, and stop")
+    if "--check" in sys.argv:
+        print(wrong_setting() or "", end="")
+        return 0
+    if refusal := wrong_setting():
+        print(refusal, file=sys.stderr)
+        return 2
+    from mechbook.site.execute import add_arguments, execute, set_threads
+
+    add_arguments(parser)
+    arguments = parser.parse_args()
+    set_threads(arguments.threads)
+    (root / "_build" / "html" / "claims.json").unlink(missing_ok=True)
+    try:
+        seconds = execute(root, workers=arguments.workers, fresh=arguments.fresh)
+    except (RuntimeError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted; the chapters that were done are kept.", file=sys.stderr)
+        return 130
+    executed = time.perf_counter() - started
+    status = write_site(root)
+    total = time.perf_counter() - started
+    ran = sum(second > 0 for second in seconds.values())
+    print(f"{ran} of {len(seconds)} chapters executed, {executed:.1f} s; pages {total - executed:.1f} s; total {total:.1f} s.")
+    if status:
+        print("The site is written to _build/html, with the problems above.", file=sys.stderr)
+    else:
+        print("The site is _build/html/index.html; make serve shows it.")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""What the site shows of the claims: a card in place of each report, and the scorecard with a row for every claim."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from docutils import nodes
+from sphinx.writers.html5 import HTML5Translator
+
+from mechbook.claims.report import format_number
+
+Row = Mapping[str, Any]
+Link = Callable[[str, str | None], str]
+
+WORDS = {
+    "held": "held",
+    "failed": "did not hold",
+    "not run": "not run",
+    "missing": "missing: its chapter does not report it",
+    "chapter not written yet": "chapter not written yet",
+}
+COLUMNS = ("Claim", "Statement", "Paper", "Measured", "Holds when", "Verdict")
+
+
+class ScrollBox(nodes.General, nodes.Element):
+    """A box in which a wide table scrolls by itself, also with the keyboard."""
+
+
+def visit_scroll_box(translator: HTML5Translator, node: ScrollBox) -> None:
+    """Open the box."""
+    translator.body.append(
+        translator.starttag(
+            node, "div", CLASS="mb-scroll", tabindex="0", role="region", **{"aria-label": node["label"]}
+        )
+    )
+
+
+def depart_scroll_box(translator: HTML5Translator, node: ScrollBox) -> None:
+    """Close the box."""
+    translator.body.append("</div>\n")
+
+
+def card_anchor(id: str) -> str:
+    """The anchor of the card on the chapter's page."""
+    return "claim-" + nodes.make_id(id)
+
+
+def row_anchor(id: str) -> str:
+    """The anchor of the claim's row on the scorecard."""
+    return "row-" + nodes.make_id(id)
+
+
+def verdict(row: Row) -> str:
+    """The verdict in words, with "marginal" where the mean lies within two spreads of its bar."""
+    words = WORDS[row["status"]]
+    if row["status"] == "not run" and row["reason"]:
+        words += f": {row['reason']}"
+    return words + (", marginally" if row["marginal"] else "")
+
+
+def measured(row: Row) -> str:
+    """The measurement with its spread and the number of seeds: "0.98 ± 0.01 (5 seeds)"."""
+    if row["measured"] is None:
+        return "–"
+    mean, spread = row["measured"], row["spread"]
+    named = mean if isinstance(mean, Mapping) else {"": mean}
+    spreads = spread if isinstance(spread, Mapping) else dict.fromkeys(named, spread)
+    parts = [
+        f"{name} {format_number(value)}".strip()
+        + ("" if spreads.get(name) is None else f" ± {format_number(spreads[name])}")
+        for name, value in named.items()
+    ]
+    count = len(row["seeds"])
+    return f"{'; '.join(parts)} ({count} seed{'' if count == 1 else 's'})"
+
+
+def css_class(row: Row) -> str:
+    """The class that colours a row or card."""
+    return "mb-" + row["status"].replace(" ", "-")
+
+
+def card(row: Row, to_scorecard: str | None) -> nodes.Element:
+    """The card of one reported claim."""
+    classes = ["mb-claim", css_class(row)] + (["mb-marginal"] if row["marginal"] else [])
+    head = nodes.paragraph("", "", nodes.strong("", f"Claim {row['id']}: {verdict(row)}"), classes=["mb-verdict"])
+    body = nodes.paragraph("", row["statement"], classes=["mb-statement"])
+    facts = nodes.definition_list(classes=["mb-facts"])
+    for name, text in (
+        ("Paper", f"{row['paper']} ({row['source']})"),
+        ("Measured", measured(row)),
+        ("Holds when", row["criterion"]),
+    ):
+        facts += nodes.definition_list_item(
+            "", nodes.term("", name), nodes.definition("", nodes.paragraph("", text))
+        )
+    box = nodes.container("", head, body, facts, classes=classes, ids=[card_anchor(row["id"])])
+    if to_scorecard is not None:
+        link = nodes.reference("", "on the scorecard", refuri=to_scorecard, internal=True)
+        box += nodes.paragraph("", "", link, classes=["mb-link"])
+    return box
+
+
+def unknown_card(id: str) -> nodes.Element:
+    """The card of a report whose claim is not in the list."""
+    text = nodes.strong("", f"Claim {id} is not in the list of claims")
+    return nodes.container("", nodes.paragraph("", "", text), classes=["mb-claim", "mb-missing"])
+
+
+def counts(rows: Sequence[Row]) -> str:
+    """The scorecard in a sentence."""
+    number = {status: sum(row["status"] == status for row in rows) for status in WORDS}
+    reported = number["held"] + number["failed"] + number["not run"]
+    marginal = sum(bool(row["marginal"]) for row in rows)
+    return (
+        f"Of {len(rows)} claims {reported} are reported: {number['held']} held, {number['failed']} did not hold, "
+        f"{number['not run']} not run; {marginal} of the verdicts {'is' if marginal == 1 else 'are'} marginal. "
+        f"{number['missing']} missing; {number['chapter not written yet']} belong to chapters not written yet."
+    )
+
+
+def scorecard(rows: Sequence[Row], link: Link) -> list[nodes.Element]:
+    """The counts, then a section with one table for each chapter. `link` gives the address of a page and anchor."""
+    shown: list[nodes.Element] = [nodes.paragraph("", counts(rows), classes=["mb-counts"])]
+    for chapter in sorted({row["chapter"] for row in rows}):
+        section = nodes.section("", nodes.title("", f"Chapter {chapter}"), ids=[f"chapter-{chapter}"])
+        section += _table([row for row in rows if row["chapter"] == chapter], f"Claims of chapter {chapter}", link)
+        shown.append(section)
+    return shown
+
+
+def _table(rows: Sequence[Row], label: str, link: Link) -> ScrollBox:
+    group = nodes.tgroup("", cols=len(COLUMNS))
+    group += [nodes.colspec(colwidth=1, stub=int(index == 0)) for index in range(len(COLUMNS))]
+    head = nodes.row("", *[nodes.entry("", nodes.paragraph("", name)) for name in COLUMNS])
+    group += nodes.thead("", head)
+    body = nodes.tbody()
+    for row in rows:
+        body += nodes.row(
+            "",
+            nodes.entry("", nodes.paragraph("", "", nodes.literal("", row["id"]))),
+            nodes.entry("", nodes.paragraph("", f"{row['statement']} ({row['source']})")),
+            nodes.entry("", nodes.paragraph("", row["paper"])),
+            nodes.entry("", nodes.paragraph("", measured(row))),
+            nodes.entry("", nodes.paragraph("", row["criterion"])),
+            nodes.entry("", *_verdict(row, link)),
+            ids=[row_anchor(row["id"])],
+            classes=[css_class(row)],
+        )
+    group += body
+    box = ScrollBox("", nodes.table("", group, classes=["mb-scorecard"]), label=label)
+    return box
+
+
+def _verdict(row: Row, link: Link) -> list[nodes.Element]:
+    shown: list[nodes.Element] = [nodes.paragraph("", "", nodes.strong("", verdict(row)))]
+    if row.get("note"):
+        shown.append(nodes.paragraph("", row["note"]))
+    if row["page"]:
+        links = nodes.paragraph("", "", nodes.reference("", "report", refuri=link(row["page"], row["anchor"])))
+        if row["figure"]:
+            links += [nodes.Text(", "), nodes.reference("", "figure", refuri=link(row["page"], row["figure"]))]
+        shown.append(links)
+    return shown
