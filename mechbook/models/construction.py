@@ -11,9 +11,6 @@ from torch import Tensor
 from mechbook.models.embeddings import orthonormal_embeddings, random_embeddings
 from mechbook.models.simplified import FeedForward, SimplifiedConfig, SimplifiedTransformer
 
-# What log pi_b is cut off at: counts hold pairs that never occur, whose logarithm is no number a matrix can store.
-SMALLEST_PROBABILITY = 1e-6
-
 
 def induction_head(
     N: int,
@@ -26,6 +23,7 @@ def induction_head(
     pi_b: Float[Tensor, "N N"] | None = None,
     feed_forward: FeedForward = "none",
     embeddings: Literal["random", "orthonormal"] = "random",
+    smallest_probability: float = 1e-3,
 ) -> SimplifiedTransformer:
     """Return a two-layer model that solves the bigram task without training (Birth eq. 7 and 8).
 
@@ -37,7 +35,8 @@ def induction_head(
         W_F  = sum_{i not in Q, j} log pi_b(j | i) w_U(j) w_E(i)^T
 
     so s_1 and s_2 are the gaps of attention scores (after the model's 1/sqrt(d)), s_3 that of the logits.
-    W_F's rows are centred over j, which changes no softmax and leaves less crosstalk; pi_b is cut off at 1e-6.
+    W_F is that of `bigram_memory`. After layer 2 it also reads what layer 2 wrote, which random embeddings do not survive;
+    orthonormal ones do, and either do when it reads the stream before attention.
     Random triggers: pass every token that pi_q can draw; W_F then holds nothing. For a W_F that knows every
     row, pass `pi_b` with the triggers of interest.
     A trigger at the very first position has no predecessor: that position attends to itself, stores its own token as
@@ -74,15 +73,27 @@ def induction_head(
         model.W_K2.copy_(scale_K2 * math.sqrt(d) * chosen.T @ (chosen @ model.W_V1.T @ model.W_O1.T))
         model.W_O2.copy_(scale_O2 * W_U.T @ (W_E @ model.W_V2.T))
         if pi_b is not None:
-            model.W_F.copy_(bigram_memory(W_E, W_U, pi_b, leave_out=triggers))
+            model.W_F.copy_(bigram_memory(W_E, W_U, pi_b, leave_out=triggers, smallest_probability=smallest_probability))
     return model
 
 
 def bigram_memory(
-    W_E: Float[Tensor, "N d"], W_U: Float[Tensor, "N d"], pi_b: Float[Tensor, "N N"], *, leave_out: Sequence[int] = ()
+    W_E: Float[Tensor, "N d"],
+    W_U: Float[Tensor, "N d"],
+    pi_b: Float[Tensor, "N N"],
+    *,
+    leave_out: Sequence[int] = (),
+    smallest_probability: float = 1e-3,
 ) -> Float[Tensor, "d d"]:
-    """Return W_F = sum_{i, j} log pi_b(j | i) w_U(j) w_E(i)^T without the rows `leave_out` (Birth eq. 8), rows centred."""
-    logarithm = pi_b.clamp(min=SMALLEST_PROBABILITY).log()
+    """Return W_F = sum_{i, j} log pi_b(j | i) w_U(j) w_E(i)^T without the rows i of `leave_out` (Birth eq. 8).
+
+    Pairs that never occur have no logarithm, and very rare ones a large one that drowns the others in crosstalk: what
+    is below `smallest_probability` is raised to it. Rows are centred over j, which changes no softmax and leaves less
+    crosstalk. Raises ValueError when smallest_probability is outside (0, 1).
+    """
+    if not 0 < smallest_probability < 1:
+        raise ValueError(f"smallest_probability is {smallest_probability}; it must be between 0 and 1.")
+    logarithm = pi_b.clamp(min=smallest_probability).log()
     logarithm = logarithm - logarithm.mean(1, keepdim=True)
     logarithm[list(leave_out)] = 0.0
     return W_U.T @ logarithm.T.to(W_U) @ W_E

@@ -1,13 +1,15 @@
 """The simplified transformer's logits at selected positions only, at a fraction of the plain forward's cost.
 
-Four savings, none of which changes a number beyond rounding:
+Five savings, none of which changes a number beyond rounding:
 
 - W_E and P never change, so keys and values of layer 1 are read from tables of N + T rows; their gradients are
   gathered there too, and W_K1 meets N + T vectors instead of B T.
 - The half of layer 1's causal scores that is never used is mostly not computed.
-- Layer 2 has queries at selected positions only. W_K2 is applied to those queries, W_O2 W_V2 to their results.
+- Layer 2 has queries at selected positions only. W_K2 is applied to those queries, and what follows layer 2 is folded
+  into two maps to the N logits.
 - Sequences are sorted by their number of selected positions and padded in groups, because some sequence always has
   nearly all of its positions selected (a trigger whose output is itself).
+- Both layers of a group are computed before the next group, while its scores are in cache.
 """
 
 import math
@@ -16,8 +18,14 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from mechbook.models.simplified import SimplifiedTransformer
+
+# Scores of layer 1 computed together, in numbers: 1 MB of float32, which is still in cache when next read.
+GROUP_SCORES = 262_144
+# Queries of layer 1 that share a range of keys: smaller skips more of the unused half, larger multiplies faster.
+QUERY_BLOCK = 64
 
 
 def selected_logits(
@@ -26,159 +34,153 @@ def selected_logits(
     """Return `model(z)[select]`, and the same gradients, for a two-layer model with frozen embeddings.
 
     The result's shape depends on the values of `select`, so this, unlike the plain forward, cannot run on torch's
-    "meta" device and waits for the device once a call.
+    "meta" device, and it waits for the device once a call. Gradients of gradients are not available.
     Raises ValueError for a one-layer model, trained embeddings or more positions than the model has.
     """
     _check(model, z)
-    T, d = z.shape[1], model.config.d
-    n_tokens = len(model.W_E)
+    T, d, N = z.shape[1], model.config.d, len(model.W_E)
     counts = select.sum(1)
     order = torch.argsort(counts)
-    sizes = counts[order].tolist()
-    skipped = sum(1 for size in sizes if size == 0)
-    order, sizes = order[skipped:], sizes[skipped:]
-    z_sorted = z[order]
+    order = order[counts[order] > 0]
+    z = z[order]
+    sequence, position = select[order].nonzero(as_tuple=True)
 
     rows = torch.cat([model.W_E, model.P[:T]])
-    x = _Layer1.apply(z_sorted, rows, rows @ model.W_K1.T, rows @ model.W_V1.T @ model.W_O1.T, n_tokens)
+    keys = rows @ (model.W_K1.T / math.sqrt(d))
+    values = rows @ (model.W_O1 @ model.W_V1).T
+    own, mixed = _TwoLayers.apply(z, sequence, position, counts[order], rows, keys, values, model.W_K2 / math.sqrt(d))
 
-    # of the selected positions, in sorted order: sequence, position
-    sequence, position = select[order].nonzero(as_tuple=True)
-    groups = _groups(sizes)
-    mixed, own = [], []
-    first = 0
-    for stream, group in zip(x.split([len(group) for group in groups]), groups, strict=True):
-        total, width = sum(group), group[-1]
-        here = slice(first, first + total)
-        first += total
-        # slot of each selected position in the padded (sequence, width) grid
-        lengths = torch.tensor(group, device=z.device)
-        slot = torch.arange(width, device=z.device) < lengths.unsqueeze(1)
-        query_position = torch.zeros(len(group), width, dtype=torch.int64, device=z.device)
-        query_position[slot] = position[here]
-        flat = query_position + torch.arange(len(group), device=z.device).unsqueeze(1) * T
-        queries = stream.flatten(0, 1).index_select(0, flat.view(-1))
-        scores = (queries @ (model.W_K2 / math.sqrt(d))).view(len(group), width, d) @ stream.transpose(1, 2)
-        future = torch.arange(T, device=z.device) > query_position.unsqueeze(-1)
-        attention = scores.masked_fill(future, float("-inf")).softmax(-1)
-        valid = slot.view(-1).nonzero().squeeze(1)
-        mixed.append((attention @ stream).view(-1, d).index_select(0, valid))
-        own.append(queries.index_select(0, valid))
-    if not groups:
-        return x.new_zeros(0, n_tokens)
-    out = torch.cat(own) + torch.cat(mixed) @ model.W_V2.T @ model.W_O2.T
+    unembed = model.W_U
     if model.config.feed_forward == "after_layer_2":
-        out = out + out @ model.W_F.T
-    elif model.config.feed_forward == "before_attention":
-        table = rows @ model.W_F.T
-        out = out + table[z_sorted[sequence, position]] + table[n_tokens + position]
-    logits = out @ model.W_U.T
+        unembed = unembed + unembed @ model.W_F
+    logits = own @ unembed.T + mixed @ (unembed @ model.W_O2 @ model.W_V2).T
+    if model.config.feed_forward == "before_attention":
+        table = rows @ (model.W_U @ model.W_F).T
+        logits = logits + table[z[sequence, position]] + table[N + position]
     # back to the order of the caller's mask: by sequence, then by position
-    back = torch.argsort(order[sequence] * T + position)
-    return logits[back]
+    return logits[torch.argsort(order[sequence] * T + position)]
 
 
-class _Layer1(torch.autograd.Function):
-    """Layer 1's stream x_t + sum_s a_ts v_s from tables of the frozen rows, their keys and their values.
+class _TwoLayers(torch.autograd.Function):
+    """Both attention layers: x_t, the stream after layer 1, and sum_s a_ts x_s of layer 2, at the selected t.
 
-    Row z of a table belongs to token z, row n_tokens + t to position t; a vector is the sum of the two.
+    A table's row z belongs to token z and its row N + t to position t; the vector at t is the sum of the two. `rows` are the
+    embeddings, `keys` and `values` what layer 1 makes of them, the scales included; `W` maps layer 2's keys.
+    Selected positions are listed by sequence; sequences come in increasing order of how many they have (`counts`).
     """
 
     @staticmethod
     def forward(
-        ctx: Any, z: Tensor, rows: Tensor, keys: Tensor, values: Tensor, n_tokens: int
-    ) -> Tensor:
-        B, T = z.shape
-        d = rows.shape[1]
-        scale = 1.0 / math.sqrt(d)
-        out = torch.empty(B, T, d, dtype=rows.dtype, device=rows.device)
-        needed = ctx.needs_input_grad[2] or ctx.needs_input_grad[3]
-        saved: list[list[Tensor]] = []
-        for part in _parts(B, T):
-            x, key, value = (_look_up(table, z[part], n_tokens) for table in (rows, keys, values))
-            maps = []
+        ctx: Any,
+        z: Tensor,
+        sequence: Tensor,
+        position: Tensor,
+        counts: Tensor,
+        rows: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        W: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        T, d = z.shape[1], rows.shape[1]
+        own, mixed = rows.new_empty(len(sequence), d), rows.new_empty(len(sequence), d)
+        slot = torch.arange(len(sequence), device=z.device) - (counts.cumsum(0) - counts)[sequence]
+        steps = torch.arange(T, device=z.device)
+        future = steps > steps.unsqueeze(1)
+        ctx.groups = []
+        for some, chosen, width in _groups(counts.tolist(), T):
+            z_here = z[some]
+            x0, key, value = (_look_up(table, z_here) for table in (rows, keys, values))
+            x, maps = torch.empty_like(x0), []
             for start, stop in _blocks(T):
-                scores = x[:, start:stop] @ key[:, :stop].transpose(1, 2)
-                scores.mul_(scale)
-                scores[:, :, start:].masked_fill_(_future(stop - start, z.device), float("-inf"))
-                attention = torch.softmax(scores, -1)
-                torch.baddbmm(x[:, start:stop], attention, value[:, :stop], out=out[part, start:stop])
-                maps.append(attention)
-            if needed:
-                saved.append(maps)
-        ctx.maps, ctx.n_tokens = saved, n_tokens
-        ctx.save_for_backward(z, rows, values, out)
-        return out
+                scores = x0[:, start:stop] @ key[:, :stop].mT
+                scores[:, :, start:].masked_fill_(future[start:stop, start:stop], float("-inf"))
+                maps.append(torch.softmax(scores, -1))
+                torch.baddbmm(x0[:, start:stop], maps[-1], value[:, :stop], out=x[:, start:stop])
+
+            # Selected position i sits in row valid[i] of the padded (sequence, width) grid; padding repeats position 0.
+            valid = (sequence[chosen] - some.start) * width + slot[chosen]
+            at = torch.zeros(len(z_here) * width, dtype=torch.int64, device=z.device)
+            at[valid] = position[chosen]
+            mask = future[at].view(-1, width, T)
+            at += (torch.arange(len(z_here), device=z.device) * T).repeat_interleave(width)
+            queries = x.view(-1, d).index_select(0, at)
+            mapped = (queries @ W).view(-1, width, d)
+            attention = (mapped @ x.mT).masked_fill_(mask, float("-inf")).softmax(-1)
+            own[chosen] = queries[valid]
+            mixed[chosen] = (attention @ x).view(-1, d)[valid]
+            if any(ctx.needs_input_grad):
+                ctx.groups.append((some, chosen, valid, at, x0, x, value, maps, queries, mapped, attention))
+        ctx.save_for_backward(z, keys, values, W, mixed)
+        return own, mixed
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,) = gradients
-        z, rows, values, out = ctx.saved_tensors
-        n_tokens = ctx.n_tokens
-        B, T = z.shape
-        d = rows.shape[1]
-        scale = 1.0 / math.sqrt(d)
-        wants_keys, wants_values = ctx.needs_input_grad[2], ctx.needs_input_grad[3]
-        grad_keys = torch.zeros_like(values) if wants_keys else None
+    @once_differentiable
+    def backward(ctx: Any, grad_own: Tensor, grad_mixed: Tensor) -> tuple[Tensor | None, ...]:
+        z, keys, values, W, mixed = ctx.saved_tensors
+        T, d = z.shape[1], W.shape[0]
+        wants_keys, wants_values, wants_W = ctx.needs_input_grad[5:]
+        grad_keys = torch.zeros_like(keys) if wants_keys else None
         grad_values = torch.zeros_like(values) if wants_values else None
-        for part, maps in zip(_parts(B, T), ctx.maps, strict=True):
-            x = _look_up(rows, z[part], n_tokens)
-            value = _look_up(values, z[part], n_tokens)
-            g = gradient[part]
-            delta = (g * (out[part] - x)).sum(-1, keepdim=True)
-            key_part = torch.zeros_like(x) if wants_keys else None
-            value_part = torch.zeros_like(x) if wants_values else None
-            for (start, stop), attention in zip(_blocks(T), maps, strict=True):
-                g_block = g[:, start:stop]
-                if key_part is not None:
-                    score = torch.baddbmm(delta[:, start:stop], g_block, value[:, :stop].transpose(1, 2), beta=-1)
-                    score.mul_(attention)
-                    key_part[:, :stop].baddbmm_(score.transpose(1, 2), x[:, start:stop], alpha=scale)
-                if value_part is not None:
-                    value_part[:, :stop].baddbmm_(attention.transpose(1, 2), g_block)
-            if grad_keys is not None and key_part is not None:
-                _collect(grad_keys, key_part, z[part], n_tokens)
-            if grad_values is not None and value_part is not None:
-                _collect(grad_values, value_part, z[part], n_tokens)
-        return None, None, grad_keys, grad_values, None
+        grad_W = torch.zeros_like(W) if wants_W else None
+        # softmax's backward needs sum_s a_ts (g_t . x_s), which is g_t . mixed_t
+        delta_mixed = (grad_mixed * mixed).sum(1)
+        for some, chosen, valid, at, x0, x, value, maps, queries, mapped, attention in ctx.groups:
+            width = mapped.shape[1]
+            g = grad_mixed.new_zeros(len(at), d)
+            g[valid] = grad_mixed[chosen]
+            g = g.view(-1, width, d)
+            delta = delta_mixed.new_zeros(len(at))
+            delta[valid] = delta_mixed[chosen]
+            grad_scores = torch.baddbmm(delta.view(-1, width, 1), g, x.mT, beta=-1).mul_(attention)
+            grad_mapped = (grad_scores @ x).view(-1, d)
+            if grad_W is not None:
+                grad_W.addmm_(queries.T, grad_mapped)
+            if not (wants_keys or wants_values):
+                continue
+            grad_x = (attention.mT @ g).baddbmm_(grad_scores.mT, mapped)
+            flat = grad_x.view(-1, d)
+            flat.index_add_(0, at, grad_mapped @ W.T)
+            flat.index_add_(0, at[valid], grad_own[chosen])
+
+            grad_key = torch.zeros_like(x) if wants_keys else None
+            grad_value = torch.zeros_like(x) if wants_values else None
+            delta = (grad_x * (x - x0)).sum(-1, keepdim=True)
+            for (start, stop), attention_1 in zip(_blocks(T), maps, strict=True):
+                g_1 = grad_x[:, start:stop]
+                if grad_key is not None:
+                    grad_scores = torch.baddbmm(delta[:, start:stop], g_1, value[:, :stop].mT, beta=-1)
+                    grad_key[:, :stop].baddbmm_(grad_scores.mul_(attention_1).mT, x0[:, start:stop])
+                if grad_value is not None:
+                    grad_value[:, :stop].baddbmm_(attention_1.mT, g_1)
+            for table, gradient in ((grad_keys, grad_key), (grad_values, grad_value)):
+                if table is not None and gradient is not None:
+                    table.index_add_(0, z[some].flatten(), gradient.flatten(0, 1))
+                    table[-T:] += gradient.sum(0)
+        return None, None, None, None, None, grad_keys, grad_values, grad_W
 
 
-def _look_up(table: Tensor, z: Tensor, n_tokens: int) -> Tensor:
-    B, T = z.shape
-    found = table.index_select(0, z.reshape(-1)).view(B, T, -1)
-    return found.add_(table[n_tokens : n_tokens + T])
-
-
-def _collect(table: Tensor, gradient: Tensor, z: Tensor, n_tokens: int) -> None:
-    """Add the gradients of vectors to those of the two rows each came from."""
-    table.index_add_(0, z.reshape(-1), gradient.flatten(0, 1))
-    table[n_tokens : n_tokens + z.shape[1]] += gradient.sum(0)
-
-
-def _parts(B: int, T: int) -> list[slice]:
-    # about 1 MB of float32 scores at a time, so that they are still in cache when the next step reads them
-    size = max(1, 262_144 // (T * T))
-    return [slice(start, min(start + size, B)) for start in range(0, B, size)]
+def _look_up(table: Float[Tensor, "n d"], z: Int[Tensor, "b T"]) -> Float[Tensor, "b T d"]:
+    """Return the vectors of tokens z at positions 0 to T - 1; the table's last T rows are those of the positions."""
+    b, T = z.shape
+    return table.index_select(0, z.reshape(-1)).view(b, T, -1).add_(table[-T:])
 
 
 def _blocks(T: int) -> list[tuple[int, int]]:
-    size = 64
-    return [(start, min(start + size, T)) for start in range(0, T, size)]
+    """Cut layer 1's queries into ranges (start, stop); a range needs the keys up to `stop` only."""
+    return [(start, min(start + QUERY_BLOCK, T)) for start in range(0, T, QUERY_BLOCK)]
 
 
-def _future(size: int, device: torch.device) -> Tensor:
-    return torch.ones(size, size, dtype=torch.bool, device=device).triu(1)
-
-
-def _groups(sizes: list[int]) -> list[list[int]]:
-    """Cut increasing sizes into groups that are padded to their last one."""
-    groups: list[list[int]] = []
-    for size in sizes:
-        # a group is closed when padding its first sequence would waste more than a third, and a little slack
-        if groups and size <= 1.5 * groups[-1][0] + 4:
-            groups[-1].append(size)
-        else:
-            groups.append([size])
+def _groups(counts: list[int], T: int) -> list[tuple[slice, slice, int]]:
+    """Cut increasing counts into groups: the sequences, their selected positions, and the largest count, the width."""
+    longest = max(1, GROUP_SCORES // (T * T))
+    groups = []
+    first = chosen = 0
+    for last, count in enumerate(counts, start=1):
+        # Closed where it is full or where padding its first sequence to the next one would add more than half.
+        if last == len(counts) or last - first == longest or counts[last] > 1.5 * counts[first] + 4:
+            end = chosen + sum(counts[first:last])
+            groups.append((slice(first, last), slice(chosen, end), count))
+            first, chosen = last, end
     return groups
 
 

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mechbook.models.embeddings import random_embeddings
 
@@ -109,7 +110,13 @@ class SimplifiedTransformer(nn.Module):
 
     def forward(self, z: Int[Tensor, "B T"]) -> Float[Tensor, "B T N"]:
         """Return the logits of the next token at every position; raises ValueError for more than config.T positions."""
-        return self.trace(z).logits
+        x = embed(z, self.W_E, self.P)
+        initial = x
+        for W_K, W_V, W_O in self._layers():
+            # the head axis makes torch choose a kernel that never stores the map, which 512 x 256 x 256 need
+            mixed = F.scaled_dot_product_attention(*(y.unsqueeze(1) for y in (x, x @ W_K.T, x @ W_V.T)), is_causal=True)
+            x = x + mixed.squeeze(1) @ W_O.T
+        return self._feed_forward(x, initial) @ self.W_U.T
 
     def trace(self, z: Int[Tensor, "B T"]) -> Trace:
         """Run the model and keep the attention maps and streams: initial, after each layer, after W_F if there is one.
@@ -119,19 +126,27 @@ class SimplifiedTransformer(nn.Module):
         x = embed(z, self.W_E, self.P)
         initial = x
         streams, maps = [x], []
-        layers = [(self.W_K1, self.W_V1, self.W_O1)]
-        if self.config.n_layers == 2:
-            layers.append((self.W_K2, self.W_V2, self.W_O2))
-        for W_K, W_V, W_O in layers:
+        for W_K, W_V, W_O in self._layers():
             attention = causal_attention(x, x @ W_K.T)
             x = x + attention @ (x @ W_V.T) @ W_O.T
             maps.append(attention)
             streams.append(x)
         if self.config.feed_forward != "none":
-            read = x if self.config.feed_forward == "after_layer_2" else initial
-            x = x + read @ self.W_F.T
+            x = self._feed_forward(x, initial)
             streams.append(x)
         return Trace(logits=x @ self.W_U.T, attention=tuple(maps), streams=tuple(streams))
+
+    def _layers(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+        layers: list[tuple[Tensor, Tensor, Tensor]] = [(self.W_K1, self.W_V1, self.W_O1)]
+        if self.config.n_layers == 2:
+            layers.append((self.W_K2, self.W_V2, self.W_O2))
+        return layers
+
+    def _feed_forward(self, x: Float[Tensor, "B T d"], initial: Float[Tensor, "B T d"]) -> Float[Tensor, "B T d"]:
+        if self.config.feed_forward == "none":
+            return x
+        read = x if self.config.feed_forward == "after_layer_2" else initial
+        return x + read @ self.W_F.T
 
 
 def embed(
