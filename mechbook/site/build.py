@@ -38,7 +38,6 @@ def write_site(root: Path) -> int:
     The doctrees go first: with those of an earlier build a page that failed would pass unread.
     """
     from sphinx.application import Sphinx
-    from sphinx.cmd.build import handle_exception
     from sphinx.errors import SphinxError
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
@@ -83,7 +82,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build the site.")
     parser.add_argument("--check", action="store_true", help="print what is wrong with the settings, and stop")
     if "--check" in sys.argv:
-        print(wrong_setting() or "", end="")
+        # make, which asks, ends the sentence itself.
+        print((wrong_setting() or "").rstrip("."), end="")
         return 0
     if refusal := wrong_setting():
         print(refusal, file=sys.stderr)
@@ -106,7 +106,8 @@ def main() -> int:
     status = write_site(root)
     total = time.perf_counter() - started
     ran = sum(second > 0 for second in seconds.values())
-    print(f"{ran} of {len(seconds)} chapters executed, {executed:.1f} s; pages {total - executed:.1f} s; total {total:.1f} s.")
+    pages = total - executed
+    print(f"{ran} of {len(seconds)} chapters executed, {executed:.1f} s; pages {pages:.1f} s; total {total:.1f} s.")
     if status:
         print("The site is written to _build/html, with the problems above.", file=sys.stderr)
     else:

@@ -56,7 +56,8 @@ class OwnKernel(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         """The one specification there is."""
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        # Its notice that a local kernel talks over TCP, once for each chapter, would bury a failure.
+        argv = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
 
@@ -82,7 +83,8 @@ def run(page: str, text: str, folder: str, config: MdParserConfig) -> Outcome:
     loaded = set(probe.outputs[0]["text"].split())
     missed = loaded - module_names(dependencies(code(notebook)))
     if missed:
-        words = f"The chapter imported {', '.join(sorted(missed))} in a way its fingerprint does not see: import by name."
+        names = ", ".join(sorted(missed))
+        words = f"The chapter loaded {names} in a way its fingerprint does not see: write an import statement."
         return Outcome(page, time.perf_counter() - started, None, words)
     return Outcome(page, time.perf_counter() - started, nbformat.writes(notebook), None)
 
@@ -133,8 +135,9 @@ def execute(root: Path, *, workers: int, fresh: bool = False) -> dict[str, float
     for page in sorted(set(seconds) - set(todo)):
         print(f"{page}: unchanged, taken from the cache ({known.get(page, 0.0):.1f} s when it ran)", flush=True)
     for outcome in failures:
-        failure = outcome.failure or ""
-        print(f"\n{outcome.page}.md failed:\n{failure if sys.stderr.isatty() else ANSI.sub('', failure)}", file=sys.stderr)
+        words = outcome.failure or ""
+        words = words if sys.stderr.isatty() else ANSI.sub("", words)
+        print(f"\n{outcome.page}.md failed:\n{words}", file=sys.stderr)
     if failures:
         raise RuntimeError(f"{len(failures)} of {len(seconds)} chapters failed: {', '.join(f.page for f in failures)}.")
     return seconds

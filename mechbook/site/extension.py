@@ -70,7 +70,7 @@ def reports(env: BuildEnvironment) -> dict[str, list[dict[str, Any]]]:
     """The reports found so far, by page."""
     if not hasattr(env, "mechbook_reports"):
         env.mechbook_reports = {}  # type: ignore[attr-defined]
-    return env.mechbook_reports  # type: ignore[no-any-return, attr-defined]
+    return env.mechbook_reports  # type: ignore[attr-defined]
 
 
 def judged(env: BuildEnvironment) -> tuple[list[dict[str, Any]], list[str]]:
@@ -99,7 +99,7 @@ def judged(env: BuildEnvironment) -> tuple[list[dict[str, Any]], list[str]]:
 def add_fingerprint(app: Sphinx, docname: str, source: list[str]) -> None:
     """Put the fingerprint into a chapter's header as it is read, as the execution did."""
     try:
-        source[0] = with_fingerprint(source[0], app.env.myst_config)
+        source[0] = with_fingerprint(source[0], app.env.myst_config)  # type: ignore[attr-defined]
     except ValueError as error:
         LOG.error(str(error), location=docname)
 
@@ -171,7 +171,6 @@ def setup(app: Sphinx) -> Mapping[str, Any]:
     """Register all of it."""
     app.add_node(ClaimPlace, html=(skip, None))
     app.add_node(ScorecardPlace, html=(skip, None))
-    app.add_node(scorecard.ScrollBox, html=(scorecard.visit_scroll_box, scorecard.depart_scroll_box))
     app.add_directive("scorecard", ScorecardDirective)
     app.add_directive("versions", VersionsDirective)
     app.connect("source-read", add_fingerprint)

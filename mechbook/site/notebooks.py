@@ -71,4 +71,4 @@ def with_fingerprint(text: str, config: MdParserConfig) -> str:
             start, end = (match.start(1) + mark.index for mark in (value.start_mark, value.end_mark))
             spec = {**notebook.metadata["kernelspec"], "mechbook": fingerprint(code(notebook))}
             return text[:start] + json.dumps(spec) + "\n" * text[start:end].count("\n") + text[end:]
-    raise ValueError("The page's header has no kernelspec: write `kernelspec: {display_name: Python 3, name: python3}`.")
+    raise ValueError("The page's header has no kernelspec; it wants {display_name: Python 3, name: python3}.")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from docutils import nodes
-from sphinx.writers.html5 import HTML5Translator
 
 from mechbook.claims.report import format_number
 
@@ -19,24 +18,6 @@ WORDS = {
     "chapter not written yet": "chapter not written yet",
 }
 COLUMNS = ("Claim", "Statement", "Paper", "Measured", "Holds when", "Verdict")
-
-
-class ScrollBox(nodes.General, nodes.Element):
-    """A box in which a wide table scrolls by itself, also with the keyboard."""
-
-
-def visit_scroll_box(translator: HTML5Translator, node: ScrollBox) -> None:
-    """Open the box."""
-    translator.body.append(
-        translator.starttag(
-            node, "div", CLASS="mb-scroll", tabindex="0", role="region", **{"aria-label": node["label"]}
-        )
-    )
-
-
-def depart_scroll_box(translator: HTML5Translator, node: ScrollBox) -> None:
-    """Close the box."""
-    translator.body.append("</div>\n")
 
 
 def card_anchor(id: str) -> str:
@@ -89,9 +70,7 @@ def card(row: Row, to_scorecard: str | None) -> nodes.Element:
         ("Measured", measured(row)),
         ("Holds when", row["criterion"]),
     ):
-        facts += nodes.definition_list_item(
-            "", nodes.term("", name), nodes.definition("", nodes.paragraph("", text))
-        )
+        facts += nodes.definition_list_item("", nodes.term("", name), nodes.definition("", nodes.paragraph("", text)))
     box = nodes.container("", head, body, facts, classes=classes, ids=[card_anchor(row["id"])])
     if to_scorecard is not None:
         link = nodes.reference("", "on the scorecard", refuri=to_scorecard, internal=True)
@@ -122,12 +101,12 @@ def scorecard(rows: Sequence[Row], link: Link) -> list[nodes.Element]:
     shown: list[nodes.Element] = [nodes.paragraph("", counts(rows), classes=["mb-counts"])]
     for chapter in sorted({row["chapter"] for row in rows}):
         section = nodes.section("", nodes.title("", f"Chapter {chapter}"), ids=[f"chapter-{chapter}"])
-        section += _table([row for row in rows if row["chapter"] == chapter], f"Claims of chapter {chapter}", link)
+        section += _table([row for row in rows if row["chapter"] == chapter], link)
         shown.append(section)
     return shown
 
 
-def _table(rows: Sequence[Row], label: str, link: Link) -> ScrollBox:
+def _table(rows: Sequence[Row], link: Link) -> nodes.table:
     group = nodes.tgroup("", cols=len(COLUMNS))
     group += [nodes.colspec(colwidth=1, stub=int(index == 0)) for index in range(len(COLUMNS))]
     head = nodes.row("", *[nodes.entry("", nodes.paragraph("", name)) for name in COLUMNS])
@@ -146,8 +125,8 @@ def _table(rows: Sequence[Row], label: str, link: Link) -> ScrollBox:
             classes=[css_class(row)],
         )
     group += body
-    box = ScrollBox("", nodes.table("", group, classes=["mb-scorecard"]), label=label)
-    return box
+    # The theme puts every table into a box that scrolls by itself.
+    return nodes.table("", group, classes=["mb-scorecard"])
 
 
 def _verdict(row: Row, link: Link) -> list[nodes.Element]:
