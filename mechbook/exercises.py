@@ -50,7 +50,9 @@ class Exercise:
         return (True, "right.") if wrong is None else (False, f"not right yet. {wrong}")
 
 
-def number(expected: float, *, tolerance: float, mistakes: Mapping[str, float] | None = None) -> Verifier:
+def number(
+    expected: int | float, *, tolerance: int | float, mistakes: Mapping[str, int | float] | None = None
+) -> Verifier:
     """Return a verifier of a number within `tolerance`; `mistakes` maps what went wrong to the number that it gives."""
 
     def verify(answer: Any) -> str | None:

@@ -22,7 +22,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 # The most labels along an axis that are set in one line and in full size.
 CROWDED = 32
 
-Dashes = tuple[float, ...]
+Dashes = tuple[int | float, ...]
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def curve(
     return line
 
 
-def paper_value(ax: Axes, y: float, label: str = "paper") -> Line2D:
+def paper_value(ax: Axes, y: int | float, label: str = "paper") -> Line2D:
     """Draw the paper's own number as a dotted level line with its label at the right end."""
     line = ax.axhline(y, color=PAPER.colour, linestyle=PAPER.line, linewidth=1.2, zorder=1)
     ax.annotate(
@@ -190,7 +190,7 @@ def heat_map(
     x_name: str = "",
     y_name: str = "",
     value_name: str | None = None,
-    limits: tuple[float, float] | None = None,
+    limits: tuple[int | float, int | float] | None = None,
     diverging: bool = False,
     colours: str = "cividis",
 ) -> Any:

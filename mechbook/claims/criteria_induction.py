@@ -25,7 +25,8 @@ reached are the number of steps + 1; recalls, accuracies and attention masses ar
 | ih.wf_competition | minimum, late (last tenth's mean) of KL(W_F, pi_b); ratio: late / minimum |
 | ih.memory_maps | W_O2_separation (off-diagonal standard deviations), W_K2_correlation, W_K2_low95, W_K1_correlation, |
 | | W_K1_low95 (lower ends of 95% intervals) |
-| ih.dimension | tuned_32 ... tuned_256, fixed_32 ... fixed_256: steps of W_O2 to recall 0.9 |
+| ih.dimension | tuned_32, tuned_64, tuned_128, tuned_256, fixed_32, fixed_64, fixed_128, fixed_256: steps of W_O2 |
+| | to recall 0.9, learning rate tuned for each d or fixed |
 | ih.realistic | accuracy, W_O2, W_K2, W_K1: accuracy at the end, steps to recall 0.6 |
 | ih.multi_head | top, second (previous-token masses of layer 1's heads), induction_heads (heads of layer 2 whose |
 | | induction mass is above half of the largest) |

@@ -36,7 +36,7 @@ def load_record(path: Path = PATH) -> Record:
     return record
 
 
-def update(record: Record, rows: Sequence[dict[str, Any]]) -> Record:
+def update(record: Record, rows: Sequence[Any]) -> Record:
     """Return the record with what the rows of a claims.json say; claims they do not name keep their entry.
 
     Raises ValueError for rows of another seed than 0 or another device than the CPU, and for a malformed row.

@@ -29,7 +29,7 @@ def report(
     id: str,
     *,
     values: Sequence[Any] | None = None,
-    seeds: Sequence[int] | None = None,
+    seeds: Sequence[Any] | None = None,
     reason: str | None = None,
     figure: str | None = None,
 ) -> None:
@@ -45,7 +45,7 @@ def measurement(
     id: str,
     *,
     values: Sequence[Any] | None = None,
-    seeds: Sequence[int] | None = None,
+    seeds: Sequence[Any] | None = None,
     reason: str | None = None,
     figure: str | None = None,
 ) -> dict[str, Any]:
@@ -145,7 +145,8 @@ def _names(value: Value) -> list[str] | Number:
 
 
 def _mean_and_spread(column: list[Number]) -> tuple[float, float | None]:
-    return statistics.fmean(column), statistics.stdev(column) if len(column) > 1 else None
+    # `mean` rounds once, `fmean` twice: the mean of equal numbers is to be that number.
+    return float(statistics.mean(column)), statistics.stdev(column) if len(column) > 1 else None
 
 
 def format_number(number: Number | None) -> str:
