@@ -27,13 +27,14 @@ class BigramTask:
     not K, or outside the vocabulary.
     """
 
+    # axes of their own: sizes that do not fit are refused below, with a sentence
     pi_u: Float[Tensor, "N"]
-    pi_b: Float[Tensor, "N N"]
+    pi_b: Float[Tensor, "N_from N_to"]
     T: int
     K: int
     triggers: tuple[int, ...] | None = None
     outputs: Literal["uniform", "bigram"] = "uniform"
-    pi_q: Float[Tensor, "N"] | None = None
+    pi_q: Float[Tensor, "N_q"] | None = None
 
     def __post_init__(self) -> None:
         N = len(self.pi_u)

@@ -20,8 +20,9 @@ class CharacterCounts:
     """
 
     vocabulary: str
+    # axes of their own: sizes that do not fit are refused below, with a sentence
     unigram: Int[Tensor, "N"]
-    bigram: Int[Tensor, "N N"]
+    bigram: Int[Tensor, "N_from N_to"]
     sha256_of_text: str
 
     def __post_init__(self) -> None:
