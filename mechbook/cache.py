@@ -1,4 +1,4 @@
-"""The disk cache of trained runs: computed once for one key, one code and one machine setting, and never trusted blindly."""
+"""The disk cache of trained runs: computed once for one key, one code and one machine setting, checked when read."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,12 @@ def cached(key: dict[str, Any], compute: Callable[[], Any], *, modules: tuple[st
     folder cannot be written a warning says so and nothing is kept. TypeError for a key that is not JSON.
     """
     identity = _identity(key, modules)
-    if _edited_since_start(modules):
+    if edited := _edited_since_start(modules):
+        _warn(f"{edited} changed since this process began: results are computed and not kept until it is restarted.")
         return store.plain(compute())
     path = _path(identity)
-    if (found := _read(path, identity)) is not None:
+    # what is wrong with an entry is said once, by who repairs it
+    if (found := _read(path, identity, warn=False)) is not None:
         return found["result"]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +48,7 @@ def cached(key: dict[str, Any], compute: Callable[[], Any], *, modules: tuple[st
         return store.plain(compute())
     try:
         # whoever held the lock may have written it meanwhile
-        if (found := _read(path, identity)) is not None:
+        if (found := _read(path, identity, warn=True)) is not None:
             return found["result"]
         result = compute()
         try:
@@ -91,23 +94,28 @@ def folder() -> Path:
     return Path(base).expanduser() / "mechbook"
 
 
-def code_digest(modules: tuple[str, ...], *, package: Path = closure.PACKAGE) -> str:
-    """SHA-256 of the files that `modules` depend on within the package, names included."""
+@lru_cache
+def _code(modules: tuple[str, ...], package: Path) -> tuple[tuple[Path, ...], str]:
+    """The files that `modules` depend on, and the SHA-256 of their names and contents.
+
+    Once per process: it runs the code it imported, whatever happens to the files.
+    """
+    files = tuple(closure.module_closure(modules, package=package))
     digest = hashlib.sha256()
-    for path in closure.module_closure(modules, package=package):
+    for path in files:
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(package).as_posix()} {content}\n".encode())
-    return digest.hexdigest()
+    return files, digest.hexdigest()
 
 
 def _identity(key: dict[str, Any], modules: tuple[str, ...]) -> dict[str, Any]:
     try:
         settled = json.loads(json.dumps(key, sort_keys=True, allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise TypeError(f"A cache key holds JSON values only (strings, finite numbers, lists, dicts): {error}.") from error
+        raise TypeError(f"A cache key must hold JSON values (text, finite numbers, lists, dicts): {error}.") from error
     return {
         "key": settled,
-        "code": code_digest(modules),
+        "code": _code(modules, closure.PACKAGE)[1],
         "torch": torch.__version__,
         "device": settings.device().type,
         "threads": torch.get_num_threads(),
@@ -119,16 +127,19 @@ def _path(identity: dict[str, Any]) -> Path:
     return folder() / f"{digest[:40]}.safetensors"
 
 
-def _read(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+def _read(path: Path, identity: dict[str, Any], *, warn: bool) -> dict[str, Any] | None:
+    value: dict[str, Any]
     try:
         value, about = store.load(path)
     except FileNotFoundError:
         return None
     except store.DamagedFile as error:
-        _warn(f"A damaged cache entry is computed again: {error}.")
+        if warn:
+            _warn(f"A damaged cache entry is computed again: {error}.")
         return None
     if about["identity"] != identity:
-        _warn(f"A cache entry that belongs to another key is computed again: {path.name}.")
+        if warn:
+            _warn(f"A cache entry that belongs to another key is computed again: {path.name}.")
         return None
     return None if about["written"] < _oldest_allowed() else value
 
@@ -142,12 +153,9 @@ def _oldest_allowed() -> float:
     return float(os.environ.get("MECHBOOK_BUILD_STARTED") or _STARTED)
 
 
-def _edited_since_start(modules: tuple[str, ...]) -> bool:
-    # The process runs the code it imported: stored under the edited file's hash, its results would be taken for the new code's.
-    edited = [path.name for path in closure.module_closure(modules) if path.stat().st_mtime > _STARTED]
-    if edited:
-        _warn(f"{', '.join(edited)} changed since this process began: results are computed and not kept; restart to use the cache.")
-    return bool(edited)
+def _edited_since_start(modules: tuple[str, ...]) -> str:
+    # Kept under the edited file's hash, the results of the code imported before would be taken for the new code's.
+    return ", ".join(p.name for p in _code(modules, closure.PACKAGE)[0] if p.stat().st_mtime > _STARTED)
 
 
 def _warn(sentence: str) -> None:

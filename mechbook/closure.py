@@ -58,7 +58,7 @@ def imported_names(tree: ast.AST, package: str = "") -> set[str]:
 
 def _file(name: str, package: Path) -> Path | None:
     first, *rest = name.split(".")
-    if first != package.name:
+    if first != package.name or "" in rest:
         return None
     place = package.joinpath(*rest)
     for path in (place / "__init__.py", place.with_name(place.name + ".py")):

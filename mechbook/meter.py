@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -27,8 +28,15 @@ class Meter:
 
     totals: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
-    def add(self, losses: Tensor, predicted: Tensor, targets: Tensor, in_context: Tensor, outside: Tensor | None) -> None:
-        """Count n positions: their losses, predicted and true tokens, which are in-context, which global (None: not asked)."""
+    def add(
+        self,
+        losses: Float[Tensor, "n"],
+        predicted: Int[Tensor, "n"],
+        targets: Int[Tensor, "n"],
+        in_context: Bool[Tensor, "n"],
+        outside: Bool[Tensor, "n"] | None,
+    ) -> None:
+        """Count n positions: their losses, predicted and true tokens, which are in-context, which global (or None)."""
         parts = {
             "loss": (losses.detach().sum(), torch.ones_like(in_context).sum()),
             "accuracy": (((predicted == targets) & in_context).sum(), in_context.sum()),

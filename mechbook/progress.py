@@ -5,7 +5,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 LONG_RUN_SECONDS = 5.0
 
@@ -25,9 +25,11 @@ class Progress:
         if self._bar is not None:
             self._bar.update()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._bar is not None:
             self._bar.close()

@@ -13,6 +13,7 @@ from mechbook import store
 def read_state(path: Path, identity: str) -> dict[str, Any] | None:
     """The state kept at `path` by the run `identity`; None, with a warning where there is another or a damaged one."""
     try:
+        state: dict[str, Any]
         state, owner = store.load(path)
     except FileNotFoundError:
         return None

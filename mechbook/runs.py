@@ -1,9 +1,11 @@
 """Experiments on the bigram task by their settings, so that every page asking for the same run gets the same one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Literal
 
+import torch
 from torch import Generator, Tensor, nn
 
 from mechbook import settings
@@ -12,7 +14,8 @@ from mechbook.data.bigrams import BigramBatch, BigramTask, sample, shakespeare_t
 from mechbook.models.fast import selected_logits
 from mechbook.models.simplified import SimplifiedConfig, SimplifiedTransformer
 from mechbook.models.vanilla import VanillaConfig, VanillaTransformer
-from mechbook.probes.recall import feed_forward_kl, recall_W_K1, recall_W_K2, recall_W_O2
+from mechbook.probes.recall import feed_forward_kl, previous_token_recall, recall_W_K2, recall_W_O2
+from mechbook.probes.vanilla_recall import vanilla_recall_W_K1, vanilla_recall_W_K2, vanilla_recall_W_O2
 from mechbook.training import Probe, TrainingRun, TrainingSettings, train, use_threads
 
 _MODULES = ("mechbook.runs",)
@@ -43,14 +46,18 @@ class InductionRun:
         task = self.task()
         if (self.model.T, self.model.N) != (task.T, task.N):
             raise ValueError(
-                f"The model has T = {self.model.T}, N = {self.model.N}; the task's T = {task.T}, N = {task.N} must be the same."
+                f"The model has T = {self.model.T}, N = {self.model.N}; it must have the task's {task.T} and {task.N}."
             )
         if (self.probe_every is None) == (not self.probe_steps):
             raise ValueError(
-                f"probe_every is {self.probe_every} and probe_steps is {self.probe_steps}; exactly one of them must be given."
+                f"probe_every is {self.probe_every}, probe_steps is {self.probe_steps}; exactly one must be given."
             )
         if self.probe_every is not None and self.probe_every < 1:
             raise ValueError(f"probe_every is {self.probe_every}; it must be 1 or more.")
+        steps = self.training.steps
+        for name in ("probe_steps", "checkpoint_steps"):
+            if outside := [step for step in getattr(self, name) if not 0 <= step <= steps]:
+                raise ValueError(f"{name} names {outside[0]}; the steps of this run are 0 to {steps}.")
 
     def task(self) -> BigramTask:
         """The data's distribution."""
@@ -116,7 +123,7 @@ def run_all(specs: Iterable[InductionRun]) -> list[TrainingRun]:
     return [spec.run() for spec in specs]
 
 
-def steps_to(run: TrainingRun, name: str, bar: float, *, op: Literal[">=", "<="] = ">=") -> int:
+def steps_to(run: TrainingRun, name: str, bar: float, *, op: str = ">=") -> int:
     """The first probe step at which `name` is at least `bar` (at most, with "<="); one more than the last if never."""
     if op not in (">=", "<="):
         raise ValueError(f"op is {op!r}; it must be '>=' or '<='.")
@@ -131,31 +138,47 @@ def steps_to(run: TrainingRun, name: str, bar: float, *, op: Literal[">=", "<="]
 def standard_probes(model: nn.Module, task: BigramTask) -> dict[str, Probe]:
     """The memory recalls of a model (Birth eq. 9, 10) under the names every chapter uses.
 
-    Two layers: "W_O2" over the vocabulary; "W_K2" over the tokens that can be triggers (all, or the fixed ones) and
-    "W_K2_weighted" by how often each is one. "W_K1" over all positions that have a predecessor, "W_K1_early" over those
-    of the first quarter, "W_K1_late" over the rest. "W_F_kl" where the model has a linear feed-forward.
+    "W_K1" over all positions that have a predecessor, "W_K1_early" over those of the first quarter, "W_K1_late" over
+    the rest. With two layers "W_O2" over the vocabulary, "W_K2" over the tokens that can be triggers (all, or the fixed
+    ones), "W_K2_weighted" by how often each is one. "W_F_kl" where there is a linear feed-forward. Of several heads,
+    the best one's value.
     """
-    if not isinstance(model, SimplifiedTransformer):
-        return {}
-    config = model.config
-    quarter = max(task.T // 4, 2)
-    probes: dict[str, Probe] = {
-        "W_K1": lambda m: recall_W_K1(m, (1, task.T)),
-        "W_K1_early": lambda m: recall_W_K1(m, (1, quarter)),
-        "W_K1_late": lambda m: recall_W_K1(m, (quarter, task.T)),
-    }
-    if config.n_layers == 2:
-        triggers = None if task.triggers is None else list(task.triggers)
-        weights = task.trigger_distribution if triggers is None else None
-        probes |= {
-            "W_O2": recall_W_O2,
-            "W_K2": lambda m: recall_W_K2(m, tokens=triggers),
-            "W_K2_weighted": lambda m: recall_W_K2(m, tokens=triggers, weights=weights),
-        }
-    if config.feed_forward != "none":
-        probes["W_F_kl"] = lambda m: feed_forward_kl(m.W_F, m.W_E, m.W_U, task.pi_b)
+    device = next(model.parameters()).device
+    probes: dict[str, Probe] = {}
+    windows = {"W_K1": (1, task.T)}
+    if task.T >= 8:
+        windows |= {"W_K1_early": (1, task.T // 4), "W_K1_late": (task.T // 4, task.T)}
+    can_be, often = torch.ones(task.N), task.trigger_distribution.float()
+    if task.triggers is not None:
+        can_be = often = torch.zeros(task.N).index_fill_(0, torch.tensor(task.triggers), 1.0)
+    can_be, often = can_be.to(device), often.to(device)
+    if isinstance(model, SimplifiedTransformer):
+        probes |= {name: partial(_recall_W_K1, window=window) for name, window in windows.items()}
+        if model.config.n_layers == 2:
+            probes["W_O2"] = recall_W_O2
+            probes["W_K2"] = partial(recall_W_K2, weights=can_be)
+            probes["W_K2_weighted"] = partial(recall_W_K2, weights=often)
+        if model.config.feed_forward != "none":
+            pi_b = task.pi_b.float().to(device)
+            probes["W_F_kl"] = lambda m: feed_forward_kl(m.W_F, m.W_E, m.W_U, pi_b)
+    elif isinstance(model, VanillaTransformer):
+        probes |= {name: _best(vanilla_recall_W_K1, window=window) for name, window in windows.items()}
+        if len(model.blocks) >= 2:
+            probes["W_O2"] = _best(vanilla_recall_W_O2)
+            probes["W_K2"] = _best(vanilla_recall_W_K2, weights=can_be)
+            probes["W_K2_weighted"] = _best(vanilla_recall_W_K2, weights=often)
     return probes
 
 
+def _recall_W_K1(model: SimplifiedTransformer, window: tuple[int, int]) -> Tensor:
+    # of the two matrices, not of the model: one layer has no W_K2
+    return previous_token_recall(model.W_K1, model.P, window)
+
+
+def _best(recall: Callable[..., Tensor], **arguments: Any) -> Probe:
+    return lambda model: recall(model, **arguments).max()
+
+
 def _selected(model: nn.Module, batch: BigramBatch, select: Tensor) -> Tensor:
+    assert isinstance(model, SimplifiedTransformer)
     return selected_logits(model, batch.inputs, select)

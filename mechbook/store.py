@@ -48,7 +48,7 @@ def load(path: Path) -> tuple[Any, Any]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             # clone: what is read is a view into the file at any alignment, and sums may depend on alignment
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
         skeleton, notes = metadata["value"], metadata["about"]
         if _checksum(skeleton, notes, tensors) != metadata["sha256"]:
             raise DamagedFile(f"{path.name} does not match its checksum")
@@ -87,14 +87,14 @@ def _encode(value: Any, path: str, tensors: dict[str, Tensor], names: dict[int, 
         pairs = []
         for key, item in value.items():
             if not isinstance(key, int | float | str):
-                raise TypeError(f"{path} has the key {key!r}: keys that can be stored are strings and numbers")
+                raise TypeError(f"{path} has the key {key!r}; keys that can be stored are strings and numbers")
             pairs.append([key, _encode(item, f"{path}/{key!r}", tensors, names)])
         return {"dict": pairs}
     if isinstance(value, list | tuple):
         kind = "list" if isinstance(value, list) else "tuple"
         return {kind: [_encode(item, f"{path}/{i}", tensors, names) for i, item in enumerate(value)]}
     raise TypeError(
-        f"{path} is a {type(value).__name__}: what can be stored is tensors, numbers, strings, booleans and None, in "
+        f"{path} is a {type(value).__name__}; what can be stored is tensors, numbers, strings, booleans and None, in "
         "dicts, lists and tuples"
     )
 

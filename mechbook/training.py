@@ -4,10 +4,11 @@ import dataclasses
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -43,13 +44,13 @@ class TrainingSettings:
 
     steps: int
     batch_size: int
-    optimizer: Literal["sgd", "adamw"]
+    optimizer: str
     lr: float
     momentum: float = 0.9
     weight_decay: float = 1e-4
     warmup: int = 0
     clip_norm: float | None = None
-    loss_on: Literal["in_context", "all"] = "in_context"
+    loss_on: str = "in_context"
     frozen_until: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
@@ -76,8 +77,8 @@ class TrainingSettings:
 class TrainingRun:
     """What `train` measured: at `steps[i]` (updates made so far) the probe `name` was `values[name][i]`.
 
-    `checkpoints` maps a step to the model's state then, `final` is the state at the end, both on the CPU; parameters that
-    were not trained are the same tensor in all of them. `seconds` is the time the training took when it was computed.
+    `checkpoints` maps a step to the model's state then, `final` is the state at the end, both on the CPU; parameters
+    that were not trained are one tensor shared by all of them. `seconds` is the time the training took when computed.
     """
 
     steps: list[int]
@@ -88,7 +89,7 @@ class TrainingRun:
 
 
 def use_threads() -> None:
-    """Give torch MECHBOOK_THREADS threads where that is set; another count changes float32 sums, so it is part of a run."""
+    """Give torch MECHBOOK_THREADS threads where that is set: with another count float32 sums come out differently."""
     wanted = os.environ.get("MECHBOOK_THREADS", "")
     if not wanted:
         return
@@ -120,14 +121,14 @@ def train(
       "global_loss"  with loss_on="all", the mean cross-entropy over the global tokens,
     the last three over all positions of the batches since the previous probe step, this step's included, each measured
     before it is used; 0 where those hold no such position. Then each callback gets (step, model, this step's values). A
-    batch without an in-context position has loss 0 and a zero gradient: momentum and weight decay still act.
+    batch without a position to learn from has loss 0 and makes no update at all, though it counts as a step.
 
-    `logits_at(model, batch, select)` gives the logits (n, N) at the positions of the mask `select` (B, T), in its order;
-    by default they are taken from model(batch.inputs).
+    `logits_at(model, batch, select)` gives the logits (n, N) at the positions of the mask `select` (B, T), in its
+    order; by default they are taken from model(batch.inputs).
 
-    With `state_path` the complete state is kept there every `state_every` steps (None: every 30 seconds), and a call that
-    starts like the one that wrote it (initial weights, generator, settings, steps) goes on from it, to the same result
-    bit for bit; callbacks run again from that state on. The file stays when the run ends: it is the caller's to remove.
+    With `state_path` the complete state is kept there every `state_every` steps (None: every 30 seconds), and a call
+    that starts like the one that wrote it (initial weights, generator, settings, steps) goes on from it, to the same
+    result bit for bit; callbacks run again from that state on. The file stays: it is the caller's to remove.
 
     FloatingPointError on a loss that is not finite; ValueError for steps or parameters that do not exist.
     """
@@ -148,7 +149,8 @@ def train(
 
 
 def _plain_logits(model: nn.Module, batch: Batch, select: Tensor) -> Tensor:
-    return model(batch.inputs)[select]
+    logits: Tensor = model(batch.inputs)
+    return logits[select]
 
 
 @dataclass
@@ -172,7 +174,7 @@ class _Loop:
         self.trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         self.release = dict(settings.frozen_until)
         if unknown := sorted(set(self.release) - set(self.trained)):
-            raise ValueError(f"frozen_until names {unknown[0]!r}; the trained parameters are {', '.join(self.trained)}.")
+            raise ValueError(f"frozen_until names {unknown[0]!r}; it must name one of {', '.join(self.trained)}.")
         if outside := sorted(s for s in self.probe_steps | self.checkpoint_steps if not 0 <= s <= settings.steps):
             raise ValueError(f"Step {outside[0]} is asked for; the steps of this run are 0 to {settings.steps}.")
         if taken := sorted({"loss", "accuracy", "global_loss"} & set(self.probes)):
@@ -200,6 +202,8 @@ class _Loop:
         state_path: Path | None,
         state_every: int | None,
     ) -> None:
+        if state_every is not None and state_every < 1:
+            raise ValueError(f"state_every is {state_every}; it must be 1 or more, or None.")
         identity = self.identity() if state_path else ""
         if state_path:
             self.resume(state_path, identity)
@@ -212,7 +216,11 @@ class _Loop:
                 due = time.monotonic() - saved > STATE_SECONDS if state_every is None else step % state_every == 0
                 if state_path and due and step > self.start:
                     self.check_losses()
-                    self.save(state_path, identity, step)
+                    try:
+                        self.save(state_path, identity, step)
+                    except OSError as error:
+                        warnings.warn(f"The training goes on without its state: {error}.", RuntimeWarning, stacklevel=3)
+                        state_path = None
                     saved = time.monotonic()
                 if step in self.checkpoint_steps:
                     self.checkpoints[step] = self.snapshot()
@@ -228,8 +236,9 @@ class _Loop:
                     self.check_losses()
                 if step in self.probe_steps:
                     record = self.record(step)
-                    for callback in callbacks:
-                        callback(step, self.model, record)
+                    with torch.no_grad():
+                        for callback in callbacks:
+                            callback(step, self.model, record)
                 if not last:
                     self.update(step, loss)
                     progress.advance()
@@ -242,7 +251,7 @@ class _Loop:
         select = torch.ones_like(batch.in_context) if everywhere else batch.in_context
         logits, targets = logits_at(self.model, batch, select), batch.targets[select]
         losses = nn.functional.cross_entropy(logits, targets, reduction="none")
-        loss = losses.sum() / max(len(targets), 1)
+        loss = losses.mean() if len(targets) else losses.detach().sum()
         outside = batch.global_tokens[select] if everywhere else None
         self.meter.add(losses, logits.argmax(-1), targets, batch.in_context[select], outside)
         return loss
