@@ -26,6 +26,9 @@ def wrong_setting() -> str | None:
         settings.scale(), settings.seed(), settings.device()
     except ValueError as error:
         return str(error)
+    fresh = os.environ.get("MECHBOOK_FRESH", "0")
+    if fresh not in ("", "0", "1"):
+        return f"MECHBOOK_FRESH is {fresh!r}; it must be 1 (compute everything anew) or 0."
     threads = os.environ.get("MECHBOOK_THREADS", "1")
     if not (threads.isascii() and threads.isdecimal() and int(threads) > 0):
         return f"MECHBOOK_THREADS is {threads!r}; it must be a whole number >= 1."
@@ -88,11 +91,11 @@ def main() -> int:
     if refusal := wrong_setting():
         print(refusal, file=sys.stderr)
         return 2
-    from mechbook.site.execute import add_arguments, execute, set_threads
+    from mechbook.site.execute import add_arguments, execute, prepare
 
     add_arguments(parser)
     arguments = parser.parse_args()
-    set_threads(arguments.threads)
+    prepare(arguments.threads)
     (root / "_build" / "html" / "claims.json").unlink(missing_ok=True)
     try:
         seconds = execute(root, workers=arguments.workers, fresh=arguments.fresh)

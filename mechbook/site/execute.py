@@ -7,14 +7,15 @@ that fails is never kept, so it fails again; the others are, so an interrupted o
 """
 
 import argparse
+import asyncio
 import json
-import multiprocessing
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterable
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_async
 from myst_parser.config.main import MdParserConfig
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
@@ -37,6 +39,8 @@ TIMEOUT = 3600
 THREAD_VARIABLES = ("MECHBOOK_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Run after a chapter's last cell: what it really imported, for comparison with what its fingerprint covers.
 LOADED = "import sys as _s; print(*sorted(m for m in _s.modules if m.split('.')[0] == 'mechbook'))"
+# Whose kernels an interruption has to stop.
+RUNNING: set[NotebookClient] = set()
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -75,10 +79,13 @@ def run(page: str, text: str, folder: str, config: MdParserConfig) -> Outcome:
         resources={"metadata": {"path": folder}},
         record_timing=False,
     )
+    RUNNING.add(client)
     try:
         client.execute()
     except (CellExecutionError, CellControlSignal, DeadKernelError, TimeoutError) as error:
         return Outcome(page, time.perf_counter() - started, None, str(error) or type(error).__name__)
+    finally:
+        RUNNING.discard(client)
     notebook.cells.pop()
     loaded = set(probe.outputs[0]["text"].split())
     missed = loaded - module_names(dependencies(code(notebook)))
@@ -146,19 +153,22 @@ def execute(root: Path, *, workers: int, fresh: bool = False) -> dict[str, float
 def _outcomes(
     root: Path, order: list[str], texts: dict[str, str], config: MdParserConfig, workers: int
 ) -> Iterable[Outcome]:
-    if not order:
-        return
-    # Each kernel has a process of its own to look after it: an interrupt then stops every kernel.
-    with ProcessPoolExecutor(min(workers, len(order)), multiprocessing.get_context("spawn")) as pool:
-        futures: list[Future[Outcome]] = [
-            pool.submit(run, page, texts[page], str((root / page).parent), config) for page in order
-        ]
+    # Threads are enough, since each only waits for its kernel, and nbclient leaves signals alone outside the main one.
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(run, page, texts[page], str((root / page).parent), config) for page in order]
         try:
             for future in as_completed(futures):
                 yield future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for client in list(RUNNING):
+                asyncio.run(_stop(client))
             raise
+
+
+async def _stop(client: NotebookClient) -> None:
+    if client.km is not None and client.km.has_kernel:
+        await ensure_async(client.km.signal_kernel(signal.SIGTERM))
 
 
 def _kept(cache: JupyterCacheAbstract, notebook: nbformat.NotebookNode) -> bool:
@@ -184,10 +194,14 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def set_threads(threads: int) -> None:
-    """Fix the number of threads of every kernel started from here."""
+def prepare(threads: int) -> None:
+    """Fix what every kernel started from here finds in its environment: threads, the build, and when it began."""
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
+    os.environ["MECHBOOK_SITE_BUILD"] = "1"
+    os.environ["MECHBOOK_BUILD_STARTED"] = str(time.time())
+    # Not the user's start-up files.
+    os.environ["IPYTHONDIR"] = str(PACKAGE.parent / "_build" / ".ipython")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -204,7 +218,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Execute the chapters that changed.")
     add_arguments(parser)
     arguments = parser.parse_args()
-    set_threads(arguments.threads)
+    prepare(arguments.threads)
     try:
         execute(PACKAGE.parent, workers=arguments.workers, fresh=arguments.fresh)
     except (RuntimeError, ValueError) as error:
