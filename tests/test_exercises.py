@@ -106,10 +106,10 @@ def in_place(x: torch.Tensor) -> torch.Tensor:
     ],
 )
 def test_functions(answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    verify = function(softmax, [(MATRIX.clone(),), (SQUARE.clone(),)])
-    assert words in said(verify, answer, capsys)
-    # Whatever the reader's function does in place, the next reader starts from the same case.
-    assert said(verify, softmax, capsys) == "right."
+    matrix, square = MATRIX.clone(), SQUARE.clone()
+    assert words in said(function(softmax, [(matrix,), (square,)]), answer, capsys)
+    # Whatever the reader's function does in place, the next try starts from the same case.
+    assert torch.equal(matrix, MATRIX) and torch.equal(square, SQUARE)
 
 
 def test_every_case_is_tried(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The book's style: contrast by the WCAG formula, colour blindness by Machado et al. 2009, drawings by what they hold."""
+"""The book's style: contrast by the WCAG formula, colour vision by Machado et al. 2009, drawings by what they hold."""
 
 import itertools
 from collections.abc import Iterator

@@ -314,15 +314,28 @@ def test_two_means_are_compared_by_the_spread_of_their_difference() -> None:
 
 def test_output_distribution_spread_is_that_of_the_two_losses_difference() -> None:
     base = HOLDS["ih.output_distribution"]
-    seeds = [{**base, "uu": 0.875, "ub": 0.75, "bb": 1.0, "bu": 0.5 + shift} for shift in (-0.25, 0.0, 0.25)]
+    shifts = (-0.25, 0.0, 0.25)
+    seeds = [{**base, "uu": 0.875, "ub": 0.75 - x / 2, "bb": 1.0, "bu": 0.5 + x} for x in shifts]
     check = applied("ih.output_distribution", *seeds)[0]
-    # (bb - bu) - (uu - ub) is 0.625, 0.375, 0.125: sample standard deviation 0.25.
-    assert (check.value, check.bar, check.spread) == (0.125, 0.5, 0.25)
+    # (bb - bu) - (uu - ub) is 0.75, 0.375, 0.0: sample standard deviation 0.375.
+    assert (check.value, check.bar, check.spread) == (0.125, 0.5, 0.375)
 
 
 def test_dimension_compares_ratios_of_means() -> None:
     check = applied("ih.dimension", *[HOLDS["ih.dimension"]] * 3)[-1]
     assert (check.value, check.bar, check.spread) == (8.0, 2.0, 0.0)
+
+
+def test_dimension_spread_is_that_of_each_seed_s_ratios() -> None:
+    seeds = [{**HOLDS["ih.dimension"], "fixed_32": steps} for steps in (300, 400, 500)]
+    check = applied("ih.dimension", *seeds)[-1]
+    # Ratios 6, 8, 10 against 2 in each seed: differences 4, 6, 8.
+    assert (check.value, check.bar, check.spread) == (8.0, 2.0, 2.0)
+
+
+def test_four_seeds_are_needed_however_few_there_are() -> None:
+    m = Measurement(id="ih.order", values=[0, 0, 0], scale="laptop")
+    assert m.in_most_seeds("anything", [1, 1, 1]).bar == 4
 
 
 def test_factors_are_applied_to_the_right_hand_side() -> None:
