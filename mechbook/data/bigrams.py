@@ -1,6 +1,6 @@
 """The bigram task: Markov sequences in which a few triggers are always followed by the same output (Birth section 3).
 
-Per sequence: K triggers q_k (fixed, or drawn from pi_q without replacement), an output o_k for each, z_1 ~ pi_u, and then
+Per sequence: K triggers q_k (fixed, or drawn from pi_q without replacement), an output o_k for each, z_1 ~ pi_u, then
 
     p(z_{t+1} = j | z_t = i) = 1[j = o_k] if i = q_k, else pi_b(j | i).
 """

@@ -35,8 +35,8 @@ def induction_head(
         W_F  = sum_{i not in Q, j} log pi_b(j | i) w_U(j) w_E(i)^T
 
     so s_1 and s_2 are the gaps of attention scores (after the model's 1/sqrt(d)), s_3 that of the logits.
-    W_F is that of `bigram_memory`. After layer 2 it also reads what layer 2 wrote, which random embeddings do not survive;
-    orthonormal ones do, and either do when it reads the stream before attention.
+    W_F is that of `bigram_memory`. After layer 2 it also reads what layer 2 wrote, which random embeddings do not
+    survive; orthonormal ones do, and both do when it reads the stream before attention.
     Random triggers: pass every token that pi_q can draw; W_F then holds nothing. For a W_F that knows every
     row, pass `pi_b` with the triggers of interest.
     A trigger at the very first position has no predecessor: that position attends to itself, stores its own token as
@@ -73,7 +73,8 @@ def induction_head(
         model.W_K2.copy_(scale_K2 * math.sqrt(d) * chosen.T @ (chosen @ model.W_V1.T @ model.W_O1.T))
         model.W_O2.copy_(scale_O2 * W_U.T @ (W_E @ model.W_V2.T))
         if pi_b is not None:
-            model.W_F.copy_(bigram_memory(W_E, W_U, pi_b, leave_out=triggers, smallest_probability=smallest_probability))
+            memory = bigram_memory(W_E, W_U, pi_b, leave_out=triggers, smallest_probability=smallest_probability)
+            model.W_F.copy_(memory)
     return model
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 def random_embeddings(
     n: int, d: int, *, std: float, generator: torch.Generator, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "{n} {d}"]:
-    """Draw n embeddings with independent N(0, std^2) entries; std = 1/sqrt(d) makes them nearly orthonormal (Birth 4.1).
+    """Draw n embeddings with independent N(0, std^2) entries, nearly orthonormal at std = 1/sqrt(d) (Birth 4.1).
 
     Raises ValueError when n or d < 1 or std <= 0.
     """

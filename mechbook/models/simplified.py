@@ -18,7 +18,7 @@ FeedForward = Literal["none", "after_layer_2", "before_attention"]
 
 
 class Trace(NamedTuple):
-    """A forward pass with its intermediate values: one attention map a layer, the residual stream before and after each.
+    """A forward pass with its intermediate values: an attention map a layer, the stream before and after each.
 
     Attention maps are (B, T, T), query then key, or (B, H, T, T) with several heads; streams are (B, T, d).
     """
@@ -34,8 +34,8 @@ class SimplifiedConfig:
 
     `embedding_std` is the standard deviation of the entries of W_E and P, None standing for 1/sqrt(d) (unit norm).
     `matrix_init`: every other matrix from N(0, 1/d), or uniformly from +-1/sqrt(d) as in the published code.
-    `feed_forward`: there is no W_F; or it reads the stream after the last attention layer, x := x + W_F x; or it reads the
-    stream before attention, w_E(z_t) + p_t, and adds to the last one. With `n_layers=1` name `trained` yourself, as
+    `feed_forward`: there is no W_F; or it reads the stream after the last attention layer, x := x + W_F x; or it reads
+    the stream before attention, w_E(z_t) + p_t, and adds to the last one. With `n_layers=1` name `trained` yourself, as
     W_K2 and W_O2 do not exist. Raises ValueError for impossible values.
     """
 
@@ -76,8 +76,8 @@ class SimplifiedConfig:
 class SimplifiedTransformer(nn.Module):
     """Predict the next token from fixed random embeddings and one or two attention layers.
 
-    With x_t = w_E(z_t) + p_t, layer l adds W_Ol W_Vl sum_k a_k x_k at each query q, where a is the softmax over k <= q of
-    x_q . (W_Kl x_k) / sqrt(d); the logits are W_U x (Birth section 4.2, with the published code's 1/sqrt(d)).
+    With x_t = w_E(z_t) + p_t, layer l adds W_Ol W_Vl sum_k a_k x_k at each query q, where a is the softmax over k <= q
+    of x_q . (W_Kl x_k) / sqrt(d); the logits are W_U x (Birth section 4.2, with the published code's 1/sqrt(d)).
     Only the matrices that the configuration names as trained receive gradients.
     """
 
@@ -114,7 +114,8 @@ class SimplifiedTransformer(nn.Module):
         initial = x
         for W_K, W_V, W_O in self._layers():
             # the head axis makes torch choose a kernel that never stores the map, which 512 x 256 x 256 need
-            mixed = F.scaled_dot_product_attention(*(y.unsqueeze(1) for y in (x, x @ W_K.T, x @ W_V.T)), is_causal=True)
+            query, key, value = (y.unsqueeze(1) for y in (x, x @ W_K.T, x @ W_V.T))
+            mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
             x = x + mixed.squeeze(1) @ W_O.T
         return self._feed_forward(x, initial) @ self.W_U.T
 

@@ -1,4 +1,4 @@
-"""The vanilla transformer of Birth section 3 and Figures 2, 10, 11: heads, ReLU MLP, pre-LayerNorm, everything trained."""
+"""The vanilla transformer of Birth's Figures 2, 10 and 11: heads, ReLU MLP, pre-LayerNorm, everything trained."""
 
 import math
 from dataclasses import dataclass
@@ -46,8 +46,8 @@ class VanillaConfig:
 class VanillaBlock(nn.Module):
     """One layer: x := x + W_O attention(LN_1 x), then x := x + W_out relu(W_in LN_2 x + b_in) + b_out.
 
-    Head h owns rows h d_h to (h + 1) d_h of W_Q, W_K, W_V and the same columns of W_O, with d_h = d / n_heads; its scores
-    are divided by sqrt(d_h).
+    Head h owns rows h d_h to (h + 1) d_h of W_Q, W_K, W_V and the same columns of W_O, with d_h = d / n_heads; its
+    scores are divided by sqrt(d_h).
     """
 
     def __init__(self, config: VanillaConfig, generator: torch.Generator) -> None:

@@ -145,8 +145,8 @@ def test_agrees_with_one_sequence_at_a_time(triggers):
 
 @pytest.mark.parametrize(("K", "published", "its_error"), [(5, 75.5, 0.5), (1, 39.0, 0.3)])
 def test_average_number_of_in_context_positions(K, published, its_error):
-    # Oracle: averages measured on the paper's own sampler at T = 256, fixed frequent triggers, with their errors; 48,000
-    # sequences make ours 0.22 and 0.14, as a trigger whose output is itself repeats to the end.
+    # Oracle: averages measured on the paper's own sampler at T = 256, fixed frequent triggers, with their errors;
+    # 48,000 sequences make ours 0.22 and 0.14, as a trigger whose output is itself repeats to the end.
     task = shakespeare_task(T=256, K=K, triggers="frequent")
     generator = torch.Generator().manual_seed(6)
     counts = torch.cat([sample(task, 4000, generator).in_context.sum(1) for _ in range(12)]).double()

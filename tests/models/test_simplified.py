@@ -121,7 +121,8 @@ def test_matrices_that_exist():
 def test_initial_scales(embedding_std, expected, matrix_init):
     # Oracle: standard deviations of the stated distributions, within 5 standard errors; the uniform's bounds.
     width = 101
-    model = build(N=103, T=107, d=width, embedding_std=embedding_std, matrix_init=matrix_init, feed_forward="after_layer_2")
+    sizes = dict(N=103, T=107, d=width, feed_forward="after_layer_2")
+    model = build(embedding_std=embedding_std, matrix_init=matrix_init, **sizes)
 
     def relative_error(p, std):
         return abs(p.std().item() / std - 1) * math.sqrt(2 * p.numel())

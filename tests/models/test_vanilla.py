@@ -1,4 +1,4 @@
-"""The vanilla transformer: against torch's own encoder layer, its two ways of computing attention, its initial scales."""
+"""The vanilla transformer: against torch's own encoder layer, its two attention paths, its initial scales."""
 
 import math
 
