@@ -17,7 +17,7 @@ WORDS = {
     "missing": "missing: its chapter does not report it",
     "chapter not written yet": "chapter not written yet",
 }
-COLUMNS = ("Claim", "Statement", "Paper", "Measured", "Holds when", "Verdict")
+COLUMNS = ("Claim", "Verdict", "Measured", "Paper", "Holds when")
 
 
 def card_anchor(id: str) -> str:
@@ -115,12 +115,15 @@ def _table(rows: Sequence[Row], link: Link) -> nodes.table:
     for row in rows:
         body += nodes.row(
             "",
-            nodes.entry("", nodes.paragraph("", "", nodes.literal("", row["id"]))),
-            nodes.entry("", nodes.paragraph("", f"{row['statement']} ({row['source']})")),
-            nodes.entry("", nodes.paragraph("", row["paper"])),
-            nodes.entry("", nodes.paragraph("", measured(row))),
-            nodes.entry("", nodes.paragraph("", row["criterion"])),
+            nodes.entry(
+                "",
+                nodes.paragraph("", "", nodes.literal("", row["id"])),
+                nodes.paragraph("", f"{row['statement']} ({row['source']})", classes=["mb-statement"]),
+            ),
             nodes.entry("", *_verdict(row, link)),
+            nodes.entry("", nodes.paragraph("", measured(row))),
+            nodes.entry("", nodes.paragraph("", row["paper"])),
+            nodes.entry("", nodes.paragraph("", row["criterion"])),
             ids=[row_anchor(row["id"])],
             classes=[css_class(row)],
         )
