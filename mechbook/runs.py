@@ -114,8 +114,8 @@ class InductionRun:
         return run
 
     def _is_fast(self) -> bool:
-        simplified = isinstance(self.model, SimplifiedConfig) and self.model.n_layers == 2
-        return simplified and self.training.loss_on == "in_context"
+        # its tables pay where every position is wanted, too
+        return isinstance(self.model, SimplifiedConfig) and self.model.n_layers == 2
 
 
 def run_all(specs: Iterable[InductionRun]) -> list[TrainingRun]:

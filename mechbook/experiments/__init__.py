@@ -1,0 +1,1 @@
+"""The experiments of each chapter, by their settings at both scales."""
