@@ -187,6 +187,8 @@ class _Loop:
         # kept once for all checkpoints: what is not trained does not change
         self.fixed = {n: _copy(p) for n, p in self.model.named_parameters() if n not in self.trained}
         parameters = list(self.trained.values())
+        # a gradient left from before would move a frozen parameter
+        self.model.zero_grad(set_to_none=True)
         self.optimizer: torch.optim.Optimizer | None = None
         if parameters and settings.optimizer == "sgd":
             self.optimizer = torch.optim.SGD(

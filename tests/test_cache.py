@@ -276,13 +276,13 @@ def _child(package: Path, log: Path, start: Any) -> None:
 
 def test_two_processes_asking_at_once_compute_once(package: Path, folder: Path, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    start, log = context.Barrier(3), tmp_path / "log"
-    children = [context.Process(target=_child, args=(package, log, start)) for _ in range(3)]
+    start, log = context.Barrier(2), tmp_path / "log"
+    children = [context.Process(target=_child, args=(package, log, start)) for _ in range(2)]
     for child in children:
         child.start()
     for child in children:
         child.join(60)
-    assert [child.exitcode for child in children] == [0, 0, 0]
+    assert [child.exitcode for child in children] == [0, 0]
     assert log.read_text() == "computed\n"
 
 

@@ -201,6 +201,13 @@ def test_the_key_tells_every_setting_and_the_seed(monkeypatch: pytest.MonkeyPatc
     assert json.dumps(SIMPLIFIED.key(), sort_keys=True) not in keys
 
 
+def test_the_key_tells_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = json.dumps(SIMPLIFIED.key(), sort_keys=True)
+    other = replace(SIMPLIFIED.task(), pi_u=torch.full((65,), 1 / 65, dtype=torch.float64))
+    monkeypatch.setattr(runs, "shakespeare_task", lambda **_: other)
+    assert json.dumps(SIMPLIFIED.key(), sort_keys=True) != before
+
+
 def test_another_book_seed_is_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
     first = SIMPLIFIED.run()
     monkeypatch.setenv("MECHBOOK_SEED", "1")

@@ -200,6 +200,14 @@ def test_a_frozen_matrix_has_no_gradient_before_its_step_and_every_flag_is_given
     assert (model.A.requires_grad, model.C.requires_grad, model.E.requires_grad) == (True, True, False)
 
 
+def test_gradients_left_from_before_move_nothing() -> None:
+    model = Tiny()
+    model(draw(data()).inputs).sum().backward()
+    run = train(model, draw, replace(SGD, frozen_until=(("A", 99),)), data(), probe_steps=[])
+    assert torch.equal(run.final["A"], Tiny().A.detach())
+    assert torch.equal(run.final["C"], fit(replace(SGD, frozen_until=(("A", 99),)))[1].final["C"])
+
+
 def test_logits_at_is_asked_for_the_selected_positions_only() -> None:
     masks = []
 
