@@ -1,8 +1,8 @@
 """Time one training step (forward and backward) of the simplified model, plain and fast, on one thread.
 
 Run `python benchmarks/bench_step.py [--small]`. Three ways to the same loss: maps written out (`trace`), the plain
-forward (torch's fused attention), and the fast step. The ways take turns, so that a busy machine slows all of them alike; the
-table shows each one's fastest time, and the ratio of the plain forward's to the fast step's.
+forward (torch's fused attention), and the fast step. The ways take turns, so that a busy machine slows all of them
+alike; the table shows each one's fastest time, and the ratios to the fast step's.
 """
 
 import argparse

@@ -64,8 +64,8 @@ def selected_logits(
 class _TwoLayers(torch.autograd.Function):
     """Both attention layers: x_t, the stream after layer 1, and sum_s a_ts x_s of layer 2, at the selected t.
 
-    A table's row z belongs to token z and its row N + t to position t; the vector at t is the sum of the two. `rows` are
-    the embeddings, `keys` and `values` what layer 1 makes of them, the scales included; `W` maps layer 2's keys.
+    A table's row z belongs to token z and its row N + t to position t; the vector at t is their sum. `rows` are the
+    embeddings, `keys` and `values` what layer 1 makes of them, the scales included; `W` maps layer 2's keys.
     Selected positions are listed by sequence; sequences come in increasing order of how many they have (`counts`).
     """
 

@@ -55,8 +55,8 @@ def test_it_solves_the_task_with_random_triggers():
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_trigger_at_the_first_position_is_the_known_exception(seed):
-    # Oracle: layer 2's attention at a later occurrence. Position 0 is its own predecessor, so it holds the trigger's key
-    # as positions 1 and 4 do: thirds, up to a factor from the keys' unequal norms (a soft scale keeps it small).
+    # Oracle: layer 2's attention at a later occurrence. Position 0 is its own predecessor, so it holds the trigger's
+    # key as positions 1 and 4 do: thirds, up to a factor from the keys' unequal norms (a soft scale keeps it small).
     model = induction_head(
         11,
         13,
