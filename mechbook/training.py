@@ -36,7 +36,7 @@ class TrainingSettings:
 
     steps, batch_size: updates, and sequences in each (the loop itself takes whatever `draw` gives)
     optimizer: "sgd" with `momentum` (torch.optim.SGD) or "adamw" (torch.optim.AdamW; `momentum` unused)
-    warmup, decay: the learning rate of update s (from 0) is lr min(1, (s + 1) / warmup), with decay times 1 - s / steps
+    warmup: the learning rate of update s (from 0) is lr min(1, (s + 1) / warmup)
     clip_norm: the gradient's largest Euclidean norm, over all matrices together; None: not clipped
     loss_on: mean cross-entropy over the in-context positions, or over all
     frozen_until: (parameter, step) pairs; before its step a parameter has no gradient, weight decay or momentum
@@ -49,7 +49,6 @@ class TrainingSettings:
     momentum: float = 0.9
     weight_decay: float = 1e-4
     warmup: int = 0
-    decay: bool = False
     clip_norm: float | None = None
     loss_on: str = "in_context"
     frozen_until: tuple[tuple[str, int], ...] = ()
@@ -282,9 +281,7 @@ class _Loop:
         self.optimizer.zero_grad(set_to_none=True)
 
     def lr(self, step: int) -> float:
-        settings = self.settings
-        left = 1.0 - step / max(settings.steps, 1) if settings.decay else 1.0
-        return settings.lr * min(1.0, (step + 1) / max(settings.warmup, 1)) * left
+        return self.settings.lr * min(1.0, (step + 1) / max(self.settings.warmup, 1))
 
     def check_losses(self) -> None:
         """Raise for the first loss not yet looked at that is not finite."""

@@ -80,7 +80,6 @@ def written_out(settings: TrainingSettings) -> tuple[dict[str, Tensor], list[flo
             norm = math.sqrt(sum(float((g**2).sum()) for g in gradients.values()))
             gradients = {n: g * min(1.0, settings.clip_norm / (norm + 1e-6)) for n, g in gradients.items()}
         lr = settings.lr * min(1.0, (s + 1) / settings.warmup) if settings.warmup else settings.lr
-        lr = lr * (settings.steps - s) / settings.steps if settings.decay else lr
         for n, g in gradients.items():
             count[n] += 1
             if settings.optimizer == "sgd":
@@ -108,7 +107,6 @@ def fit(settings: TrainingSettings, **arguments: object) -> tuple[Tiny, Training
         {},
         {"momentum": 0.0},
         {"warmup": 5},
-        {"warmup": 5, "decay": True},
         {"clip_norm": 0.1},
         {"loss_on": "all"},
         {"frozen_until": (("A", 6),)},
