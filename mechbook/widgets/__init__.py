@@ -1,0 +1,1 @@
+"""Live widgets: models that run in the page, on the static site and in JupyterLab alike."""
