@@ -54,9 +54,9 @@ sync: $(READY)  ## write each chapter's .ipynb from its .md
 bench: $(READY)  ## run every chapter anew and print its time
 	$(check_settings)@$(PY) -m mechbook.site.execute --workers $(WORKERS) --fresh
 
-clean:  ## remove the site, the execution cache and trained runs (the environment stays)
+clean:  ## remove the site, the execution cache and trained runs (environment and vendored scripts stay)
 	rm -rf _build _cache .pytest_cache .mypy_cache .ruff_cache mechbook.egg-info
-	@if [ -d $(VENV) ]; then echo "$(VENV) is kept: remove it with rm -r $(VENV)"; fi
+	@for kept in $(VENV) _vendor; do if [ -d $$kept ]; then echo "$$kept is kept: remove it with rm -r $$kept"; fi; done
 
 # An install that was interrupted is started over: pip would take a half-copied package for a whole one.
 $(READY): requirements.txt pyproject.toml

@@ -138,9 +138,13 @@ class Project:
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        for name in ("mechbook/closure.py", "mechbook/claims/report.py", "_config.yml"):
+        # What lies in /vendor of every site is fetched once for all of them.
+        (ROOT / "_vendor").mkdir(exist_ok=True)
+        (root / "_vendor").symlink_to((ROOT / "_vendor").resolve(), target_is_directory=True)
+        copied = ("mechbook/closure.py", "mechbook/figures.py", "mechbook/claims/report.py", "_config.yml")
+        for name in (*copied, "package.json", "package-lock.json", ".npmrc"):
             shutil.copy(ROOT / name, root / name)
-        for name in ("mechbook/site", "book/_static"):
+        for name in ("mechbook/site", "mechbook/widgets", "book/_static"):
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
 
     def write(self, name: str, text: str) -> None:

@@ -1,0 +1,65 @@
+"""The Sphinx extension that lets the site serve itself: vendored scripts and fonts, the widgets' own script.
+
+`_config.yml` names them by their place in the site, /vendor; only pages with widgets load the widgets' scripts.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ExtensionError
+
+from mechbook.site import vendor
+
+
+def add_vendored(app: Sphinx, config: Config) -> None:
+    """Have Sphinx copy the vendored folder, fetched where it is not there yet."""
+    try:
+        config.html_extra_path = [*config.html_extra_path, str(vendor.folder() / "site")]
+    except RuntimeError as error:
+        raise ExtensionError(str(error)) from error
+
+
+def drop_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Leave out the script of a button the book does not have: it asks another host, and declares a constant twice."""
+    context["script_files"] = [script for script in context["script_files"] if not _is_thebe(script)]
+
+
+def _is_thebe(script: Any) -> bool:
+    body = getattr(script, "attributes", {}).get("body") or ""
+    return "sphinx-thebe" in str(getattr(script, "filename", "")) or "THEBE_JS_URL" in body
+
+
+def mend_bibliography(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Take away docutils' word that a bibliography is a list: its entries are no items of one."""
+    if "body" in context:
+        context["body"] = context["body"].replace(' role="list" class="citation-list"', ' class="citation-list"')
+
+
+def write_scripts(app: Sphinx) -> None:
+    """Write the script of the widgets, and the one that tells RequireJS where the vendored ones are.
+
+    Before any page: Sphinx puts a file's checksum into its address, so that a new one is not taken from a cache.
+    """
+    if app.builder.format != "html":
+        return
+    # Here and not above: figures' styles are a part of it, and take a second to import.
+    from mechbook.widgets.bundle import library
+
+    place = Path(app.outdir) / "vendor"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "mechbook.js").write_text(library(), encoding="utf-8")
+    config = Path(__file__).with_name("widgets-config.js").read_text(encoding="utf-8")
+    (place / "widgets-config.js").write_text(config, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> Mapping[str, Any]:
+    """Register all of it."""
+    app.connect("config-inited", add_vendored)
+    # After sphinx-thebe has added it.
+    app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", mend_bibliography)
+    app.connect("builder-inited", write_scripts)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

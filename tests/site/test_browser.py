@@ -1,0 +1,153 @@
+"""The built book in Chromium, every other host out of reach. Oracle: PyTorch, axe-core, and the screen's width."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mechbook.experiments.induction import frozen_run
+from mechbook.site import checks, vendor
+from mechbook.site.browser import launched, opened, served
+from mechbook.site.notebooks import pages
+from mechbook.widgets.induction import QUOTATION, Shipped, shipped, small_steps
+
+ROOT = Path(__file__).resolve().parents[2]
+TOC = pages(ROOT)
+# Over the wire, the shared scripts apart.
+HEAVIEST = 1_500_000
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The browser; without one the tests are skipped, and fail where CI=true."""
+    try:
+        with launched() as running:
+            yield running
+    except LookupError as error:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(error))
+
+
+@pytest.fixture(scope="session")
+def address(html: Path) -> Iterator[str]:
+    """The site over http."""
+    with served(html) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def sent(html: Path) -> Iterator[dict[str, Shipped]]:
+    """What the widgets of the pages hold, from the run that the build cached."""
+    patch = pytest.MonkeyPatch()
+    patch.delenv("MECHBOOK_FRESH", raising=False)
+    # As the build: with another count of threads it would be another run.
+    patch.setenv("MECHBOOK_THREADS", os.environ.get("MECHBOOK_THREADS", "1"))
+    threads = torch.get_num_threads()
+    spec = frozen_run("joint", 0)
+    yield {"full": shipped(spec), "small": shipped(spec, small_steps(spec))}
+    torch.set_num_threads(threads)
+    patch.undo()
+
+
+def kinds(html: Path, page: str) -> dict[str, str]:
+    """The widgets of a page: kind by name."""
+    text = (html / f"{page}.html").read_text(encoding="utf-8")
+    return {name: kind for kind, name in re.findall(r'"kind": "(\w+)",(?:(?!"kind":).)*?"name": "([\w-]+)"', text)}
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+@pytest.mark.parametrize("name", TOC)
+def test_a_page_asks_no_other_host_and_lives(browser: Any, html: Path, address: str, name: str, scheme: str) -> None:
+    url = f"{address}/{name}.html" if scheme == "http" else (html / f"{name}.html").as_uri()
+    with opened(browser, url) as found:
+        assert checks.complaints(found) == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("name", TOC)
+def test_axe_finds_nothing_serious(browser: Any, address: str, name: str, dark: bool) -> None:
+    with opened(browser, f"{address}/{name}.html", dark=dark) as found:
+        assert checks.complaints(found) == []
+        assert checks.serious_violations(found.page, vendor.folder() / "tests" / "axe.min.js") == []
+
+
+@pytest.mark.parametrize("name", TOC)
+def test_no_page_is_wider_than_a_phone(browser: Any, address: str, name: str) -> None:
+    with opened(browser, f"{address}/{name}.html", width=360, height=740) as found:
+        assert checks.complaints(found) == []
+        assert checks.overflow(found.page) == 0
+
+
+@pytest.mark.parametrize("name", TOC)
+def test_a_page_is_light(html: Path, name: str) -> None:
+    assert checks.weight(html, name) <= HEAVIEST
+
+
+@pytest.mark.parametrize("name", TOC)
+def test_every_control_moves_what_pytorch_gives(
+    browser: Any, html: Path, address: str, sent: dict[str, Shipped], name: str
+) -> None:
+    found_kinds = kinds(html, name)
+    text = (html / f"{name}.html").read_text(encoding="utf-8")
+    assert text.count("application/vnd.jupyter.widget-view+json") == len(found_kinds)
+    if not found_kinds:
+        return
+    with opened(browser, f"{address}/{name}.html") as found:
+        for widget, kind in found_kinds.items():
+            assert EXERCISES[kind](found.page, widget, sent) == []
+        assert checks.complaints(found) == []
+
+
+def exercise_induction(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
+    """Move the slider, the presets, the choice and the text of widget 3a."""
+    held, shown = sent["full"], checks.widget(page, name)
+    wrong = []
+    for index, step in enumerate(held.steps):
+        shown.get_by_label("Training step").fill(str(index))
+        wrong += checks.wrong_predictions(page, name, held, step, QUOTATION)
+    for text in ("abcab", "Friends, Romans, countrymen, lend me your ears; Fri"):
+        shown.get_by_label("The model reads").fill(text)
+        wrong += checks.wrong_predictions(page, name, held, held.steps[-1], text)
+    shown.get_by_label("Sequence").select_option("1")
+    text = shown.get_by_label("The model reads").input_value().replace("↵", "\n")
+    wrong += checks.wrong_predictions(page, name, held, held.steps[-1], text)
+    return wrong + exercise_presets(page, name, held, text)
+
+
+def exercise_presets(page: Any, name: str, held: Shipped, text: str) -> list[str]:
+    """Press each preset and compare."""
+    shown, wrong, steps = checks.widget(page, name), [], []
+    for words in ("Before the induction head", "While it forms", "After"):
+        shown.get_by_role("button", name=words).click()
+        checks.settle(page)
+        steps.append(int(shown.get_attribute("data-step")))
+        wrong += checks.wrong_predictions(page, name, held, steps[-1], text)
+    return wrong if steps == sorted(set(steps)) else [*wrong, f"the presets lead to {steps}"]
+
+
+def exercise_small(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
+    """Press the presets of the small version, and type."""
+    wrong = exercise_presets(page, name, sent["small"], QUOTATION)
+    checks.widget(page, name).get_by_label("The model reads").fill("abca")
+    return wrong + checks.wrong_predictions(page, name, sent["small"], sent["small"].steps[-1], "abca")
+
+
+def exercise_memories(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
+    """Move the slider and the choice of widget 3b."""
+    held, shown, wrong = sent["full"], checks.widget(page, name), []
+    for matrix in ("W_K1", "W_K2", "W_O2"):
+        shown.get_by_label("Matrix", exact=True).select_option(matrix)
+        for index in range(len(held.steps)):
+            shown.get_by_label("Training step").fill(str(index))
+            wrong += checks.wrong_memories(page, name, held, held.steps[index], matrix)
+    return wrong
+
+
+EXERCISES = {
+    "induction": exercise_induction,
+    "induction_small": exercise_small,
+    "memory_maps": exercise_memories,
+}

@@ -1,0 +1,149 @@
+"""One Chromium for all browser tests, and one small site with every widget, built by the real site code."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mechbook.data.shakespeare import load_counts
+from mechbook.models.simplified import SimplifiedConfig
+from mechbook.runs import InductionRun
+from mechbook.site.browser import launched, served
+from mechbook.training import TrainingSettings
+from mechbook.widgets.induction import Shipped, shipped
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADER = """---
+jupytext:
+  formats: md:myst,ipynb
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+"""
+# The run of the pages: seconds of training, and enough of it for an induction head to begin.
+RUN = dict(
+    T=31,
+    K=5,
+    model=SimplifiedConfig(N=load_counts().N, T=31, d=61),
+    training=TrainingSettings(steps=120, batch_size=32, optimizer="sgd", lr=0.05),
+    seed_key=(0,),
+    probe_every=10,
+    checkpoint_steps=tuple(range(0, 121, 20)),
+)
+SPEC = f"""from mechbook.models.simplified import SimplifiedConfig
+from mechbook.runs import InductionRun
+from mechbook.training import TrainingSettings
+
+SPEC = InductionRun(**{RUN!r})
+"""
+PAGES = {
+    "book/index.md": HEADER
+    + """# Start
+
+A formula: $a^2 + b^2 = \\mathfrak{c}^2$. The [other page](widgets.md).
+
+```{code-cell} ipython3
+:tags: [hide-input]
+from mechbook.widgets.induction import small_induction_widget
+SPEC
+small_induction_widget(SPEC)
+```
+""",
+    "book/widgets.md": HEADER
+    + """# Widgets
+
+See [](index.md) and <a href="#widget-3a">the first one</a>, and
+
+$$ W_{K1} = \\sum_t p_t p_{t-1}^\\top $$
+
+```{code-cell} ipython3
+:tags: [hide-input]
+from mechbook.widgets.induction import induction_widget, memory_widget
+SPEC
+induction_widget(SPEC)
+```
+
+```{code-cell} ipython3
+memory_widget(SPEC)
+```
+""",
+    "book/plain.md": "# Plain\n\nNo widget here.\n",
+}
+TOC = "format: jb-book\nroot: book/index\nchapters:\n  - file: book/widgets\n  - file: book/plain\n"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The browser; without one the tests are skipped, and fail where CI=true."""
+    try:
+        with launched() as running:
+            yield running
+    except LookupError as error:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(error))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Path:
+    """The folder of the small site (after the browser: without one nothing is built)."""
+    root = tmp_path_factory.mktemp("site")
+    for name in ("_config.yml", "requirements.txt", "package.json", "package-lock.json", ".npmrc"):
+        shutil.copy(ROOT / name, root / name)
+    for name in ("mechbook", "book/_static"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    # What is vendored once serves every site.
+    (ROOT / "_vendor").mkdir(exist_ok=True)
+    (root / "_vendor").symlink_to((ROOT / "_vendor").resolve(), target_is_directory=True)
+    for name, text in PAGES.items():
+        (root / name).write_text(text.replace("SPEC\n", SPEC, 1), encoding="utf-8")
+    (root / "_toc.yml").write_text(TOC, encoding="utf-8")
+    (root / "book" / "references.bib").write_text("", encoding="utf-8")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MECHBOOK_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "mechbook.site.build", "--workers", "1"],
+        cwd=root,
+        env={**kept, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "MECHBOOK_CACHE": str(cache(root))},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root / "_build" / "html"
+
+
+def cache(root: Path) -> Path:
+    """Where the pages and the tests keep the one run they share."""
+    return root / "_cache"
+
+
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    """The small site over http."""
+    with served(site) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def sent(site: Path) -> Iterator[Shipped]:
+    """What the pages of the small site hold, from the run they cached."""
+    patch = pytest.MonkeyPatch()
+    for name in [name for name in os.environ if name.startswith("MECHBOOK_")]:
+        patch.delenv(name)
+    patch.setenv("MECHBOOK_CACHE", str(cache(site.parents[1])))
+    # As the build: with another count of threads it would be another run.
+    patch.setenv("MECHBOOK_THREADS", "1")
+    threads = torch.get_num_threads()
+    yield shipped(InductionRun(**RUN))  # type: ignore[arg-type]
+    torch.set_num_threads(threads)
+    patch.undo()
