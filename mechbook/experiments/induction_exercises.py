@@ -19,10 +19,10 @@ def probability_of_retrieved(rho: float, p: float, N: int) -> float:
     return trigger + (1 - trigger) * p
 
 
-sharpness = Exercise("Exercise 3.1", function(smallest_score, [(64, 0.01), (257, 0.1), (2, 0.5)]))
+sharpness = Exercise("How sharp must attention be?", function(smallest_score, [(64, 0.01), (257, 0.1), (2, 0.5)]))
 
 first_position = Exercise(
-    "Exercise 3.2",
+    "The price of the first position",
     number(
         3 / 4,
         tolerance=1e-6,
@@ -34,5 +34,6 @@ first_position = Exercise(
 )
 
 posterior = Exercise(
-    "Exercise 3.3", function(probability_of_retrieved, [(0.2, 0.001, 65), (0.2, 0.3, 65), (0.9, 0.05, 65)])
+    "Retrieve, or follow the bigrams?",
+    function(probability_of_retrieved, [(0.2, 0.001, 65), (0.2, 0.3, 65), (0.9, 0.05, 65)]),
 )
