@@ -51,8 +51,9 @@ lab: $(LAB)  ## open the chapters in JupyterLab
 sync: $(READY)  ## write each chapter's .ipynb from its .md
 	@$(PY) -m mechbook.site.pair book
 
-bench: $(READY)  ## run every chapter anew and print its time
+bench: $(READY)  ## run every chapter anew and print its time, and that of a widget
 	$(check_settings)@$(PY) -m mechbook.site.execute --workers $(WORKERS) --fresh
+	@$(PY) benchmarks/bench_widget.py
 
 clean:  ## remove the site, the execution cache and trained runs (environment and vendored scripts stay)
 	rm -rf _build _cache .pytest_cache .mypy_cache .ruff_cache mechbook.egg-info

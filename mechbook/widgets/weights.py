@@ -24,8 +24,8 @@ class Packed:
 def round_weights(tensors: Mapping[str, Tensor], *, dtype: str, bits: int = FRACTION) -> dict[str, Tensor]:
     """Return the tensors rounded to "float16" with `bits` bits of fraction, or to "float32", as float32.
 
-    Fewer bits compress better: with b of them the relative error is at most 2^-(b + 1). Raises ValueError for another
-    type, for bits outside 1..10, and for values that float16 cannot hold.
+    Fewer bits compress better: with b of them the relative error of a value beyond 2^-14 is at most 2^-(b + 1). Raises
+    ValueError for another type, for bits outside 1..10, and for values that float16 cannot hold.
     """
     if dtype not in ("float16", "float32"):
         raise ValueError(f"dtype is {dtype!r}; it must be 'float16' or 'float32'.")
