@@ -7,11 +7,11 @@ from pathlib import Path
 from mechbook.figures import ROLE
 
 HERE = Path(__file__).resolve().parent
-FIRST = ("engine", "kit", "charts")
+FIRST = ("engine", "kit", "charts", "runs")
 
 
 def library() -> str:
-    """Return the text that sets `globalThis.mechbook`: engine, kit, charts, then every widget, and the style sheet.
+    """Return the text that sets `globalThis.mechbook`: engine, kit, charts, runs, then every widget, and the style sheet.
 
     `mechbook.version` is a hash of it all.
     """
