@@ -11,7 +11,7 @@ FIRST = ("engine", "kit", "charts", "runs")
 
 
 def library() -> str:
-    """Return the text that sets `globalThis.mechbook`: engine, kit, charts, runs, then every widget, and the style sheet.
+    """Return the text that sets `globalThis.mechbook`: engine, kit, charts, runs, every widget, and the style.
 
     `mechbook.version` is a hash of it all.
     """
