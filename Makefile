@@ -51,9 +51,10 @@ lab: $(LAB)  ## open the chapters in JupyterLab
 sync: $(READY)  ## write each chapter's .ipynb from its .md
 	@$(PY) -m mechbook.site.pair book
 
-bench: $(READY)  ## run every chapter anew and print its time, and that of a widget
-	$(check_settings)@$(PY) -m mechbook.site.execute --workers $(WORKERS) --fresh
-	@$(PY) benchmarks/bench_widget.py
+bench: $(READY)  ## print how much faster fast paths are than the definitions, and a widget's times
+	@$(PY) benchmarks/bench_step.py
+	@if [ -e _build/html/index.html ]; then $(PY) benchmarks/bench_widget.py; \
+	else echo "The widgets are timed on the built site: run make book first."; fi
 
 clean:  ## remove the site, the execution cache and trained runs (environment and vendored scripts stay)
 	rm -rf _build _cache .pytest_cache .mypy_cache .ruff_cache mechbook.egg-info

@@ -121,9 +121,7 @@ def spread(column: Sequence[Number]) -> float | None:
 def count_positive(label: str, gaps: Sequence[Number], needed: int) -> Check:
     """Return the check that at least `needed` of the gaps are positive, marginal where their mean is near zero."""
     count = sum(gap > 0 for gap in gaps)
-    return Check(
-        f"seeds with {label}, of {len(gaps)}", count, ">=", needed, margin=(mean_of(gaps), spread(gaps))
-    )
+    return Check(f"seeds with {label}, of {len(gaps)}", count, ">=", needed, margin=(mean_of(gaps), spread(gaps)))
 
 
 CriterionFunction = Callable[[Measurement], list[Check]]

@@ -229,9 +229,7 @@ def sample(
     z = z.t().contiguous()
     inputs = z[:, :-1]
     is_trigger = row_start.view(B, N).gather(1, inputs) >= N * N
-    batch = BigramBatch(
-        z=z, is_trigger=is_trigger, occurrence=_occurrence(inputs), triggers=triggers, outputs=outputs
-    )
+    batch = BigramBatch(z=z, is_trigger=is_trigger, occurrence=_occurrence(inputs), triggers=triggers, outputs=outputs)
     return batch if device is None else batch.to(device)
 
 

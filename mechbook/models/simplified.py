@@ -150,9 +150,7 @@ class SimplifiedTransformer(nn.Module):
         return x + read @ self.W_F.T
 
 
-def embed(
-    z: Int[Tensor, "B T"], W_E: Float[Tensor, "N d"], P: Float[Tensor, "T_max d"]
-) -> Float[Tensor, "B T d"]:
+def embed(z: Int[Tensor, "B T"], W_E: Float[Tensor, "N d"], P: Float[Tensor, "T_max d"]) -> Float[Tensor, "B T d"]:
     """Return w_E(z_t) + p_t (Birth eq. 1); raises ValueError when the sequences are longer than P."""
     T = z.shape[1]
     if T > len(P):

@@ -32,10 +32,20 @@ def _is_thebe(script: Any) -> bool:
     return "sphinx-thebe" in str(getattr(script, "filename", "")) or "THEBE_JS_URL" in body
 
 
-def mend_bibliography(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Take away docutils' word that a bibliography is a list: its entries are no items of one."""
-    if "body" in context:
-        context["body"] = context["body"].replace(' role="list" class="citation-list"', ' class="citation-list"')
+# What others' extensions write, and what a page should say instead.
+MENDED = {
+    # A bibliography's entries are no items of a list.
+    ' role="list" class="citation-list"': ' class="citation-list"',
+    # Every exercise and every solution of a page has the same anchor; nothing links there.
+    '<section id="exercise-content">': "<section>",
+    '<section id="solution-content">': "<section>",
+}
+
+
+def mend_body(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Replace what other extensions write into a page and a browser or a reader's aid stumbles over."""
+    for written, mended in MENDED.items():
+        context["body"] = context.get("body", "").replace(written, mended)
 
 
 def write_scripts(app: Sphinx) -> None:
@@ -60,6 +70,6 @@ def setup(app: Sphinx) -> Mapping[str, Any]:
     app.connect("config-inited", add_vendored)
     # After sphinx-thebe has added it.
     app.connect("html-page-context", drop_thebe, priority=900)
-    app.connect("html-page-context", mend_bibliography)
+    app.connect("html-page-context", mend_body)
     app.connect("builder-inited", write_scripts)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
