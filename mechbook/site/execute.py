@@ -200,8 +200,10 @@ def prepare(threads: int) -> None:
         os.environ[name] = str(threads)
     os.environ["MECHBOOK_SITE_BUILD"] = "1"
     os.environ["MECHBOOK_BUILD_STARTED"] = str(time.time())
-    # Not the user's start-up files.
-    os.environ["IPYTHONDIR"] = str(PACKAGE.parent / "_build" / ".ipython")
+    # Not the user's start-up files. IPython warns of a folder that it would have to make in one that is not there.
+    own = PACKAGE.parent / "_build" / ".ipython"
+    own.mkdir(parents=True, exist_ok=True)
+    os.environ["IPYTHONDIR"] = str(own)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
