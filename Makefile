@@ -46,7 +46,7 @@ serve: $(READY)  ## show the built site on this machine
 	@$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
 lab: $(LAB)  ## open the chapters in JupyterLab
-	@$(PY) -m jupyterlab --notebook-dir book
+	@$(PY) -m jupyterlab --notebook-dir book $(if $(filter 0,$(shell id -u)),--allow-root)
 
 sync: $(READY)  ## write each chapter's .ipynb from its .md
 	@$(PY) -m mechbook.site.pair book
