@@ -35,14 +35,14 @@
     const { z, last, after, copied, previous, order, probabilities, followed } = seen;
     const name = (token) => spoken(run.characters[token]);
     const guess = `it predicts ${name(order[0])} with probability ${probabilities[order[0]].toFixed(2)}`;
-    const first = last > 0 ? ` Layer 1 puts ${percent(previous)} of its attention on the previous character.` : "";
+    const first = last > 0 ? ` On average over the sequence, layer 1 puts ${percent(previous)} of its attention on the previous character.` : "";
     if (after.length === 0) {
       return `Step ${step}.${first} The last character, ${name(z[last])}, has not been here before, so there is nothing to copy; ${guess}.`;
     }
     const state = copied < 0.25 ? "does not work yet" : copied < 0.75 ? "is forming" : "is at work";
     const right = followed.has(order[0]) ? "what it has seen after it" : "not what it has seen after it";
-    return `Step ${step}. For the last character, ${name(z[last])}, the induction head ${state}: layer 2 puts ${percent(copied)} of its ` +
-      `attention on what followed it earlier.${first} So ${guess}: ${right}.`;
+    return `Step ${step}.${first} For the last character, ${name(z[last])}, the induction head ${state}: layer 2 puts ` +
+      `${percent(copied)} of its attention on what followed it earlier. So ${guess}: ${right}.`;
   }
 
   /** Controls that 3a and its small version share, on a state {step, text}. */
