@@ -11,7 +11,7 @@ import torch
 
 from mechbook.experiments.induction import frozen_run
 from mechbook.site import checks, vendor
-from mechbook.site.browser import launched, opened, served
+from mechbook.site.browser import opened, served
 from mechbook.site.notebooks import pages
 from mechbook.widgets.induction import QUOTATION, Shipped, shipped, small_steps
 
@@ -19,16 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 TOC = pages(ROOT)
 # Over the wire, the shared scripts apart.
 HEAVIEST = 1_500_000
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """The browser; without one the tests are skipped, and fail where CI=true."""
-    try:
-        with launched() as running:
-            yield running
-    except LookupError as error:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(error))
 
 
 @pytest.fixture(scope="session")

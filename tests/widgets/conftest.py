@@ -14,7 +14,7 @@ import torch
 from mechbook.data.shakespeare import load_counts
 from mechbook.models.simplified import SimplifiedConfig
 from mechbook.runs import InductionRun
-from mechbook.site.browser import launched, served
+from mechbook.site.browser import served
 from mechbook.training import TrainingSettings
 from mechbook.widgets.induction import Shipped, shipped
 
@@ -81,16 +81,6 @@ memory_widget(SPEC)
     "book/plain.md": "# Plain\n\nNo widget here.\n",
 }
 TOC = "format: jb-book\nroot: book/index\nchapters:\n  - file: book/widgets\n  - file: book/plain\n"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """The browser; without one the tests are skipped, and fail where CI=true."""
-    try:
-        with launched() as running:
-            yield running
-    except LookupError as error:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(error))
 
 
 @pytest.fixture(scope="session")
