@@ -22,7 +22,7 @@ def wrong_capacity(page: Any, name: str) -> list[str]:
     shown = widget(page, name)
     state, memory = _state(shown), shown.evaluate(MEMORY)
     N, d = int(state["N"]), int(state["d"])
-    M = min(capacity.M, N) if state["outputs"] == "shared" else N
+    M = min(capacity.M, N) if state["values"] == "shared" else N
     u, v = _tensor(memory["u"], N, d), _tensor(memory["v"], M, d)
     f = shared_map(N, M)
     scores = memory_scores(outer_product_memory(u, v, f), u, v)

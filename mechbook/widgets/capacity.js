@@ -17,9 +17,9 @@
     return drawn;
   }
 
-  /** The memory of the state {N, d, outputs, draw}, with M outputs if they are shared and enough inputs: f(i) = i mod M. */
-  function build({ N, d, outputs, draw }, M, most) {
-    const count = outputs === "shared" ? Math.min(M, N) : N, all = embeddings(draw, d, most);
+  /** The memory of the state {N, d, values, draw}, with M values if they are shared and there are as many keys: f(i) = i mod M. */
+  function build({ N, d, values, draw }, M, most) {
+    const count = values === "shared" ? Math.min(M, N) : N, all = embeddings(draw, d, most);
     const u = all.u.subarray(0, N * d), v = all.v.subarray(0, count * d);
     const f = Uint16Array.from({ length: N }, (_, i) => i % count);
     return { u, v, f, d, M: count, expected: associative.expectedCrosstalk(f, count, d), ...associative.recall(u, v, f, d) };
@@ -34,7 +34,7 @@
 
   function words(state, memory, predicted) {
     const { N, d } = state, { share, right, crosstalk, expected, M } = memory;
-    const pairs = state.outputs === "shared" ? `${N} inputs that share ${M} outputs` : `${N} pairs`;
+    const pairs = state.values === "shared" ? `${N} keys that share ${M} values` : `${N} pairs of a key and a value`;
     const so = share >= HIGH ? "The right scores stand out from the crosstalk"
       : share >= 0.5 ? "The crosstalk has begun to drown right scores" : "The crosstalk drowns most right scores";
     return `${pairs} in d = ${d} dimensions (${d * d} numbers in W): ${percent(share)} are recalled in this draw, ${percent(predicted)} are predicted. ` +
@@ -43,13 +43,13 @@
 
   mechbook.widgets.capacity = async ({ model, el }) => {
     const { title, counts, dimensions, M, typical, predicted } = model.get("settings"), name = model.get("name");
-    const state = { N: 64, d: typical, outputs: "own", draw: 1 };
+    const state = { N: 64, d: typical, values: "own", draw: 1 };
     const root = kit.frame(el, { name, title });
-    const line = (d = state.d) => predicted[state.outputs][dimensions.indexOf(d)];
-    // What the reader has measured so far, for each dimension and kind of output: recall by N and draw.
+    const line = (d = state.d) => predicted[state.values][dimensions.indexOf(d)];
+    // What the reader has measured so far, for each dimension and kind of value: recall by N and draw.
     const measured = new Map();
     const remember = (share) => {
-      const key = `${state.d}/${state.outputs}`;
+      const key = `${state.d}/${state.values}`;
       if (!measured.has(key)) measured.set(key, new Map());
       const points = measured.get(key), at = `${state.N}/${state.draw}`;
       // The point of this state comes last.
@@ -57,12 +57,12 @@
       points.set(at, [state.N, share]);
       return [...points.values()];
     };
-    let memory = null;
+    let memory = null, known = false;
     const map = charts.heatMap({
-      title: "Scores v_j · W u_i", rowName: "the output j", columnName: "the input i",
-      describe: (j, i, value) => {
-        const kind = memory.f[i] === j ? (memory.recalled[i] ? "right, and the highest" : "right, but another output scores higher") : "wrong: crosstalk";
-        return `output ${j + 1} for input ${i + 1}: ${kit.decimal(value, 3)} (${kind})`;
+      title: "Scores v_k · W u_i", rowName: "the value k", columnName: "the key i",
+      describe: (k, i, value) => {
+        const kind = memory.f[i] === k ? (memory.recalled[i] ? "right, and the highest" : "right, but another value scores higher") : "wrong: crosstalk";
+        return `value ${k + 1} for key ${i + 1}: ${kit.decimal(value, 3)} (${kind})`;
       },
     });
     const chart = charts.plot({ title: "Recall against the number of pairs", xName: "N, pairs stored" });
@@ -82,9 +82,10 @@
         if (!recalled[i]) frames.push([f[i], i]);
       }
       const labels = (n) => Array.from({ length: n }, (_, k) => String(k + 1));
-      map.update({ rows: labels(rows), columns: labels(columns), data: shown, diverging: true, low: -reach, high: reach, frames, frameColour: mechbook.roles.correct.colour });
-      part.textContent = (state.N > SHOWN ? `The picture shows the first ${SHOWN} of ${state.N} inputs; all of them count. ` : "") +
-        "Dashed frames: right scores that some wrong output beats.";
+      map.update({ rows: labels(rows), columns: labels(columns), data: shown, diverging: true, low: -reach, high: reach, frames, solid: true, frameColour: mechbook.roles.correct.colour, home: known ? null : [0, 0] });
+      known = true;
+      part.textContent = (state.N > SHOWN ? `The picture shows the first ${SHOWN} of ${state.N} keys; all of them count. ` : "") +
+        "Framed: right scores that some wrong value beats.";
       const points = remember(share), here = points.filter(([N]) => N === state.N), expected = line()[counts.indexOf(state.N)];
       chart.update({
         x: [counts[0], counts[counts.length - 1]], y: [0, 1], logX: true, xTicks: counts.filter((N) => Number.isInteger(Math.log2(N)) && Math.log2(N) % 2 === 0),
@@ -112,14 +113,14 @@
       d: kit.slider({ label: "Dimension d", values: dimensions, value: state.d, input: (d) => { state.d = d; changed(); } }),
     };
     const choice = kit.select({
-      label: "Outputs", value: state.outputs, options: [["own", "each input has its own"], ["shared", `${M}, shared by all inputs`]],
-      change: (key) => { state.outputs = key; changed(); },
+      label: "Values", value: state.values, options: [["own", "one for each key"], ["shared", `${M}, shared by all keys`]],
+      change: (key) => { state.values = key; changed(); },
     });
     const again = kit.again({ label: "Embeddings", value: state.draw, press: () => { state.draw = (state.draw % DRAWS.length) + 1; changed(); } });
     const synchronise = () => {
       slider.N.set(state.N);
       slider.d.set(state.d);
-      choice.set(state.outputs);
+      choice.set(state.values);
       again.set(state.draw);
       const here = Object.entries(moments(counts, line(typical))).find(([, N]) => N === state.N);
       presets.set(state.d === typical && here ? here[0] : null);
@@ -133,7 +134,7 @@
       kit.linkButton({ name, state: () => state }).element,
     );
     const stopAddress = kit.followAddress(name, root, (found) => {
-      const { taken, problem } = kit.allowedValues(found, { N: counts, d: dimensions, outputs: ["own", "shared"], draw: DRAWS });
+      const { taken, problem } = kit.allowedValues(found, { N: counts, d: dimensions, values: ["own", "shared"], draw: DRAWS });
       Object.assign(state, taken);
       notice.say(problem);
       changed();

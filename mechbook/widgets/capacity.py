@@ -14,22 +14,22 @@ M = 8
 TYPICAL = 64
 WORDS = (
     f"Predicted recall of the outer-product memory against the number of pairs N, in {{dimensions}} dimensions: on the "
-    f"left each input has an output of its own, on the right all inputs share {M} outputs. The more dimensions, the "
+    f"left each key has a value of its own, on the right all keys share {M} values. The more dimensions, the "
     "later recall falls."
 )
 
 
 def predicted_table() -> dict[str, list[list[float]]]:
-    """Return the predicted recall for each of DIMENSIONS (rows) and COUNTS, with own outputs and with M shared ones."""
+    """Return the predicted recall for each of DIMENSIONS (rows) and COUNTS, with own values and with M shared ones."""
     kinds = {"own": COUNTS, "shared": [min(M, N) for N in COUNTS]}
     return {
-        name: [[predicted_recall(N, d, outputs) for N, outputs in zip(COUNTS, kind, strict=True)] for d in DIMENSIONS]
+        name: [[predicted_recall(N, d, values) for N, values in zip(COUNTS, kind, strict=True)] for d in DIMENSIONS]
         for name, kind in kinds.items()
     }
 
 
 def capacity_widget(*, name: str = "widget-1") -> BookWidget:
-    """Return widget 1: N, d and whether outputs are shared, against the scores v_j^T W u_i and the recall."""
+    """Return widget 1: N, d and whether values are shared, against the scores v_j^T W u_i and the recall."""
     predicted = predicted_table()
     settings = {
         "title": "How many pairs does one matrix hold?",
@@ -49,7 +49,7 @@ def capacity_widget(*, name: str = "widget-1") -> BookWidget:
 def _picture(predicted: dict[str, list[list[float]]], shown: tuple[int, ...]) -> Figure:
     use_style()
     figure = Figure(figsize=(7.5, 2.8))
-    titles = {"own": "each input has its own output", "shared": f"all inputs share {M} outputs"}
+    titles = {"own": "each key has its own value", "shared": f"all keys share {M} values"}
     for axes, (name, title) in zip(figure.subplots(1, 2, sharey=True), titles.items(), strict=True):
         for style, d in zip(SERIES, shown, strict=False):
             recall = predicted[name][DIMENSIONS.index(d)]

@@ -10,9 +10,10 @@ mechbook.charts = (() => {
   };
 
   const GREY = { light: [[255, 255, 255], [17, 17, 17]], dark: [[18, 18, 18], [245, 245, 245]] };
+  // As in figures: purple below zero, orange above.
   const TWO = {
-    light: [[127, 59, 8], [255, 255, 255], [45, 0, 75]],
-    dark: [[253, 184, 99], [18, 18, 18], [178, 171, 210]],
+    light: [[45, 0, 75], [255, 255, 255], [127, 59, 8]],
+    dark: [[178, 171, 210], [18, 18, 18], [253, 184, 99]],
   };
 
   /** A colour scale on 0..1 as 256 CSS colours. */
@@ -33,7 +34,8 @@ mechbook.charts = (() => {
 
   /**
    * A matrix with labels, a cell that pointer and arrow keys move, and a readout of that cell.
-   * `update` takes {rows, columns (labels), data, causal, diverging, low, high, frames: [[row, column], ...], frameColour}.
+   * `update` takes {rows, columns (labels), data, causal, diverging, low, high, frames: [[row, column], ...], frameColour,
+   * solid (frames without dashes), home (the cell to go to)}.
    */
   function heatMap({ title, rowName, columnName, describe }) {
     const canvas = h("canvas", { "aria-hidden": "true" });
@@ -88,7 +90,7 @@ mechbook.charts = (() => {
       }
       pen.lineWidth = Math.min(2, Math.max(1, unit / 6));
       pen.strokeStyle = shown.frameColour ?? "currentColor";
-      pen.setLineDash([3, 2]);
+      pen.setLineDash(shown.solid ? [] : [3, 2]);
       for (const [i, j] of shown.frames ?? []) pen.strokeRect(margin + j * unit + 0.5, margin + i * unit + 0.5, unit - 1, unit - 1);
       pen.setLineDash([]);
       labels(pen, style.color, unit, margin);

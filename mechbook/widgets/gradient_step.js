@@ -50,7 +50,8 @@
     const means = ` Right logits are ${two(now.right)} on average and wrong ones ${two(now.wrong)}, where the line gives ${two(at.right)} and ${two(at.wrong)};` +
       ` single logits are off their mean by ${two(now.spread)}, as embeddings overlap by about 1/√d = ${two(1 / Math.sqrt(d))}.`;
     const late = now.right < 0.8 * at.right ? " They lag behind the line: where the softmax is sure already, the gradient is small." : "";
-    const positions = state.positions === "on" ? ` Positions move logits by at most ${two(largest(now.positional))}: only crosstalk, as a position says nothing of the output.` : "";
+    const why = steps === 1 ? "only crosstalk, as they cancel from the first gradient" : "a position says nothing of the output, and next to nothing of it is stored";
+    const positions = state.positions === "on" ? ` Positions move logits by at most ${two(largest(now.positional))}: ${why}.` : "";
     return held + means + late + positions;
   }
 
@@ -66,7 +67,7 @@
     const allowed = { steps: STEPS, eta: etas, d: dimensions, positions: ["off", "on"], draw: DRAWS };
     const state = { steps: 1, eta: 10, d: 128, positions: "off", draw: 1 };
     const root = kit.frame(el, { name, title });
-    let known = null, trained = null;
+    let known = null, trained = null, drawn = false;
     /** The whole path of the state, kept while only the step moves. */
     const path = () => {
       const key = JSON.stringify({ ...state, steps: 0 });
@@ -90,7 +91,8 @@
       const on = state.positions === "on", reach = Math.max(largest(now.table), on ? largest(now.positional) : 0) || 1;
       const common = { rows: letters, diverging: true, low: -reach, high: reach, frameColour: mechbook.roles.correct.colour };
       positional.element.hidden = !on;
-      table.update({ ...common, columns: letters, data: now.table, frames: f.map((k, z) => [k, z]) });
+      table.update({ ...common, columns: letters, data: now.table, frames: f.map((k, z) => [k, z]), home: drawn ? null : [f[0], 0] });
+      drawn = true;
       positional.update({ ...common, columns: Array.from({ length: T }, (_, t) => String(t + 1)), data: now.positional });
       const ends = line({ ...state, steps: 50 }, N), all = seen.flatMap(({ right, wrong }) => [right, wrong]);
       const y = [Math.min(...all), Math.max(...all)], margin = 0.08 * (y[1] - y[0]);
@@ -120,7 +122,7 @@
     const slide = (key, label, values) => kit.slider({ label, values, value: state[key], input: (next) => { state[key] = next; changed(); } });
     const sliders = { steps: slide("steps", "Gradient steps", STEPS), eta: slide("eta", "Step size η", etas), d: slide("d", "Dimension d", dimensions) };
     const choice = kit.select({
-      label: "Input", value: state.positions, options: [["off", "the token: w_E(z)"], ["on", "with a random position: w_E(z) + p_t"]],
+      label: "Input", value: state.positions, options: [["off", "w_E(z), the token alone"], ["on", "w_E(z) + p_t, random t"]],
       change: (key) => { state.positions = key; changed(); },
     });
     const again = kit.again({ label: "Embeddings", value: state.draw, press: () => { state.draw = (state.draw % DRAWS.length) + 1; changed(); } });

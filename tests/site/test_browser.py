@@ -138,16 +138,16 @@ def exercise_memories(page: Any, name: str, sent: dict[str, Shipped]) -> list[st
 
 
 def exercise_capacity(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
-    """Move both sliders of widget 1 to their ends, choose the outputs, draw again, and press the presets."""
+    """Move both sliders of widget 1 to their ends, choose the values, draw again, and press the presets."""
     shown, wrong = checks.widget(page, name), []
     counts, dimensions = capacity.COUNTS, capacity.DIMENSIONS
-    for outputs in ("shared", "own"):
-        shown.get_by_label("Outputs").select_option(outputs)
+    for values in ("shared", "own"):
+        shown.get_by_label("Values").select_option(values)
         for n, d in ((0, 0), (len(counts) - 1, len(dimensions) - 1), (12, 3)):
             shown.get_by_label("Pairs N").fill(str(n))
             shown.get_by_label("Dimension d").fill(str(d))
             wrong += checks_memory.wrong_capacity(page, name)
-            state = {"N": str(counts[n]), "d": str(dimensions[d]), "outputs": outputs, "draw": "1"}
+            state = {"N": str(counts[n]), "d": str(dimensions[d]), "values": values, "draw": "1"}
             wrong += checks_memory.unmoved(page, name, state)
     shown.get_by_role("button", name="Draw again").click()
     wrong += checks_memory.unmoved(page, name, {"draw": "2"})

@@ -24,16 +24,16 @@ def page(browser: Any, address: str) -> Iterator[Any]:
         assert checks.complaints(found) == []
 
 
-@pytest.mark.parametrize("outputs", ["own", "shared"])
+@pytest.mark.parametrize("values", ["own", "shared"])
 @pytest.mark.parametrize(("n", "d"), [(0, 0), (3, 1), (18, 2), (11, 6), (18, 6)])
-def test_scores_and_recall_are_pytorchs(page: Any, outputs: str, n: int, d: int) -> None:
+def test_scores_and_recall_are_pytorchs(page: Any, values: str, n: int, d: int) -> None:
     shown = checks.widget(page, "widget-1")
     said = shown.locator(".mb-says").text_content()
-    shown.get_by_label("Outputs").select_option(outputs)
+    shown.get_by_label("Values").select_option(values)
     shown.get_by_label("Pairs N").fill(str(n))
     shown.get_by_label("Dimension d").fill(str(d))
     assert checks_memory.wrong_capacity(page, "widget-1") == []
-    state = {"N": str(capacity.COUNTS[n]), "d": str(capacity.DIMENSIONS[d]), "outputs": outputs, "draw": "1"}
+    state = {"N": str(capacity.COUNTS[n]), "d": str(capacity.DIMENSIONS[d]), "values": values, "draw": "1"}
     assert checks_memory.unmoved(page, "widget-1", state) == []
     assert shown.locator(".mb-says").text_content() != said
     N = capacity.COUNTS[n]
@@ -155,7 +155,7 @@ def test_keys_move_over_the_cells_and_along_the_sliders(page: Any, name: str) ->
 @pytest.mark.parametrize(
     ("name", "state"),
     [
-        ("widget-1", {"N": "362", "d": "48", "outputs": "shared", "draw": "7"}),
+        ("widget-1", {"N": "362", "d": "48", "values": "shared", "draw": "7"}),
         ("widget-2", {"steps": "17", "eta": "0.5", "d": "32", "positions": "on", "draw": "12"}),
     ],
 )
