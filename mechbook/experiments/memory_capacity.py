@@ -212,12 +212,12 @@ def capacities(kind: str, *, shared: bool = False) -> Capacities:
     return Capacities(searches, **cached(key, compute, modules=(__name__,)))
 
 
-def slope(x: Sequence[float], y: Sequence[float]) -> float:
+def slope(x: Sequence[int | float], y: Sequence[int | float]) -> float:
     """The slope of log y against log x, by least squares."""
     return float(stats.linregress([math.log(v) for v in x], [math.log(v) for v in y]).slope)
 
 
-def solve_log(value: float) -> int:
+def solve_log(value: int | float) -> int:
     """The whole number below the N with N log N = value, at least 2."""
     low, high = 2.0, max(value, 3.0)
     for _ in range(60):
