@@ -2,6 +2,7 @@
 
 from matplotlib.figure import Figure
 
+from mechbook.cache import cached
 from mechbook.figures import SERIES, use_style
 from mechbook.models.memory import predicted_recall
 from mechbook.widgets.base import BookWidget, Store
@@ -20,12 +21,26 @@ WORDS = (
 
 
 def predicted_table() -> dict[str, list[list[float]]]:
-    """Return the predicted recall for each of DIMENSIONS (rows) and COUNTS, with own values and with M shared ones."""
-    kinds = {"own": COUNTS, "shared": [min(M, N) for N in COUNTS]}
-    return {
-        name: [[predicted_recall(N, d, values) for N, values in zip(COUNTS, kind, strict=True)] for d in DIMENSIONS]
-        for name, kind in kinds.items()
-    }
+    """Return the predicted recall for each of DIMENSIONS (rows) and COUNTS, with own values and with M shared ones.
+
+    Seconds of quadrature, kept in the cache of runs.
+    """
+    found: dict[str, list[list[float]]] = cached(
+        {"widget": "capacity", "counts": list(COUNTS), "dimensions": list(DIMENSIONS), "M": M},
+        _predict,
+        modules=("mechbook.models.memory",),
+    )
+    return found
+
+
+def _predict() -> dict[str, list[list[float]]]:
+    own = [[predicted_recall(N, d) for N in COUNTS] for d in DIMENSIONS]
+    # Up to M keys have a value each.
+    shared = [
+        [before if N <= M else predicted_recall(N, d, M) for N, before in zip(COUNTS, row, strict=True)]
+        for d, row in zip(DIMENSIONS, own, strict=True)
+    ]
+    return {"own": own, "shared": shared}
 
 
 def capacity_widget(*, name: str = "widget-1") -> BookWidget:

@@ -1,5 +1,6 @@
 """The page's draws, memories and gradient descent. Oracle: the generator and PyTorch in plain Python, and moments."""
 
+import json
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -8,8 +9,9 @@ import pytest
 import torch
 
 from mechbook.models.gradients import association_gradient, descend, deterministic_joint, with_positions
-from mechbook.models.memory import outer_product_memory, scores
+from mechbook.models.memory import outer_product_memory, predicted_recall, scores
 from mechbook.site.browser import library_page
+from mechbook.widgets import capacity
 
 WORD = 0xFFFFFFFF
 EMBEDDINGS = "(all) => Array.from(mechbook.associative.embeddings(...all))"
@@ -120,3 +122,17 @@ def test_gradient_descent_is_the_chapters(page: Any, positions: bool) -> None:
             torch.testing.assert_close(
                 torch.tensor(values, dtype=torch.float64).view_as(expected), expected, rtol=0, atol=1e-6
             )
+
+
+def test_the_page_has_the_predicted_recall(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: mechbook.models.memory; computed and read from the cache it is the same, and JSON."""
+    monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path))
+    monkeypatch.setattr(capacity, "COUNTS", (4, 8, 11, 181))
+    monkeypatch.setattr(capacity, "DIMENSIONS", (16, 48))
+    first = capacity.predicted_table()
+    assert json.loads(json.dumps(capacity.predicted_table())) == first
+    expected = {
+        "own": [[predicted_recall(N, d) for N in (4, 8, 11, 181)] for d in (16, 48)],
+        "shared": [[predicted_recall(N, d, min(N, 8)) for N in (4, 8, 11, 181)] for d in (16, 48)],
+    }
+    assert first == expected
