@@ -25,19 +25,19 @@ def page(browser: Any, address: str) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("values", ["own", "shared"])
-@pytest.mark.parametrize(("n", "d"), [(0, 0), (3, 1), (18, 2), (11, 6), (18, 6)])
-def test_scores_and_recall_are_pytorchs(page: Any, values: str, n: int, d: int) -> None:
+def test_scores_and_recall_are_pytorchs(page: Any, values: str) -> None:
     shown = checks.widget(page, "widget-1")
-    said = shown.locator(".mb-says").text_content()
     shown.get_by_label("Values").select_option(values)
-    shown.get_by_label("Pairs N").fill(str(n))
-    shown.get_by_label("Dimension d").fill(str(d))
-    assert checks_memory.wrong_capacity(page, "widget-1") == []
-    state = {"N": str(capacity.COUNTS[n]), "d": str(capacity.DIMENSIONS[d]), "values": values, "draw": "1"}
-    assert checks_memory.unmoved(page, "widget-1", state) == []
-    assert shown.locator(".mb-says").text_content() != said
-    N = capacity.COUNTS[n]
-    assert ("first 40 of" in shown.text_content()) == (N > 40)
+    for n, d in ((0, 0), (3, 1), (18, 2), (11, 6), (18, 6)):
+        said = shown.locator(".mb-says").text_content()
+        shown.get_by_label("Pairs N").fill(str(n))
+        shown.get_by_label("Dimension d").fill(str(d))
+        assert checks_memory.wrong_capacity(page, "widget-1") == []
+        N = capacity.COUNTS[n]
+        state = {"N": str(N), "d": str(capacity.DIMENSIONS[d]), "values": values, "draw": "1"}
+        assert checks_memory.unmoved(page, "widget-1", state) == []
+        assert shown.locator(".mb-says").text_content() != said
+        assert ("first 40 of" in shown.text_content()) == (N > 40)
 
 
 def test_measured_points_gather(page: Any) -> None:
@@ -74,23 +74,19 @@ def test_more_pairs_keep_the_first_ones(page: Any) -> None:
 
 
 @pytest.mark.parametrize("positions", ["off", "on"])
-@pytest.mark.parametrize(("steps", "eta", "d"), [(0, 3, 2), (1, 6, 0), (1, 6, 6), (3, 0, 3), (50, 6, 5), (50, 11, 4)])
-def test_logits_are_pytorchs(page: Any, positions: str, steps: int, eta: int, d: int) -> None:
+def test_logits_are_pytorchs(page: Any, positions: str) -> None:
     shown = checks.widget(page, "widget-2")
-    said = shown.locator(".mb-says").text_content()
     shown.get_by_label("Input").select_option(positions)
-    shown.get_by_label("Gradient steps").fill(str(steps))
-    shown.get_by_label("Step size").fill(str(eta))
-    shown.get_by_label("Dimension d").fill(str(d))
-    assert checks_memory.wrong_gradient_step(page, "widget-2") == []
-    state = {
-        "steps": str(steps),
-        "eta": str(gradient_step.ETAS[eta]),
-        "d": str(gradient_step.DIMENSIONS[d]),
-        "positions": positions,
-    }
-    assert checks_memory.unmoved(page, "widget-2", state) == []
-    assert shown.locator(".mb-says").text_content() != said
+    for steps, eta, d in ((0, 3, 2), (1, 6, 0), (1, 6, 6), (3, 0, 3), (50, 6, 5), (50, 11, 4)):
+        said = shown.locator(".mb-says").text_content()
+        shown.get_by_label("Gradient steps").fill(str(steps))
+        shown.get_by_label("Step size").fill(str(eta))
+        shown.get_by_label("Dimension d").fill(str(d))
+        assert checks_memory.wrong_gradient_step(page, "widget-2") == []
+        held = (str(steps), str(gradient_step.ETAS[eta]), str(gradient_step.DIMENSIONS[d]), positions)
+        state = dict(zip(("steps", "eta", "d", "positions"), held, strict=True))
+        assert checks_memory.unmoved(page, "widget-2", state) == []
+        assert shown.locator(".mb-says").text_content() != said
     shown.get_by_role("button", name="Draw again").click()
     assert checks_memory.unmoved(page, "widget-2", {"draw": "2"}) == []
     assert checks_memory.wrong_gradient_step(page, "widget-2") == []
