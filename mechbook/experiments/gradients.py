@@ -90,9 +90,7 @@ def identities(seed: int) -> dict[str, float]:
         ),
         "lemma4": relative_error(lemma4, second),
         "lemma4_printed": relative_error(lemma4.T, second),
-        "lemma5": relative_error(
-            attention_gradients.first_layer_gradient(X, P, label, W_U, Phi_1, Phi_2, W_2), first
-        ),
+        "lemma5": relative_error(attention_gradients.first_layer_gradient(X, P, label, W_U, Phi_1, Phi_2, W_2), first),
     }
 
 

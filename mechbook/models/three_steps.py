@@ -18,7 +18,6 @@ fill the table from a batch and never form the (B, T, d) streams. The definition
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -26,8 +25,6 @@ from torch import Tensor
 
 from mechbook.data.single_trigger import SingleTriggerBatch, SingleTriggerTask, sample
 from mechbook.models.embeddings import random_embeddings
-
-SecondLayer = Literal["linearised", "softmax"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,7 +106,7 @@ def W_O2_counts(batch: SingleTriggerBatch, N: int) -> Float[Tensor, "3 N N"]:
         joint = torch.bincount(flat, weights=weight.repeat(B), minlength=N * N).view(N, N) / (B * T)
         tables.append(joint - joint.sum(0) / N)
     label = torch.zeros(N, N, dtype=torch.float64, device=batch.z.device)
-    label[:, 0] = torch.bincount(batch.y, minlength=N) / B - 1 / N
+    label[:, 0] = torch.bincount(batch.y, minlength=N).double() / B - 1 / N
     return torch.stack([*tables, label])
 
 
@@ -186,7 +183,7 @@ def W_K2_step(model: ThreeStepModel, counts: Float[Tensor, "N n"]) -> Float[Tens
 
 
 def W_K1_counts(
-    batch: SingleTriggerBatch, values: Tensor, scores: Tensor, second_layer: SecondLayer = "linearised"
+    batch: SingleTriggerBatch, values: Tensor, scores: Tensor, second_layer: str = "linearised"
 ) -> Float[Tensor, "T T"]:
     """Return, for the step on W_K1, the coefficient of p_t p_s^T, entry [t, s], 0 for s > t (Birth Lemma 5).
 
@@ -280,7 +277,7 @@ class ThreeStepSettings:
     logit: float = 0.3
     gap_W_K2: float = 30.0
     gap_W_K1: float = 100.0
-    second_layer: SecondLayer = "linearised"
+    second_layer: str = "linearised"
     chunk: int = 10_000
 
     def __post_init__(self) -> None:
