@@ -33,7 +33,9 @@ class FactTask:
     def __post_init__(self) -> None:
         _check_sizes(self.S, self.R, self.D)
         if self.T < 3:
-            raise ValueError(f"T is {self.T}; a sequence needs at least 3 slots, for the subject, the relation and EOS.")
+            raise ValueError(
+                f"T is {self.T}; a sequence needs at least 3 slots, for the subject, the relation and EOS."
+            )
         if self.n_noise < 0 or (self.n_noise == 0 and self.T > 3):
             raise ValueError(
                 f"n_noise is {self.n_noise}, and {self.T - 3} slots are to be filled with noise: "
@@ -72,7 +74,9 @@ def structured_answers(S: int, R: int, D: int) -> Int[Tensor, "S R"]:
     """
     _check_sizes(S, R, D)
     if S % D:
-        raise ValueError(f"D is {D} and S is {S}; for the structured map D must divide S, so that answers are balanced.")
+        raise ValueError(
+            f"D is {D} and S is {S}; for the structured map D must divide S, so that answers are balanced."
+        )
     return torch.arange(R) * D + (torch.arange(S) * D // S).unsqueeze(1)
 
 
@@ -87,9 +91,9 @@ def random_answers(S: int, R: int, D: int, generator: torch.Generator) -> Int[Te
 class FactBatch:
     """B sequences, what they ask, and the answer. One, with S = R = D = 2, two noise tokens and T = 6:
 
-        z        5 1 4 5 3 6      noise, subject 1, noise, noise, relation 1 (token S + 1), EOS
-        s, r     1, 1
-        targets  a*(1, 1), which is 2 or 3
+    z        5 1 4 5 3 6      noise, subject 1, noise, noise, relation 1 (token S + 1), EOS
+    s, r     1, 1
+    targets  a*(1, 1), which is 2 or 3
     """
 
     z: Int[Tensor, "B T"]

@@ -1,7 +1,7 @@
 """People with attributes, after bioS of Allen-Zhu and Li (2024): knowledge whose bits can be counted.
 
-A person is a name, `name_tokens` tokens that no other person has, and `attribute_tokens` tokens drawn uniformly: with an
-alphabet of Q tokens there are N_0 = Q^name_tokens names, and S_0 = Q^attribute_tokens values of all attributes together.
+A person is a name, `name_tokens` tokens that no other has, and `attribute_tokens` tokens drawn uniformly. With an
+alphabet of Q tokens there are N_0 = Q^name_tokens names, and S_0 = Q^attribute_tokens values of all attributes.
 """
 
 import math
@@ -30,7 +30,9 @@ class PeopleTask:
         for name in ("N", "Q", "name_tokens", "attribute_tokens"):
             _at_least_one(name, getattr(self, name))
         if self.N > self.Q**self.name_tokens:
-            raise ValueError(f"N is {self.N}; with {self.name_tokens} tokens there are {self.Q**self.name_tokens} names.")
+            raise ValueError(
+                f"N is {self.N}; with {self.name_tokens} tokens there are {self.Q**self.name_tokens} names."
+            )
 
     @property
     def length(self) -> int:

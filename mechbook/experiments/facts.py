@@ -96,7 +96,7 @@ def softmax_run(d: int = 256) -> DynamicsRun:
 
 
 def longest_stretch(steps: Sequence[int], inside: Sequence[bool]) -> tuple[int, int]:
-    """Return first and last step of the longest stretch of neighbouring probe steps that are all inside; (0, 0): none."""
+    """Return first and last of the longest stretch of probe steps that are all inside; (0, 0) for none."""
     best, start = (0, 0), None
     for step, here in zip(steps, inside, strict=True):
         start = (step if start is None else start) if here else None
@@ -201,3 +201,22 @@ def relation_loss(task: FactTask) -> float:
 def results(run: Dynamics, name: str) -> Any:
     """A score as rows of seeds, (seeds, probe steps), as figures take it."""
     return run.scores[name].T.numpy()
+
+
+def growth_rates(S: int, R: int, D: int) -> tuple[float, float]:
+    """Return |g_r| and |g_s|, the rates at which linear attention learns relations and subjects from a small start.
+
+    g_z(a) = E[1{z occurs} (1{a = a*} - 1/|A|)] is minus the loss's gradient by the logit, summed over sequences with z:
+    |g_r|^2 = (1 - 1/R) / (R^2 D), |g_s|^2 = (1 - 1/D) / (S^2 R).
+    """
+    return math.sqrt((1 - 1 / R) / D) / R, math.sqrt((1 - 1 / D) / R) / S
+
+
+def escape_steps(rate: float, lr: float, init: float) -> float:
+    """Return when w_z(t) W_z(t), both growing as (init / 2) e^(rate lr t), is 1: log(2 / init) / (rate lr) steps."""
+    return math.log(2 / init) / (rate * lr)
+
+
+def swapped_run() -> DynamicsRun:
+    """Linear attention with few subjects and many relations, where the subject is learned first."""
+    return DynamicsRun(model="linear", S=8, R=32, lr=0.3, steps=5120, batch_size=256, seeds=3, test_size=2048)

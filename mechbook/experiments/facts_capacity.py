@@ -16,8 +16,8 @@ from mechbook import settings
 from mechbook.cache import cached
 from mechbook.data.fact_stack import FactStack
 from mechbook.data.facts import FactTask, random_answers
-from mechbook.experiments.sweeps import largest_passing
 from mechbook.models.facts import FactConfig, FactWeights, count_logits, initial_weights, stack
+from mechbook.probes.capacity import candidates, capacities_by_climbing
 from mechbook.training import use_threads
 
 _MODULES = ("mechbook.experiments.facts_capacity",)
@@ -78,10 +78,10 @@ def train_stack(
         return out if impossible is None else out.masked_fill(impossible, -torch.inf)
 
     if hidden is not None:
-        # A neuron that writes nothing and is not written to stays so: both of its gradients are 0.
-        weights.W_out.mul_(hidden.unsqueeze(1))
-        weights.W_in.mul_(hidden.unsqueeze(2))
+        # Far below its threshold a neuron is off, and so are all of its gradients.
         weights.b_in.sub_(1e3 * (1 - hidden))
+        # As drawn for the width that is left.
+        weights.W_out.mul_((hidden.shape[1] / hidden.sum(1).clamp(min=1)).sqrt().view(-1, 1, 1))
     parameters = [p.requires_grad_() for p in weights.trained()]
     optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.0, fused=True)
     for step in range(recipe.steps):
@@ -135,22 +135,21 @@ def _capacity(d: int, alpha: float, beta: float, seeds: int, recipe: Recipe) -> 
     place = (6, 3, d, round(100 * alpha), round(100 * beta))
     asked = 0
 
-    def passes(pairs: list[tuple[int, int]]) -> list[bool]:
+    def passes(pairs: Sequence[tuple[int, int]]) -> list[bool]:
         nonlocal asked
         asked += 1
         largest = max(size for _, size in pairs)
         best = torch.zeros(len(pairs), dtype=torch.float64)
         for number, rate in enumerate(recipe.rates):
-            stream = settings.generator(*place, asked, number)
+            stream = settings.generator(*place, 1, asked, number)
             tasks = [random_task(size, settings.generator(*place, 0, seed, size)) for seed, size in pairs]
-            config = shape(d, alpha, beta, largest)
-            weights = stack([initial_weights(config, stream) for _ in pairs])
+            weights = stack([initial_weights(shape(d, alpha, beta, largest), stream) for _ in pairs])
             best = torch.maximum(best, train_stack(tasks, weights, recipe, rate, stream))
         return [accuracy >= 0.99 for accuracy in best.tolist()]
 
     parameters = shape(d, alpha, beta, 1).parameters
-    guess = [max(2, round(share * parameters**0.5)) for share in (0.22, 0.28, 0.35, 0.44)]
-    sizes = largest_passing(sorted(set(guess)), seeds, passes, points=4, ratio=1.06, most=512)
+    guess = round(0.3 * parameters**0.5)
+    sizes = capacities_by_climbing(passes, [candidates(2, 8 * guess, 1.06)] * seeds, [guess] * seeds)
     return Capacity(parameters=parameters, sizes=sizes, seconds=time.monotonic() - started)
 
 

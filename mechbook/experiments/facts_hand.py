@@ -1,7 +1,6 @@
 """Chapter 6's hand-built weights: their accuracy, the fewest parameters they need, and how much a head can hold."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +9,10 @@ from mechbook import settings
 from mechbook.cache import cached
 from mechbook.data.facts import FactTask, every_fact
 from mechbook.experiments.facts_capacity import random_task
-from mechbook.experiments.sweeps import log_slope
 from mechbook.models.facts import FactWeights, count_logits
 from mechbook.models.facts_construction import attention_and_mlp, attention_only, stored_parameters
+from mechbook.probes.capacity import candidates, capacity_by_bisection
+from mechbook.probes.facts import log_slope
 from mechbook.training import use_threads
 
 _MODULES = ("mechbook.experiments.facts_hand",)
@@ -31,7 +31,7 @@ def accuracy(weights: FactWeights, task: FactTask, contexts: int, generator: tor
 
 
 def recall(kind: str, seed: int) -> float:
-    """Accuracy on 256 random facts, ten contexts each: attention only with d = 1024, or with an MLP, d = 64, m = 256."""
+    """Accuracy on 256 random facts, ten contexts each: attention only (d = 1024), or with an MLP (d = 64, m = 256)."""
     stream = settings.generator(6, 1, KINDS.index(kind), seed)
     task = random_task(16, stream)
     if kind == "attention_only":
@@ -84,18 +84,10 @@ def _smallest(kind: str, n: int, seed: int) -> int:
             weights = attention_and_mlp(task, d=4 * n, m=size, generator=stream)
         return weights, accuracy(weights, task, 2, stream)
 
-    return stored_parameters(build(smallest(lambda size: build(size)[1] >= 0.99, start=8 * n, ratio=1.04))[0])
-
-
-def smallest(passes: Callable[[int], bool], *, start: int, ratio: float) -> int:
-    """Return a size that passes and is at most `ratio` times (or 1 above) one that fails, from doublings of `start`."""
-    low, high = 1, start
-    while not passes(high):
-        low, high = high, 2 * high
-    while high - low > 1 and high / low > ratio:
-        middle = (low + high) // 2
-        low, high = (low, middle) if passes(middle) else (middle, high)
-    return high
+    tried = candidates(n, 64 * n, 1.04)
+    # the last size that is too small: the next one is enough
+    short = capacity_by_bisection(lambda size: build(size)[1] < 0.99, tried)
+    return stored_parameters(build(tried[tried.index(short) + 1])[0])
 
 
 def head_load(seeds: int = 3) -> torch.Tensor:

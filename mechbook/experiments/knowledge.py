@@ -92,9 +92,7 @@ def _train(spec: KnowledgeRun) -> Knowledge:
     inputs = model_inputs(task, everyone)
     weights = initial_gpt(config, G, settings.generator(*place, 1))
     parameters = [values.requires_grad_() for values in weights.values()]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=spec.lr, weight_decay=spec.weight_decay, betas=(0.9, 0.98), fused=True
-    )
+    optimizer = torch.optim.AdamW(parameters, lr=spec.lr, weight_decay=spec.weight_decay, betas=(0.9, 0.98), fused=True)
     stream, each = settings.generator(*place, 2), torch.arange(G).unsqueeze(1)
     batches = -(-spec.N // spec.batch_size)
     steps = spec.exposures * batches

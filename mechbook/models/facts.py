@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mechbook.models.embeddings import random_embeddings
 
-# Every sequence holds EOS: with scores taken relative to it no sum of weights is 0. The range of float32 is e^-87..e^88.
+# Every sequence holds EOS: with scores taken relative to it no sum of weights is 0 (float32 ranges from e^-87 to e^88).
 SHIFT = 40.0
 
 

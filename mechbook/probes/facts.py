@@ -1,7 +1,9 @@
 """What a factual-recall model gets right: the whole answer, its relation, its subject (Nichani et al. section 5)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -42,3 +44,10 @@ def fact_scores(logits: Float[Tensor, "*G B A"], targets: Int[Tensor, "*G B"], D
         accuracy=(best == targets).to(logits.dtype).mean(-1),
         valid=(best // D == targets // D).to(logits.dtype).mean(-1),
     )
+
+
+def log_slope(x: Sequence[int | float], y: Sequence[int | float]) -> float:
+    """Return the least-squares slope of log y against log x. Raises ValueError for fewer than two different x."""
+    if len(set(x)) < 2:
+        raise ValueError(f"A slope needs two different x; there are {sorted(set(x))}.")
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])

@@ -29,7 +29,8 @@ def test_every_sequence_has_one_subject_one_relation_noise_and_eos() -> None:
     """Oracle: reading each sequence with a loop."""
     t = task()
     batch = sample(t, 300, generator(2))
-    for z, s, r, answer in zip(batch.z.tolist(), batch.s.tolist(), batch.r.tolist(), batch.targets.tolist()):
+    rows = (batch.z, batch.s, batch.r, batch.targets)
+    for z, s, r, answer in zip(*(row.tolist() for row in rows), strict=True):
         assert z[-1] == t.V - 1 == 25 and t.V - 1 not in z[:-1]
         assert [token for token in z if token < 7] == [s]
         assert [token - 7 for token in z if 7 <= token < 12] == [r]
@@ -41,7 +42,9 @@ def test_subjects_relations_slots_and_noise_are_uniform() -> None:
     """Oracle: the uniform distribution, to 4.5 standard errors, over pairs, ordered pairs of slots, and noise."""
     t, n = task(S=3, R=2, D=2, T=5, n_noise=4), 40_000
     batch = sample(t, n, generator(3))
-    slots = torch.stack([(batch.z == batch.s[:, None]).long().argmax(1), (batch.z == 3 + batch.r[:, None]).long().argmax(1)])
+    slots = torch.stack(
+        [(batch.z == batch.s[:, None]).long().argmax(1), (batch.z == 3 + batch.r[:, None]).long().argmax(1)]
+    )
     noise = batch.z[(batch.z >= 5) & (batch.z < 9)] - 5
     assert len(noise) == 2 * n
     for what, cells in ((batch.s * 2 + batch.r, 6), (slots[0] * 4 + slots[1], 16), (noise, 4)):
@@ -144,7 +147,9 @@ def test_a_stack_draws_for_each_task_what_that_task_has() -> None:
     for g, t in enumerate((small, large)):
         counts = batch.counts[g]
         assert counts.sum(1).unique().tolist() == [11.0] and counts[:, -1].unique().tolist() == [1.0]
-        assert torch.equal(counts[:, : t.S].argmax(1), batch.s[g]) and counts[:, : t.S].sum(1).unique().tolist() == [1.0]
+        assert torch.equal(counts[:, : t.S].argmax(1), batch.s[g]) and counts[:, : t.S].sum(1).unique().tolist() == [
+            1.0
+        ]
         assert torch.equal(counts[:, 11 : 11 + t.R].argmax(1), batch.r[g])
         assert counts[:, 17 : 17 + t.n_noise].sum(1).unique().tolist() == [8.0]
         assert torch.equal(batch.targets[g], t.answers[batch.s[g], batch.r[g]])

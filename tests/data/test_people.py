@@ -26,7 +26,9 @@ def test_names_are_distinct_and_attributes_uniform() -> None:
 def test_all_names_are_used_when_there_are_as_many_people() -> None:
     """Oracle: every combination of tokens once."""
     people = draw_people(PeopleTask(N=125, Q=5, name_tokens=3, attribute_tokens=1), generator(2))
-    assert sorted(map(tuple, people[:, :3].tolist())) == [(a, b, c) for a in range(5) for b in range(5) for c in range(5)]
+    assert sorted(map(tuple, people[:, :3].tolist())) == [
+        (a, b, c) for a in range(5) for b in range(5) for c in range(5)
+    ]
 
 
 def test_inputs_are_the_people_one_step_late() -> None:

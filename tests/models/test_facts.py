@@ -86,7 +86,7 @@ def test_a_stack_is_its_models_one_by_one() -> None:
 
 
 def test_scores_far_apart_do_not_overflow() -> None:
-    """Oracle: the definition, whose softmax sees the present tokens alone, with a token absent that scores e^100 more."""
+    """Oracle: the definition, whose softmax takes the present tokens alone, with scores far below and above EOS's."""
     t, weights = small_task(), random_weights(0, 2)
     weights.W_K.zero_()
     weights.E.copy_(torch.nn.functional.pad(torch.eye(t.V, dtype=torch.float64)[:, :16], (0, 1)))
@@ -108,7 +108,10 @@ def test_linear_attention_is_its_formula() -> None:
     """Oracle: the sum over positions, W_OV(a, z_t) w_KQ(z_t), by a loop."""
     t = small_task()
     z = sample(t, 4, generator(3)).z
-    W_OV, w_KQ = torch.randn(t.V, t.A, generator=generator(1)).double(), torch.randn(t.V, generator=generator(2)).double()
+    W_OV, w_KQ = (
+        torch.randn(t.V, t.A, generator=generator(1)).double(),
+        torch.randn(t.V, generator=generator(2)).double(),
+    )
     found = linear_logits(W_OV, w_KQ, count_tokens(z, t.V).double())
     for b in range(4):
         expected = sum(W_OV[token] * w_KQ[token] for token in z[b].tolist())
