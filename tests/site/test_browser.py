@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import torch
 
+from mechbook.experiments import facts, facts_capacity
 from mechbook.experiments.induction import frozen_run
-from mechbook.site import checks, checks_memory, vendor
+from mechbook.site import checks, checks_facts, checks_memory, vendor
 from mechbook.site.browser import opened, served
 from mechbook.site.notebooks import pages
 from mechbook.widgets import capacity, gradient_step
+from mechbook.widgets.facts import shipped_facts
 from mechbook.widgets.induction import QUOTATION, Shipped, shipped, small_steps
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -178,8 +180,22 @@ def exercise_gradient_step(page: Any, name: str, sent: dict[str, Shipped]) -> li
     return wrong
 
 
+def exercise_fact_time(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
+    """Move every control of widget 6a, at every checkpoint."""
+    return checks_facts.exercise_time(page, name, shipped_facts(facts.linear_run(), facts.softmax_run()))
+
+
+def exercise_fact_tradeoff(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
+    """Set widget 6b's budget to everything it offers."""
+    grid = facts_capacity.tradeoff_grid()
+    accuracy = checks_facts.grid_accuracy(facts_capacity.tradeoff(grid).accuracy)
+    return checks_facts.exercise_tradeoff(page, name, grid, accuracy)
+
+
 EXERCISES = {
     "capacity": exercise_capacity,
+    "fact_time": exercise_fact_time,
+    "fact_tradeoff": exercise_fact_tradeoff,
     "gradient_step": exercise_gradient_step,
     "induction": exercise_induction,
     "induction_small": exercise_small,
