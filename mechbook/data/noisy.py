@@ -24,7 +24,8 @@ class NoisyTask:
     """Settings of the task: the bigrams with their fixed triggers, and the probability `alpha` of noise after one.
 
     `noise` is the number of the noise token, None standing for N, the extra one. Raises ValueError for alpha outside
-    [0, 1], triggers that are drawn per sequence, outputs that are not uniform, or a noise token that is not the extra one.
+    [0, 1], triggers that are drawn per sequence, outputs that are not uniform, or a noise token among
+    the characters.
     """
 
     bigrams: BigramTask

@@ -20,7 +20,7 @@ KINDS = ("mlp", "linear", "none")
 
 
 class NoisyTrace(NamedTuple):
-    """A forward pass with its attention maps (query, key), and the stream x at first, after each attention and each F."""
+    """A forward pass: attention maps (query, key), and the stream at first, after each attention and feed-forward."""
 
     logits: Float[Tensor, "B T V"]
     attention: tuple[Float[Tensor, "B T T"], Float[Tensor, "B T T"]]

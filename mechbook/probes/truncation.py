@@ -1,18 +1,19 @@
 """Low-rank truncation of a model's weights, exact and undone afterwards (LASER: Sharma et al. 2023, Chen et al. 2.2).
 
-    with truncated(model, "F2.W_in", rho=0.05):
-        logits = model(z)                      # with the best approximation of rank floor(0.05 d)
-    with truncated(model, "F2.W_in") as weight:
-        for rho in (0, 0.01, 0.05, 0.2):
-            weight.keep(rho=rho)               # all ranks from one decomposition
-            ...
-    # here the weight is what it was, bit for bit
+with truncated(model, "F2.W_in", rho=0.05):
+    logits = model(z)                      # with the best approximation of rank floor(0.05 d)
+with truncated(model, "F2.W_in") as weight:
+    for rho in (0, 0.01, 0.05, 0.2):
+        weight.keep(rho=rho)               # all ranks from one decomposition
+        ...
+# here the weight is what it was, bit for bit
 """
 
 import difflib
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -22,8 +23,8 @@ from torch import Tensor, nn
 class LowRank:
     """All truncations of a matrix from one singular value decomposition W = sum_i s_i u_i v_i^T, s_1 >= s_2 >= ...
 
-    Computed in float32, or in float64 where W is; `singular_values` are in that type. Raises ValueError for anything
-    but a matrix of finite numbers.
+    It is computed when first needed, in float32, or in float64 where W is; `singular_values` are in that type. Raises
+    ValueError for anything but a matrix of finite numbers.
     """
 
     def __init__(self, W: Float[Tensor, "..."]) -> None:
@@ -32,8 +33,17 @@ class LowRank:
         if not bool(torch.isfinite(W).all()):
             raise ValueError("the weight has entries that are not finite; it has no low-rank approximation.")
         self._W = W.detach().clone()
-        wide = W.detach() if W.dtype == torch.float64 else W.detach().float()
-        self._U, self.singular_values, self._Vh = torch.linalg.svd(wide, full_matrices=False)
+
+    @cached_property
+    def _svd(self) -> tuple[Tensor, Tensor, Tensor]:
+        wide = self._W if self._W.dtype == torch.float64 else self._W.float()
+        U, S, Vh = torch.linalg.svd(wide, full_matrices=False)
+        return U, S, Vh
+
+    @property
+    def singular_values(self) -> Float[Tensor, "rank"]:
+        """All of them, largest first."""
+        return self._svd[1]
 
     @property
     def full_rank(self) -> int:
@@ -49,7 +59,10 @@ class LowRank:
             raise ValueError(f"the rank is {rank}; of this matrix it must be between 0 and {self.full_rank}.")
         if rank == self.full_rank:
             return self._W.clone()
-        kept = (self._U[:, :rank] * self.singular_values[:rank]) @ self._Vh[:rank]
+        if rank == 0:
+            return torch.zeros_like(self._W)
+        U, S, Vh = self._svd
+        kept = (U[:, :rank] * S[:rank]) @ Vh[:rank]
         return kept.to(self._W.dtype)
 
     def fraction(self, rho: float) -> Float[Tensor, "d_out d_in"]:
