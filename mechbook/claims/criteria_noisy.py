@@ -79,7 +79,7 @@ def rank_sweep(m: Measurement) -> list[Check]:
 
 @seeds("noisy.noise_first", "early", "final")
 def noise_first(m: Measurement) -> list[Check]:
-    """The noise is the first choice in over 0.9 of cases at some of the first 20 steps; P(noise) ends at 0.5 +- 0.07."""
+    """The noise is the first choice in over 0.9 of cases at one of the first 20 steps; P(noise) ends at 0.5 +- 0.07."""
     return [m.bar("early", ">", 0.9), *within(m, "final", 0.5, 0.07)]
 
 

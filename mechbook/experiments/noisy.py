@@ -17,8 +17,6 @@ RHOS = (0.0, 0.01, 0.05, 0.2)
 OUTPUT_RHOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 # The noise levels of "any other constant value" (section 4), and the book's own alpha.
 ALPHAS = (0.2, 0.5, 0.8)
-# Dimensions at which dropping F_2 is compared.
-DIMENSIONS = (32, 64, 128)
 # Feed-forward blocks F_1, F_2 of Figures 10, 11 and 12.
 ARCHITECTURES: dict[str, tuple[FeedForward, FeedForward]] = {
     "mlp_linear": ("mlp", "linear"),
@@ -53,6 +51,11 @@ def main_run(seed: int, *, alpha: float = ALPHA, d: int | None = None) -> NoisyR
         # what the widgets show
         checkpoints=_probe_steps(steps) if (seed, alpha, d) == (0, ALPHA, None) else (),
     )
+
+
+def dimensions() -> tuple[int, ...]:
+    """The dimensions at which dropping F_2 is compared, the last that of `main_run`."""
+    return choose(laptop=(32, 64, 128), paper=(64, 128, 256))
 
 
 def triggers_run(seed: int) -> NoisyRun:

@@ -9,13 +9,13 @@ from mechbook import settings
 from mechbook.data.noisy import NoisyBatch, sample
 from mechbook.experiments.noisy_runs import Cut, NoisyRun, Panel, answerable
 from mechbook.models.noisy import NoisyTransformer
-from mechbook.probes.attention import previous_token_mass
 from mechbook.probes.noisy import diagonal_margins
 from mechbook.probes.recall import memory_map
+from mechbook.training import TrainingRun
 
 # Streams of `settings.generator` that no training run and no panel along it draws from.
 _FRESH, _ATTENTION = 5, 6
-FRESH_SIZE = 2048
+FRESH_SIZE = 1024
 
 
 def trained(spec: NoisyRun, step: int | None = None) -> NoisyTransformer:
@@ -64,17 +64,34 @@ def matching_margin(spec: NoisyRun) -> float:
 
 
 def roles(spec: NoisyRun) -> dict[str, float]:
-    """Three shares of Chen et al. Figure 7.
+    """Three shares of Chen et al. Figure 7, and what explains the first and the third.
 
-    "previous": layer 1's mean attention on the previous position, over noisy sequences; "noise": the share of tokens i
-    for which F_2(w_E(i)) has its largest logit at the noise; "value": of characters i for which W_V2 w_E(i)
-    has it at i.
+    "previous": layer 1's mean attention on the previous position, over noisy sequences ("after_trigger", "elsewhere":
+    from positions right after a trigger, and from all others); "noise": the share of tokens i for which F_2(w_E(i)) has
+    its largest logit at the noise; "value": of characters i for which W_V2 w_E(i) has it at i; "noise_rank": the place
+    of the noise's own logit among those of W_V2 w_E(noise), 1 the largest.
     """
     model, noise = trained(spec), spec.task().noise_token
-    first, _ = model.trace(noisy_contexts(spec, 256).inputs).attention
-    characters = torch.arange(noise, device=model.W_E.device)
+    batch = noisy_contexts(spec, 256)
+    attention = model.trace(batch.inputs).attention[0].diagonal(offset=-1, dim1=-2, dim2=-1)
+    after = batch.is_trigger[:, :-1]
+    values = value_logits(model)
+    characters = torch.arange(noise, device=values.device)
     return {
-        "previous": float(previous_token_mass(first)),
+        "previous": float(attention.mean()),
+        "after_trigger": float(attention[after].mean()),
+        "elsewhere": float(attention[~after].mean()),
         "noise": float((noise_logits(model).argmax(0) == noise).float().mean()),
-        "value": float((value_logits(model).argmax(0)[:noise] == characters).float().mean()),
+        "value": float((values.argmax(0)[:noise] == characters).float().mean()),
+        "noise_rank": float((values[:, noise] >= values[noise, noise]).sum()),
     }
+
+
+def stays_above(run: TrainingRun, name: str, bar: float) -> int:
+    """The first probe step from which on `name` is above `bar` to the end; one more than the last if there is none."""
+    first = run.steps[-1] + 1
+    for step, value in zip(reversed(run.steps), reversed(run.values[name]), strict=True):
+        if not value > bar:
+            break
+        first = step
+    return first
