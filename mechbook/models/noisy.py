@@ -127,7 +127,8 @@ class FeedForwardBlock(nn.Module):
     def forward(self, y: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """Return what the block adds to the stream."""
         if self.kind == "mlp":
-            return F.relu(y @ self.W_in.T) @ self.W_out.T
+            # in place: the hidden layer, 4 d wide at every position, is the largest array of a step
+            return F.relu(y @ self.W_in.T, inplace=True) @ self.W_out.T
         return y @ self.W.T if self.kind == "linear" else torch.zeros_like(y)
 
 
