@@ -53,8 +53,8 @@ def main_run(seed: int, *, alpha: float = ALPHA, d: int | None = None) -> NoisyR
         steps=steps,
         probes=probes,
         cuts=(*((DROP_F2[0], rho) for rho in RHOS), DROP_F1) if itself else (DROP_F2,),
-        # what the widgets show
-        checkpoints=probes if itself and seed == 0 else (),
+        # what the widgets show, of a smaller model too
+        checkpoints=_probe_steps(steps, every=50) if (seed, alpha) == (0, ALPHA) and d in (None, 64) else (),
     )
 
 
@@ -86,7 +86,7 @@ def architecture_run(name: str, seed: int) -> NoisyRun:
     """A run of Figures 10, 11 and 12: other F_1 and F_2; `name` is a key of ARCHITECTURES, KeyError otherwise."""
     F1, F2 = ARCHITECTURES[name]
     steps = choose(laptop=1000 if name == "none" else 500, paper=2000)
-    cuts = (dropped("F1", F1), dropped("F2", F2))
+    cuts: tuple[Cut, ...] = (dropped("F1", F1), dropped("F2", F2))
     if name == "none":
         cuts = tuple(("W_O1", rho) for rho in OUTPUT_RHOS)
     key = 10 + list(ARCHITECTURES).index(name)

@@ -66,21 +66,21 @@ def matching_margin(spec: NoisyRun) -> float:
 def roles(spec: NoisyRun) -> dict[str, float]:
     """Three shares of Chen et al. Figure 7, and what explains the first and the third.
 
-    "previous": layer 1's mean attention on the previous position, over noisy sequences ("after_trigger", "elsewhere":
-    from positions right after a trigger, and from all others); "noise": the share of tokens i for which F_2(w_E(i)) has
-    its largest logit at the noise; "value": of characters i for which W_V2 w_E(i) has it at i; "noise_rank": the place
-    of the noise's own logit among those of W_V2 w_E(noise), 1 the largest.
+    "previous": layer 1's mean attention on the previous position, over noisy sequences ("early": in the first quarter;
+    "used": at the positions that layer 2 attends to from the last one, weighted by how much); "noise": the share of
+    tokens i for which F_2(w_E(i)) has its largest logit at the noise; "value": of characters i for which W_V2 w_E(i)
+    has it at i; "noise_rank": the place of the noise's own logit among those of W_V2 w_E(noise), 1 the largest.
     """
     model, noise = trained(spec), spec.task().noise_token
-    batch = noisy_contexts(spec, 256)
-    attention = model.trace(batch.inputs).attention[0].diagonal(offset=-1, dim1=-2, dim2=-1)
-    after = batch.is_trigger[:, :-1]
+    first, second = model.trace(noisy_contexts(spec, 256).inputs).attention
+    previous = first.diagonal(offset=-1, dim1=-2, dim2=-1)
+    looked_at = second[:, -1, 1:]
     values = value_logits(model)
     characters = torch.arange(noise, device=values.device)
     return {
-        "previous": float(attention.mean()),
-        "after_trigger": float(attention[after].mean()),
-        "elsewhere": float(attention[~after].mean()),
+        "previous": float(previous.mean()),
+        "early": float(previous[:, : spec.T // 4].mean()),
+        "used": float((previous * looked_at).sum() / looked_at.sum()),
         "noise": float((noise_logits(model).argmax(0) == noise).float().mean()),
         "value": float((values.argmax(0)[:noise] == characters).float().mean()),
         "noise_rank": float((values[:, noise] >= values[noise, noise]).sum()),
