@@ -1,4 +1,4 @@
-"""What chapter 4 measures of the gradient on W_KQ after one step (Chen et al., appendix A.2): signs, orders, the flip."""
+"""What chapter 4 measures of the gradient on W_KQ after one step (Chen et al., appendix A.2): signs, orders, flip."""
 
 import math
 

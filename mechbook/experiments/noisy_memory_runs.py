@@ -66,7 +66,8 @@ def alpha_vs_n(n: int, seed: int) -> dict[str, Any]:
     """Gradient descent from zero with orthonormal embeddings in random directions, one run for each alpha of `grid`.
 
     "time" of the flow on the mean loss; "values": singular values (alphas, n), largest first; "signal": the logit gap
-    a; "full", "cut": clean loss before and after cutting to rank n - 1.
+    a; "full", "cut", "removed": the clean loss, after cutting to rank n - 1, and after removing the direction that
+    stores the noise, whichever singular value it has.
     """
     alphas = grid()[1]
     # a step of 2 on the sum over inputs; far below what keeps the descent stable, 4
@@ -77,13 +78,14 @@ def alpha_vs_n(n: int, seed: int) -> dict[str, Any]:
         E, U = orthonormal(runs, n, d, generator), orthonormal(runs, n + 1, d, generator)
         targets = torch.stack([target(n, alpha) for alpha in alphas])
         W = descend(torch.zeros(runs, d, d, dtype=torch.float64), E, U, targets, lr=lr, record=[last])[0]
-        logits = scores(W, E, U)
+        logits, shared = scores(W, E, U), E.mean(1) * n**0.5
         return {
             "time": lr * last,
             "values": torch.linalg.svdvals(W)[:, :n],
             "signal": logits[:, 0, 0] - logits[:, 0, 1],
             "full": clean_loss(W, E, U),
             "cut": clean_loss(truncate(W, n - 1), E, U),
+            "removed": clean_loss(W - W @ shared[:, :, None] * shared[:, None, :], E, U),
         }
 
     return dict(cached(_key("alpha_vs_n", n=n, run=seed, lr=lr, last=last), compute, modules=_MODULES))
@@ -94,7 +96,8 @@ def condition(n: int, seed: int) -> list[dict[str, float]]:
 
     "noise": ((n - 1) a - n L) / sqrt(n + 1) as predicted from the measured a; "found": the singular value that is not
     one of the n - 1 equal ones; "signal", "law": a and its law in t; "error": the largest relative error of all n
-    singular values; "ratio": clean loss cut / full; "helps", "predicted": whether cutting lowers it, 0 or 1.
+    singular values; "ratio": clean loss cut / full, "removed": that without the noise's direction / full; "helps",
+    "predicted": whether cutting lowers it, 0 or 1.
     """
     run, rows = alpha_vs_n(n, seed), []
     for i, alpha in enumerate(grid()[1]):
@@ -110,6 +113,7 @@ def condition(n: int, seed: int) -> list[dict[str, float]]:
                 "law": signal_at(n, alpha, run["time"]),
                 "error": max(abs(v / e - 1) for v, e in zip(values, expected, strict=True)),
                 "ratio": float(run["cut"][i] / run["full"][i]),
+                "removed": float(run["removed"][i] / run["full"][i]),
                 "helps": float(run["cut"][i] < run["full"][i]),
                 "predicted": float(truncation_helps(n, a, alpha)),
             }
