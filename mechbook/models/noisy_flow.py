@@ -9,18 +9,22 @@ that of the printed equations: 1 there is 4 for the loss that is a mean over the
 """
 
 import math
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from scipy.integrate import solve_ivp
 
-Form = Literal["right", "printed"]
 TIME_OF_MEAN_LOSS = 4.0
 
 
-def velocity(a: float, b: float, alpha: float | int, form: Form = "right") -> tuple[float, float]:
+def _check(form: str) -> None:
+    if form not in ("right", "printed"):
+        raise ValueError(f"form is {form!r}; it must be 'right' or 'printed'.")
+
+
+def velocity(a: float, b: float, alpha: float | int, form: str = "right") -> tuple[float, float]:
     """The time derivatives of a and b: (9) as printed in the text we had, or with a third of its beta_2'."""
+    _check(form)
     A, B = math.exp(a), math.exp(b)
     S = A + B + 1
     if form == "printed":
@@ -29,13 +33,12 @@ def velocity(a: float, b: float, alpha: float | int, form: Form = "right") -> tu
 
 
 def flow(
-    alpha: float | int, times: Float[np.ndarray, " t"], form: Form = "right"
+    alpha: float | int, times: Float[np.ndarray, " t"], form: str = "right"
 ) -> tuple[Float[np.ndarray, " t"], Float[np.ndarray, " t"]]:
     """a(t) and b(t) from a = b = 0, integrated over s = log(1 + t). Raises ValueError for alpha outside (0, 1)."""
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha}; the flow needs it strictly between 0 and 1.")
-    if form not in ("right", "printed"):
-        raise ValueError(f"form is {form!r}; it must be 'right' or 'printed'.")
+    _check(form)
     s = np.log1p(times)
 
     def slope(now: float, state: np.ndarray) -> np.ndarray:
@@ -50,11 +53,12 @@ def coordinates(W: Float[np.ndarray, "*t 3 2"]) -> tuple[np.ndarray, np.ndarray,
     one, two = np.outer([1, -1, 0], [1, -1]), np.outer([1, 1, -2], [1, 1])
     beta_1, beta_2 = (W * one).sum((-2, -1)) / 4, (W * two).sum((-2, -1)) / 12
     rest = W - beta_1[..., None, None] * one - beta_2[..., None, None] * two
-    return -2 * beta_1, -beta_1 - 3 * beta_2, np.abs(rest).max((-2, -1))
+    return np.asarray(-2 * beta_1), np.asarray(-beta_1 - 3 * beta_2), np.asarray(np.abs(rest).max((-2, -1)))
 
 
-def late(alpha: float | int, t: Float[np.ndarray, " t"], form: Form = "right") -> np.ndarray:
+def late(alpha: float | int, t: Float[np.ndarray, " t"], form: str = "right") -> np.ndarray:
     """The limit law of e^a: 1 / (3 (1 - alpha) t), or as printed 1 / ((1 - alpha)(4 - 2 alpha) t)."""
+    _check(form)
     factor = 3 if form == "right" else 4 - 2 * alpha
     return 1 / ((1 - alpha) * factor * t)
 

@@ -189,15 +189,19 @@ def key_query_step(task: UniformNoisyTask, step: FirstStep, p: Float[Array, " N_
 def margin_moments(
     task: UniformNoisyTask, test: Float[Array, "n N_plus_1"]
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-    """Mean and variance of one sequence's contribution to the attention block's margin of noise over one token j.
+    """Mean and variance of one sequence's contribution to the attention block's margin, noise over the runner-up j.
 
-    That is (1{y = N+1} - 1{y = j}) f . f' with the test sequence's frequencies f'; the average over tokens j.
+    That is (1{y = N+1} - 1{y = j}) f . f' with the test sequence's frequencies f', and the ordinary token j that is the
+    most likely after the population's first step.
     """
     N, alpha = task.N, task.alpha
     trigger, (mean_j, second_j) = token_visits(task, 0), _overlap_by_output(task, test)
     mean_q, second_q = test @ trigger.mean, np.einsum("nk,kl,nl->n", test, trigger.second, test)
-    mean = alpha * (mean_q + mean_j.sum(1)) / N - (1 - alpha) / N * mean_j.mean(1)
-    square = alpha * (second_q + second_j.sum(1)) / N + (1 - alpha) / N * second_j.mean(1)
+    means, seconds = np.column_stack([mean_q, mean_j]), np.column_stack([second_q, second_j])
+    runner_up = (test @ first_step(task).values[:N].T).argmax(1)
+    row = np.arange(len(test))
+    mean = alpha * means.mean(1) - (1 - alpha) / N * means[row, runner_up]
+    square = alpha * seconds.mean(1) + (1 - alpha) / N * seconds[row, runner_up]
     return mean, square - mean**2
 
 
