@@ -30,7 +30,7 @@ FLIP_WITHIN = 0.1
 MORE, AS_MANY = 2.0, 1.5
 
 
-def near(m: Measurement, key: str, value: float, within: float) -> list[Check]:
+def near(m: Measurement, key: str, value: int | float, within: int | float) -> list[Check]:
     """Return the checks that the mean of `key` is within a distance of a value."""
     return [m.bar(key, ">=", value - within), m.bar(key, "<=", value + within)]
 

@@ -148,6 +148,11 @@ def task_of_table_2() -> UniformNoisyTask:
     )
 
 
+def sequences_of_table_2() -> int:
+    """How many sequences that Monte Carlo draws."""
+    return settings.choose(laptop=200_000, paper=1_000_000)
+
+
 def table_2(seed: int) -> dict[str, Any]:
     """Monte Carlo of the gradients' moments at zero, each in standard errors from the exact ones.
 
@@ -159,7 +164,7 @@ def table_2(seed: int) -> dict[str, Any]:
 
 def _table_2(seed: int) -> dict[str, Any]:
     task = task_of_table_2()
-    drawn = _draw(task, settings.choose(laptop=200_000, paper=1_000_000), 44, seed)
+    drawn = _draw(task, sequences_of_table_2(), 44, seed)
     c = 1 / (task.N + 1)
     token = {"noise": task.noise, "trigger": 0, "token": 1}
     error = {name: c - (drawn.targets == j).double() for name, j in token.items()}

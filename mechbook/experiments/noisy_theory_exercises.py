@@ -47,12 +47,12 @@ def largest_alpha(n: int, a: float) -> float:
 too_noisy = Exercise(
     "How much noise can be cut away?",
     number(
-        largest_alpha(5, 12.0),
-        tolerance=5e-4,
+        largest_alpha(5, 6.0),
+        tolerance=1e-3,
         mistakes={
-            "That is where L = a; compare the singular values instead.": 1 / (1 + math.exp(12.0)),
+            "That is where L = a; compare the singular values instead.": 1 / (1 + math.exp(6.0)),
             "That is where the noise's singular value is zero; it has to be smaller than a.": 1
-            / (1 + math.exp(12.0 * 4 / 5)),
+            / (1 + math.exp(6.0 * 4 / 5)),
         },
     ),
 )
