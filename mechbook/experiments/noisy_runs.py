@@ -88,7 +88,15 @@ class NoisyRun:
     def run(self) -> TrainingRun:
         """The run, from the cache where it was made before; one that was interrupted goes on where it stopped."""
         use_threads()
-        return TrainingRun(**cached(self.key(), lambda: vars(self._train()), modules=_MODULES))
+        return TrainingRun(**cached(self.key(), self._trained, modules=_MODULES))
+
+    def _trained(self) -> dict[str, Any]:
+        # attention here gets so sharp that its small weights fall below 1e-38, where arithmetic is many times slower
+        torch.set_flush_denormal(True)
+        try:
+            return vars(self._train())
+        finally:
+            torch.set_flush_denormal(False)
 
     def _train(self) -> TrainingRun:
         device, task = settings.device(), self.task()
