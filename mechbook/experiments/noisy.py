@@ -111,7 +111,7 @@ def _run(
     T, batch, lr = choose(laptop=(64, 32, 0.05), paper=(256, 512, 0.03))
     d = choose(laptop=128, paper=256) if d is None else d
     # at the laptop's step size the probability of noise wanders by several hundredths; the end is cooled down
-    cool = choose(laptop=(steps // 4, 0.01), paper=None)
+    cool = choose(laptop=(steps // 3, 0.01), paper=None)
     return NoisyRun(
         T=T,
         alpha=alpha,

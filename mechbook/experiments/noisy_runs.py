@@ -91,16 +91,18 @@ class NoisyRun:
         return TrainingRun(**cached(self.key(), self._trained, modules=_MODULES))
 
     def _trained(self) -> dict[str, Any]:
+        # built first: what it starts from is a run of its own, which leaves the mode as it was for others
+        model = self.build()
         # attention here gets so sharp that its small weights fall below 1e-38, where arithmetic is many times slower
         torch.set_flush_denormal(True)
         try:
-            return vars(self._train())
+            return vars(self._train(model))
         finally:
             torch.set_flush_denormal(False)
 
-    def _train(self) -> TrainingRun:
+    def _train(self, model: NoisyTransformer) -> TrainingRun:
         device, task = settings.device(), self.task()
-        model = self.build().to(device)
+        model = model.to(device)
         panel = Panel(self, device)
 
         def draw(generator: Generator) -> NoisyBatch:
