@@ -42,7 +42,7 @@ def main_run(seed: int, *, alpha: float = ALPHA, d: int | None = None) -> NoisyR
 
     Those others are not measured along the way. KeyError for an alpha that is not one of ALPHAS.
     """
-    steps = choose(laptop={0.2: 450, 0.5: 800, 0.8: 1300}[alpha], paper=2000)
+    steps = choose(laptop={0.2: 650, 0.5: 800, 0.8: 1600}[alpha], paper=2000)
     itself = (alpha, d) == (ALPHA, None)
     probes = _probe_steps(steps, every=50) if itself else (steps,)
     return _run(
