@@ -4,12 +4,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 # Imported for what it registers; a new chapter's criteria are added here.
-    criteria_facts,
-    criteria_gradients,
-    criteria_hops,
-    criteria_induction,
-    criteria_memories,
-)
 from mechbook.claims import (  # noqa: F401
     criteria_facts,
     criteria_gradients,
