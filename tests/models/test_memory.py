@@ -112,7 +112,7 @@ def test_predicted_recall_is_that_of_simulated_memories(N, d, M, unit_norm):
 
 
 def test_gaussian_recall_is_that_of_simulated_weighted_memories():
-    """Oracle: Monte Carlo for each of 37 keys with weights from 1 to 0.1, within 0.01 and 4 standard errors, also on average."""
+    """Oracle: Monte Carlo for 37 keys of weights 1 to 0.1, within 0.01 and 4 standard errors, and on average."""
     N, M, d, draws, g = 37, 5, 101, 1500, draw(7)
     f, alpha = memory.shared_map(N, M), torch.linspace(1, 0.1, N)
     hits = torch.zeros(N, dtype=torch.float64)
