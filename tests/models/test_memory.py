@@ -111,6 +111,22 @@ def test_predicted_recall_is_that_of_simulated_memories(N, d, M, unit_norm):
     assert abs(memory.predicted_recall(N, d, M, unit_norm=unit_norm) - mean) < 0.02 + 4 * error
 
 
+def test_gaussian_recall_is_that_of_simulated_weighted_memories():
+    """Oracle: Monte Carlo for 37 keys of weights 1 to 0.1, within 0.01 and 4 standard errors, and on average."""
+    N, M, d, draws, g = 37, 5, 101, 1500, draw(7)
+    f, alpha = memory.shared_map(N, M), torch.linspace(1, 0.1, N)
+    hits = torch.zeros(N, dtype=torch.float64)
+    for _ in range(draws):
+        u = memory.draw_embeddings(N, d, generator=g, unit_norm=True)
+        v = memory.draw_embeddings(M, d, generator=g, unit_norm=True)
+        hits += memory.scores(memory.outer_product_memory(u, v, f, alpha), u, v).argmax(1) == f
+    measured, predicted = hits / draws, memory.gaussian_recall(alpha.double(), f, d, M=M)
+    error = (measured * (1 - measured) / draws).sqrt()
+    assert float(((predicted - measured).abs() - 4 * error).max()) < 0.01
+    assert abs(float((predicted - measured).mean())) < 0.01
+    assert float(measured[0] - measured[-1]) > 0.3
+
+
 def test_predicted_recall_at_its_ends():
     """Oracle: one value cannot be missed; two far-apart pairs in many dimensions neither; too many pairs are chance."""
     assert memory.predicted_recall(5, 3, 1) == 1.0 and memory.predicted_recall(1, 3) == 1.0
