@@ -110,8 +110,15 @@ def test_one_step_recall_is_the_formula_of_figure_9():
         if count[k] > 0:
             mu_k = (total[k] / count[k]) @ remapped
             hits += max(range(7), key=lambda j: float(remapped[j] @ (mu_k - mu))) == k
-    assert 0 < hits < 6  # neither a constant nor blind to the target never seen
+    assert 0 < hits < 6
     assert experiments.one_step_recall(total, count, remapped) == pytest.approx(hits / 7)
+
+
+def test_a_target_never_seen_is_wrong_even_where_its_score_would_win():
+    """Oracle: by hand: token 1 is never a target and never in a context, so that minus the mean is largest there."""
+    total = torch.tensor([[3.0, 0, 1], [0, 0, 0], [1, 0, 3]], dtype=torch.float64)
+    count = torch.tensor([4.0, 0, 4], dtype=torch.float64)
+    assert experiments.one_step_recall(total, count, torch.eye(3, dtype=torch.float64)) == pytest.approx(2 / 3)
 
 
 def test_random_bigrams_are_distributions_without_structure():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mechbook.data.single_trigger import SingleTriggerTask, sample
+from mechbook.data.single_trigger import SingleTriggerBatch, SingleTriggerTask, sample
 from mechbook.models.attention_gradients import first_layer_gradient, second_layer_gradient
 from mechbook.models.gradients import noisy_input_gradient
 from mechbook.models.three_steps import (
@@ -173,15 +173,19 @@ def test_three_steps_store_the_three_memories():
     assert max(accuracy[:3]) < 0.25 and accuracy[3] > 0.9
 
 
-def test_chunks_do_not_matter():
-    """Oracle: one chunk that holds all sequences: the same model where the stream of data is the same."""
-    how = ThreeStepSettings(N=5, T=7, d=64, sequences=2_000, chunk=2_000)
-    whole = three_steps(how, generator(0), generator(1), dtype=torch.float64)[0][1]
-    data = sample(SingleTriggerTask(N=5, T=7), 2_000, generator(1))
+@pytest.mark.parametrize("chunk", [2_000, 700])
+def test_a_step_is_the_mean_over_its_chunks(chunk):
+    """Oracle: the first step from all sequences at once, drawn chunk by chunk from the same stream."""
+    how = ThreeStepSettings(N=5, T=7, d=64, sequences=2_000, chunk=chunk)
+    models, etas = three_steps(how, generator(0), generator(1), dtype=torch.float64)
+    task, data = SingleTriggerTask(N=5, T=7), generator(1)
+    drawn = [sample(task, size, data) for size in ([2_000] if chunk == 2_000 else [700, 700, 600])]
+    whole = SingleTriggerBatch(**{name: torch.cat([getattr(x, name) for x in drawn]) for name in ("z", "first", "y")})
     zero = initial(5, 7, 64, generator(0), dtype=torch.float64)
-    step = W_O2_step(zero, W_O2_counts(data, 5))
+    step = W_O2_step(zero, W_O2_counts(whole, 5))
     scale = 0.3 / replace(zero, W_O2=step).value_table.diagonal().mean()
-    torch.testing.assert_close(whole.W_O2, scale * step)
+    torch.testing.assert_close(models[1].W_O2, scale * step)
+    assert etas[0] == pytest.approx(float(scale))
 
 
 @pytest.mark.parametrize(
