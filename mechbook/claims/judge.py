@@ -4,7 +4,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 # Imported for what it registers; a new chapter's criteria are added here.
-from mechbook.claims import criteria_induction, criteria_noisy, criteria_noisy_theory  # noqa: F401
+from mechbook.claims import (  # noqa: F401
+    criteria_gradients,
+    criteria_induction,
+    criteria_memories,
+    criteria_noisy,
+    criteria_noisy_theory,
+)
 from mechbook.claims.catalogue import Claim, load_claims
 from mechbook.claims.criteria import CRITERIA, Criterion
 from mechbook.claims.record import Record, load_record

@@ -5,7 +5,8 @@
   requirejs.config({
     paths: {
       anywidget: here("anywidget.js").slice(0, -3),
-      // Its fonts.
+      // Each of its modules looks for the fonts of its styles beside where it believes itself to be.
+      "@jupyter-widgets": here(".").slice(0, -1),
       "@jupyter-widgets/html-manager/dist": here(".").slice(0, -1),
     },
   });

@@ -10,9 +10,10 @@ mechbook.charts = (() => {
   };
 
   const GREY = { light: [[255, 255, 255], [17, 17, 17]], dark: [[18, 18, 18], [245, 245, 245]] };
+  // As in figures: purple below zero, orange above.
   const TWO = {
-    light: [[127, 59, 8], [255, 255, 255], [45, 0, 75]],
-    dark: [[253, 184, 99], [18, 18, 18], [178, 171, 210]],
+    light: [[45, 0, 75], [255, 255, 255], [127, 59, 8]],
+    dark: [[178, 171, 210], [18, 18, 18], [253, 184, 99]],
   };
 
   /** A colour scale on 0..1 as 256 CSS colours. */
@@ -33,7 +34,8 @@ mechbook.charts = (() => {
 
   /**
    * A matrix with labels, a cell that pointer and arrow keys move, and a readout of that cell.
-   * `update` takes {rows, columns (labels), data, causal, diverging, low, high, frames: [[row, column], ...], frameColour}.
+   * `update` takes {rows, columns (labels), data, causal, diverging, low, high, frames: [[row, column], ...], frameColour,
+   * solid (frames without dashes), home (the cell to go to)}.
    */
   function heatMap({ title, rowName, columnName, describe }) {
     const canvas = h("canvas", { "aria-hidden": "true" });
@@ -88,7 +90,7 @@ mechbook.charts = (() => {
       }
       pen.lineWidth = Math.min(2, Math.max(1, unit / 6));
       pen.strokeStyle = shown.frameColour ?? "currentColor";
-      pen.setLineDash([3, 2]);
+      pen.setLineDash(shown.solid ? [] : [3, 2]);
       for (const [i, j] of shown.frames ?? []) pen.strokeRect(margin + j * unit + 0.5, margin + i * unit + 0.5, unit - 1, unit - 1);
       pen.setLineDash([]);
       labels(pen, style.color, unit, margin);
@@ -106,7 +108,9 @@ mechbook.charts = (() => {
       pen.font = `${font}px ui-monospace, monospace`;
       pen.textAlign = "center";
       pen.textBaseline = "middle";
-      for (let j = 0; j < columns(); j += every) pen.fillText(glyph(shown.columns[j]), margin + (j + 0.5) * unit, margin / 2, unit * every);
+      // Side by side a label needs its width, one above the other its height.
+      const widest = Math.max(...shown.columns.map((label) => label.length)), skip = Math.max(every, Math.ceil((font * 0.72 * widest) / unit));
+      for (let j = 0; j < columns(); j += widest > 1 ? skip : every) pen.fillText(glyph(shown.columns[j]), margin + (j + 0.5) * unit, margin / 2, unit * Math.max(skip, every));
       for (let i = 0; i < rows(); i += every) pen.fillText(glyph(shown.rows[i]), margin / 2, margin + (i + 0.5) * unit, margin);
     }
 
@@ -213,5 +217,53 @@ mechbook.charts = (() => {
     };
   }
 
-  return { heatMap, bars, lines };
+  /** Four to six round numbers that span low..high. */
+  function ticks(low, high) {
+    const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
+    const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+    const first = Math.ceil(low / step - 1e-9), last = Math.floor(high / step + 1e-9);
+    return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(6)));
+  }
+
+  /**
+   * Lines and dots that change. `update` takes {x, y (ranges), logX, xTicks, cursor, series}, where a series is
+   * {name, colour, dashes, dots, points: [[x, y], ...], value (shown in the legend)}; the last dot is drawn larger.
+   */
+  function plot({ title, xName }) {
+    const W = 360, H = 210, left = 34, right = 8, top = 8, bottom = 32, id = fresh("clip");
+    const picture = svg("svg", { viewBox: `0 0 ${W} ${H}`, class: "mb-lines", "aria-hidden": "true" });
+    const legend = h("ul", { class: "mb-legend" });
+    const path = ({ colour, dashes }) => ({ stroke: colour, "stroke-dasharray": (dashes ?? []).join(" "), class: "mb-line" });
+    const entry = (one) => {
+      const sample = svg("svg", { viewBox: "0 0 26 8", class: "mb-sample", "aria-hidden": "true" });
+      sample.append(one.dots ? svg("circle", { cx: 13, cy: 4, r: 3.2, fill: one.colour }) : svg("line", { ...path(one), x1: 0, x2: 26, y1: 4, y2: 4 }));
+      const number = h("span", { class: "mb-readout", "data-series": one.name });
+      if (one.value !== undefined) show(number, one.value);
+      return h("li", {}, sample, ` ${one.name} `, number);
+    };
+    return {
+      element: h("figure", { class: "mb-chart" }, h("figcaption", {}, title), picture, legend),
+      update({ x, y, logX, xTicks, cursor, series }) {
+        const on = logX ? Math.log : Number;
+        const px = (v) => left + ((on(v) - on(x[0])) / (on(x[1]) - on(x[0]))) * (W - left - right);
+        const py = (v) => H - bottom - ((v - y[0]) / (y[1] - y[0])) * (H - top - bottom);
+        const clip = svg("clipPath", { id }), inside = svg("g", { "clip-path": `url(#${id})` });
+        clip.append(svg("rect", { x: left, y: top - 4, width: W - left - right + 4, height: H - top - bottom + 8 }));
+        const grid = ticks(...y).flatMap((v) => [
+          svg("line", { x1: left, x2: W - right, y1: py(v), y2: py(v), class: "mb-grid" }),
+          svg("text", { x: left - 4, y: py(v) + 4, "text-anchor": "end" }, String(v)),
+        ]);
+        const below = (xTicks ?? ticks(...x)).map((v) => svg("text", { x: px(v), y: H - bottom + 14, "text-anchor": v === x[1] ? "end" : "middle" }, String(v)));
+        for (const one of series) {
+          if (!one.dots) inside.append(svg("polyline", { ...path(one), points: one.points.map(([a, b]) => `${px(a)},${py(b)}`).join(" ") }));
+          else one.points.forEach(([a, b], i) => inside.append(svg("circle", { cx: px(a), cy: py(b), r: i === one.points.length - 1 ? 4.5 : 2.5, fill: one.colour, class: "mb-dot" })));
+        }
+        inside.append(svg("line", { x1: px(cursor), x2: px(cursor), y1: top, y2: H - bottom, class: "mb-cursor" }));
+        picture.replaceChildren(clip, ...grid, ...below, inside, svg("text", { x: (W + left) / 2, y: H - 3, "text-anchor": "middle" }, xName));
+        legend.replaceChildren(...series.map(entry));
+      },
+    };
+  }
+
+  return { heatMap, bars, lines, plot };
 })();

@@ -20,7 +20,10 @@ mechbook.kit = (() => {
   }
 
   /** A number as readouts show it; the whole of it is in data-value. */
-  const format = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2));
+  const format = (value) => decimal(value, Math.abs(value) >= 100 ? 0 : 2);
+
+  /** A decimal with a minus sign that is one. */
+  const decimal = (value, digits) => value.toFixed(digits).replace("-", "−");
 
   function show(element, value, text = format(value)) {
     element.dataset.value = String(value);
@@ -132,6 +135,21 @@ mechbook.kit = (() => {
     return { element: h("div", { class: "mb-presets", role: "group", "aria-label": label }, ...buttons), set };
   }
 
+  /** A button that draws the embeddings anew, with the number of the draw. */
+  function again({ label, value, press }) {
+    const shown = h("output", { class: "mb-readout" });
+    const button = h("button", { type: "button", click: () => press() }, "Draw again");
+    const set = (draw) => show(shown, draw, `draw ${draw}`);
+    set(value);
+    return { element: h("div", { class: "mb-control", role: "group", "aria-label": label }, h("span", { class: "mb-label" }, label), button, shown), set };
+  }
+
+  /** A line for what a widget has to tell beside its sentence. */
+  function notice() {
+    const element = h("p", { class: "mb-message mb-problem mb-notice", role: "status" });
+    return { element, say: (words) => { element.textContent = words ?? ""; } };
+  }
+
   /** The sentence that says what one sees. */
   function sentence() {
     const element = h("p", { class: "mb-says", role: "status", "aria-live": "polite" });
@@ -146,6 +164,18 @@ mechbook.kit = (() => {
     if (hash !== `#${name}` && !hash.startsWith(`#${name}?`)) return null;
     if (hash.length > LONGEST_FRAGMENT) return { tooLong: String(hash.length) };
     return Object.fromEntries(new URLSearchParams(hash.slice(name.length + 2)));
+  }
+
+  /** Of an address, the values that are among the allowed ones, {key: [value, ...]}, and words on what is not. */
+  function allowedValues(found, allowed) {
+    const taken = {}, left = found.tooLong ? ["it is too long"] : [];
+    for (const [key, values] of Object.entries(allowed)) {
+      if (!Object.hasOwn(found, key)) continue;
+      const index = values.map(String).indexOf(found[key]);
+      if (index < 0) left.push(`${key} cannot be “${found[key].slice(0, 20)}”`);
+      else taken[key] = values[index];
+    }
+    return { taken, problem: left.length ? `Of the link this was left out: ${left.join("; ")}.` : null };
   }
 
   /** A button that puts the state into the address and, where it may, into the clipboard. */
@@ -195,7 +225,7 @@ mechbook.kit = (() => {
   }
 
   return {
-    h, fresh, format, show, glyph, spoken, frame, scheduler, onTheme, slider, select, textInput, presets, sentence,
-    stateInAddress, linkButton, followAddress, weightsOf,
+    h, fresh, format, decimal, show, glyph, spoken, frame, scheduler, onTheme, slider, select, textInput, presets, again, notice,
+    sentence, stateInAddress, allowedValues, linkButton, followAddress, weightsOf,
   };
 })();

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from mechbook.experiments.induction import frozen_run
-from mechbook.site import checks, vendor
+from mechbook.site import checks, checks_memory, vendor
 from mechbook.site.browser import opened, served
 from mechbook.site.notebooks import pages
+from mechbook.widgets import capacity, gradient_step
 from mechbook.widgets.induction import QUOTATION, Shipped, shipped, small_steps
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,7 +137,50 @@ def exercise_memories(page: Any, name: str, sent: dict[str, Shipped]) -> list[st
     return wrong
 
 
+def exercise_capacity(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
+    """Move both sliders of widget 1 to their ends, choose the values, draw again, and press the presets."""
+    shown, wrong = checks.widget(page, name), []
+    counts, dimensions = capacity.COUNTS, capacity.DIMENSIONS
+    for values in ("shared", "own"):
+        shown.get_by_label("Values").select_option(values)
+        for n, d in ((0, 0), (len(counts) - 1, len(dimensions) - 1), (12, 3)):
+            shown.get_by_label("Pairs N").fill(str(n))
+            shown.get_by_label("Dimension d").fill(str(d))
+            wrong += checks_memory.wrong_capacity(page, name)
+            state = {"N": str(counts[n]), "d": str(dimensions[d]), "values": values, "draw": "1"}
+            wrong += checks_memory.unmoved(page, name, state)
+    shown.get_by_role("button", name="Draw again").click()
+    wrong += checks_memory.unmoved(page, name, {"draw": "2"})
+    for words in ("Well below capacity", "At capacity", "Beyond"):
+        shown.get_by_role("button", name=words).click()
+        wrong += checks_memory.wrong_capacity(page, name)
+    return wrong
+
+
+def exercise_gradient_step(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
+    """Move the three sliders of widget 2, choose the input, draw again, and press the presets."""
+    shown, wrong = checks.widget(page, name), []
+    dimensions, etas = gradient_step.DIMENSIONS, gradient_step.ETAS
+    for positions in ("on", "off"):
+        shown.get_by_label("Input").select_option(positions)
+        for steps, eta, d in ((0, 0, 0), (1, 7, 6), (50, 7, 3), (50, len(etas) - 1, 5)):
+            shown.get_by_label("Gradient steps").fill(str(steps))
+            shown.get_by_label("Step size").fill(str(eta))
+            shown.get_by_label("Dimension d").fill(str(d))
+            wrong += checks_memory.wrong_gradient_step(page, name)
+            state = {"steps": str(steps), "eta": str(etas[eta]), "d": str(dimensions[d]), "positions": positions}
+            wrong += checks_memory.unmoved(page, name, state)
+    shown.get_by_role("button", name="Draw again").click()
+    wrong += checks_memory.unmoved(page, name, {"draw": "2"})
+    for words in ("Before", "One step", "One step, small d", "Fifty steps"):
+        shown.get_by_role("button", name=words, exact=True).click()
+        wrong += checks_memory.wrong_gradient_step(page, name)
+    return wrong
+
+
 EXERCISES = {
+    "capacity": exercise_capacity,
+    "gradient_step": exercise_gradient_step,
     "induction": exercise_induction,
     "induction_small": exercise_small,
     "memory_maps": exercise_memories,

@@ -78,9 +78,26 @@ induction_widget(SPEC)
 memory_widget(SPEC)
 ```
 """,
+    "book/memories.md": HEADER
+    + """# Memories
+
+The scores $v_j^\\top W u_i$.
+
+```{code-cell} ipython3
+:tags: [hide-input]
+from mechbook.widgets.capacity import capacity_widget
+capacity_widget()
+```
+
+```{code-cell} ipython3
+from mechbook.widgets.gradient_step import gradient_step_widget
+gradient_step_widget()
+```
+""",
     "book/plain.md": "# Plain\n\nNo widget here.\n",
 }
-TOC = "format: jb-book\nroot: book/index\nchapters:\n  - file: book/widgets\n  - file: book/plain\n"
+CHAPTERS = [name.removesuffix(".md") for name in PAGES if name != "book/index.md"]
+TOC = "format: jb-book\nroot: book/index\nchapters:\n" + "".join(f"  - file: {name}\n" for name in CHAPTERS)
 
 
 @pytest.fixture(scope="session")

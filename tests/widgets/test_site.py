@@ -11,7 +11,7 @@ from mechbook.site import checks, vendor
 from mechbook.site.browser import opened
 from mechbook.widgets.induction import QUOTATION, Shipped
 
-PAGES = ("book/index.html", "book/widgets.html", "book/plain.html")
+PAGES = ("book/index.html", "book/widgets.html", "book/memories.html", "book/plain.html")
 
 
 @pytest.fixture
@@ -69,6 +69,15 @@ def test_the_widgets_of_a_page_share_one_copy_of_the_weights(site: Path, page: A
     text = (site / "book" / "widgets.html").read_text(encoding="utf-8")
     assert text.count('"path": ["data"]') == 1
     assert text.count('"kind": "induction"') == text.count('"kind": "memory_maps"') == 1
+
+
+def test_every_style_of_the_runtime_names_fonts_that_are_there(page: Any, site: Path) -> None:
+    """Oracle: the files of the site. Which style a browser asks for its font depends on when it paints."""
+    urls = """() => [...document.querySelectorAll("style")].flatMap((style) =>
+      style.textContent.match(/https?:[^)"']*\\.(woff2?|ttf)/g) ?? [])"""
+    found = page.evaluate(urls)
+    assert len(found) >= 6
+    assert [url for url in found if not (site / url.split("/", 3)[3]).is_file()] == []
 
 
 def test_training_time_moves_everything(page: Any, sent: Shipped) -> None:

@@ -1,0 +1,61 @@
+"""Time the capacity search of trained linear memories: the obvious loop over seeds and sizes, and all of them in step.
+
+Run `python benchmarks/bench_capacity.py [--small]`, on one thread. The loop trains one memory at a time with autograd
+and torch's Adam, and bisects; the fast search trains those of a round side by side with gradients written out, and
+climbs from below. The searches are those of chapter 1 at the laptop scale: the same embeddings, candidates, steps and
+criterion. Ratios are printed, of the clock's time and of the processor's, which a busy machine disturbs less; where the
+answers differ the program says so and fails.
+"""
+
+import argparse
+import time
+
+import torch
+
+from mechbook.experiments.memory_capacity import Search, TrainedSearches, linear_searches, linear_training
+from mechbook.models.trained_memory import train_memory
+from mechbook.probes.capacity import capacity_by_bisection
+
+
+def loop(searches: list[Search]) -> list[int]:
+    """The capacity of each search's memory, one search after the other."""
+    tasks, how, found = TrainedSearches(searches, linear_training()), linear_training(), []
+    for number, search in enumerate(searches):
+
+        def passes(N: int, number: int = number) -> bool:
+            return train_memory(tasks.task(number, N), tasks.starts[number], how)[0] >= how.enough
+
+        found.append(capacity_by_bisection(passes, search.numbers()))
+    return found
+
+
+def in_step(searches: list[Search]) -> list[int]:
+    """The capacity of each search's memory, all searches together."""
+    return TrainedSearches(searches, linear_training()).capacities()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time the search for capacities, as a loop and in step.")
+    parser.add_argument("--small", action="store_true", help="only d up to 32")
+    small = parser.parse_args().small
+    torch.set_num_threads(1)
+    searches = [search for search in linear_searches() if search.d <= (32 if small else 64)]
+    # the first training loads what later ones share
+    loop(searches[:1]), in_step(searches[:1])
+    times, answers = {}, {}
+    for name, way in (("in step", in_step), ("loop", loop)):
+        start = time.perf_counter(), time.process_time()
+        answers[name] = way(searches)
+        times[name] = time.perf_counter() - start[0], time.process_time() - start[1]
+    sizes = sorted({search.d for search in searches})
+    print(f"capacity of trained memories, d = {sizes}, {len(searches)} searches, torch {torch.__version__}, one thread")
+    for place, kind in enumerate(("clock", "processor")):
+        one, all_of_them = times["loop"][place], times["in step"][place]
+        print(f"{kind:>9}: loop {one:.1f} s, in step {all_of_them:.1f} s, ratio {one / all_of_them:.1f}")
+    if answers["loop"] != answers["in step"]:
+        raise SystemExit(f"The answers differ: {answers}")
+    print(f"the same answers: {answers['loop']}")
+
+
+if __name__ == "__main__":
+    main()

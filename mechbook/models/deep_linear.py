@@ -1,0 +1,91 @@
+"""A memory in two linear layers, W = W_2 W_1, and the exact course of its learning (Saxe et al. 2014).
+
+The target is sum_i s_i v_i u_i^T with orthonormal keys u_i and values v_i; s_i is the strength of association i. Inputs
+are white, so that the loss is |target - W_2 W_1|^2 / 2. Time is gradient flow's: the learning rate times the steps.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Curves = Float[Tensor, "times modes"]
+
+
+def mode_strength(t: Float[Tensor, "times"], s: Float[Tensor, "modes"], a_0: Float[Tensor, "modes2"]) -> Curves:
+    """Return a(t) = s e^{2st} / (e^{2st} - 1 + s / a_0), which solves da/dt = 2 a (s - a) from a(0) = a_0.
+
+    Raises ValueError unless there is a start a_0 for each s and 0 < a_0 < s.
+    """
+    _check_modes(s, a_0)
+    # divided by e^{2st}, which overflows
+    return s / (1 + (s / a_0 - 1) * torch.exp(-2 * t[:, None] * s))
+
+
+def half_time(s: Float[Tensor, "modes"], a_0: Float[Tensor, "modes2"]) -> Float[Tensor, "modes"]:
+    """Return the time at which a(t) = s / 2: log(s / a_0 - 1) / (2 s); raises ValueError as `mode_strength` does."""
+    _check_modes(s, a_0)
+    return torch.log(s / a_0 - 1) / (2 * s)
+
+
+def effective_start(
+    W_1: Float[Tensor, "h d_in"],
+    W_2: Float[Tensor, "d_out h"],
+    keys: Float[Tensor, "modes d_in"],
+    values: Float[Tensor, "modes d_out"],
+) -> Float[Tensor, "modes"]:
+    """Return |W_1 u_i + W_2^T v_i|^2 / 4, the a_0 from which a small random start behaves like the exact solution.
+
+    Near zero the two vectors drive each other, d(W_1 u)/dt = s W_2^T v and d(W_2^T v)/dt = s W_1 u: half of their sum
+    grows as e^{st}, half of their difference decays.
+    """
+    return (keys @ W_1.T + values @ W_2).square().sum(1) / 4
+
+
+def train_deep_linear(
+    target: Float[Tensor, "d_out d_in"],
+    W_1: Float[Tensor, "h d_in"],
+    W_2: Float[Tensor, "d_out h"],
+    keys: Float[Tensor, "modes d_in"],
+    values: Float[Tensor, "modes d_out"],
+    *,
+    lr: float,
+    steps: int,
+) -> Curves:
+    """Return v_i . W_2 W_1 u_i before the first step and after each, for gradient descent on both layers at once.
+
+    Raises ValueError for a step size that is not finite and positive, or steps < 1.
+    """
+    if not (math.isfinite(lr) and lr > 0):
+        raise ValueError(f"lr is {lr}; it must be a finite number > 0.")
+    if steps < 1:
+        raise ValueError(f"steps is {steps}; it must be at least 1.")
+    strengths = torch.empty(steps + 1, len(keys), dtype=target.dtype)
+    for step in range(steps + 1):
+        product = W_2 @ W_1
+        strengths[step] = ((values @ product) * keys).sum(1)
+        error = target - product
+        W_1, W_2 = W_1 + lr * W_2.T @ error, W_2 + lr * error @ W_1.T
+    return strengths
+
+
+def first_crossing(t: Float[Tensor, "times"], curves: Curves, levels: Float[Tensor, "modes"]) -> Tensor:
+    """Return when each curve first reaches its level, linear between two times, (modes,).
+
+    Raises ValueError where a curve starts above its level or never reaches it.
+    """
+    above = curves >= levels
+    if bool(above[0].any()) or not bool(above.any(0).all()):
+        raise ValueError("a curve starts above its level or never reaches it: take smaller weights or more steps.")
+    after = above.to(torch.int8).argmax(0)
+    every = torch.arange(len(levels))
+    low, high = curves[after - 1, every], curves[after, every]
+    return t[after - 1] + (levels - low) / (high - low) * (t[after] - t[after - 1])
+
+
+def _check_modes(s: Tensor, a_0: Tensor) -> None:
+    if len(s) != len(a_0):
+        raise ValueError(f"there are {len(s)} strengths and {len(a_0)} starts; each mode must have both.")
+    if not bool(((a_0 > 0) & (a_0 < s)).all()):
+        raise ValueError("a start a_0 is not between 0 and its strength s: the exact solution grows from there to s.")

@@ -1,0 +1,62 @@
+"""Widget 1: how much an outer-product memory holds, on embeddings that the page draws."""
+
+from matplotlib.figure import Figure
+
+from mechbook.figures import SERIES, use_style
+from mechbook.models.memory import predicted_recall
+from mechbook.widgets.base import BookWidget, Store
+
+# Two to an octave, from 2 to 1024: three times the capacity at the largest dimension.
+COUNTS = tuple(round(2 ** (k / 2)) for k in range(2, 21))
+DIMENSIONS = (8, 16, 32, 48, 64, 96, 128)
+M = 8
+# The dimension that the presets show.
+TYPICAL = 64
+WORDS = (
+    f"Predicted recall of the outer-product memory against the number of pairs N, in {{dimensions}} dimensions: on the "
+    f"left each key has a value of its own, on the right all keys share {M} values. The more dimensions, the "
+    "later recall falls."
+)
+
+
+def predicted_table() -> dict[str, list[list[float]]]:
+    """Return the predicted recall for each of DIMENSIONS (rows) and COUNTS, with own values and with M shared ones."""
+    kinds = {"own": COUNTS, "shared": [min(M, N) for N in COUNTS]}
+    return {
+        name: [[predicted_recall(N, d, values) for N, values in zip(COUNTS, kind, strict=True)] for d in DIMENSIONS]
+        for name, kind in kinds.items()
+    }
+
+
+def capacity_widget(*, name: str = "widget-1") -> BookWidget:
+    """Return widget 1: N, d and whether values are shared, against the scores v_j^T W u_i and the recall."""
+    predicted = predicted_table()
+    settings = {
+        "title": "How many pairs does one matrix hold?",
+        "counts": list(COUNTS),
+        "dimensions": list(DIMENSIONS),
+        "M": M,
+        "typical": TYPICAL,
+        "predicted": predicted,
+    }
+    shown = (16, 32, 64, 128)
+    words = WORDS.format(dimensions=", ".join(map(str, shown[:-1])) + f" and {shown[-1]}")
+    return BookWidget(
+        kind="capacity", name=name, settings=settings, store=Store(), picture=_picture(predicted, shown), words=words
+    )
+
+
+def _picture(predicted: dict[str, list[list[float]]], shown: tuple[int, ...]) -> Figure:
+    use_style()
+    figure = Figure(figsize=(7.5, 2.8))
+    titles = {"own": "each key has its own value", "shared": f"all keys share {M} values"}
+    for axes, (name, title) in zip(figure.subplots(1, 2, sharey=True), titles.items(), strict=True):
+        for style, d in zip(SERIES, shown, strict=False):
+            recall = predicted[name][DIMENSIONS.index(d)]
+            axes.plot(COUNTS, recall, color=style.colour, linestyle=style.line, label=f"d = {d}")
+        axes.set_xscale("log", base=2)
+        axes.set_title(title, fontsize=9)
+        axes.set_xlabel("N, pairs stored")
+    figure.axes[0].set_ylabel("predicted recall")
+    figure.axes[0].legend(fontsize=8)
+    return figure
