@@ -292,6 +292,7 @@ mechbook.engine = (() => {
 
   return {
     unpack, apply, product, transpose, softmax, truncate, associate, memoryMap, recall, previousRecall, attend, normalize,
+    mix, embed,
     simplified, vanilla,
   };
 })();

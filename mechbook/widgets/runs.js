@@ -31,7 +31,7 @@ mechbook.runs = (() => {
         }
         const strange = typed.find((character) => !token.has(character));
         if (strange === undefined) return null;
-        return `The model does not know the character “${strange}”: it knows letters, spaces, line breaks (↵) and !$&',-.3:;?`;
+        return `The model does not know the character “${strange}”: it knows letters, spaces, line breaks (↵) and !$&',-.3:;?${settings.also ?? ""}`;
       },
     };
   }

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from mechbook.experiments import facts, facts_capacity
+from mechbook.experiments import facts, facts_capacity, noisy
 from mechbook.experiments import hops as hop_experiments
 from mechbook.experiments.induction import frozen_run
-from mechbook.site import checks, checks_facts, checks_hops, checks_memory, vendor
+from mechbook.site import checks, checks_facts, checks_hops, checks_memory, checks_noise, vendor
 from mechbook.site.browser import opened, served
 from mechbook.site.notebooks import pages
-from mechbook.widgets import capacity, gradient_step
+from mechbook.widgets import capacity, gradient_step, truncation
 from mechbook.widgets import hops as hop_widgets
 from mechbook.widgets.facts import shipped_facts
 from mechbook.widgets.induction import QUOTATION, Shipped, shipped, small_steps
@@ -34,7 +34,7 @@ def address(html: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def sent(html: Path) -> Iterator[dict[str, Shipped]]:
+def sent(html: Path) -> Iterator[dict[str, Any]]:
     """What the widgets of the pages hold, from the run that the build cached."""
     patch = pytest.MonkeyPatch()
     patch.delenv("MECHBOOK_FRESH", raising=False)
@@ -42,7 +42,10 @@ def sent(html: Path) -> Iterator[dict[str, Shipped]]:
     patch.setenv("MECHBOOK_THREADS", os.environ.get("MECHBOOK_THREADS", "1"))
     threads = torch.get_num_threads()
     spec = frozen_run("joint", 0)
-    yield {"full": shipped(spec), "small": shipped(spec, small_steps(spec))}
+    held: dict[str, Any] = {"full": shipped(spec), "small": shipped(spec, small_steps(spec))}
+    if "book/04_noisy_recall" in TOC:
+        held["noisy"] = truncation.shipped(noisy.main_run(0))
+    yield held
     torch.set_num_threads(threads)
     patch.undo()
 
@@ -83,7 +86,7 @@ def test_a_page_is_light(html: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", TOC)
 def test_every_control_moves_what_pytorch_gives(
-    browser: Any, html: Path, address: str, sent: dict[str, Shipped], name: str
+    browser: Any, html: Path, address: str, sent: dict[str, Any], name: str
 ) -> None:
     found_kinds = kinds(html, name)
     text = (html / f"{name}.html").read_text(encoding="utf-8")
@@ -96,7 +99,7 @@ def test_every_control_moves_what_pytorch_gives(
         assert checks.complaints(found) == []
 
 
-def exercise_induction(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
+def exercise_induction(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     """Move the slider, the presets, the choice and the text of widget 3a."""
     held, shown = sent["full"], checks.widget(page, name)
     wrong = []
@@ -123,14 +126,14 @@ def exercise_presets(page: Any, name: str, held: Shipped, text: str) -> list[str
     return wrong if steps == sorted(set(steps)) else [*wrong, f"the presets lead to {steps}"]
 
 
-def exercise_small(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
+def exercise_small(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     """Press the presets of the small version, and type."""
     wrong = exercise_presets(page, name, sent["small"], QUOTATION)
     checks.widget(page, name).get_by_label("The model reads").fill("abca")
     return wrong + checks.wrong_predictions(page, name, sent["small"], sent["small"].steps[-1], "abca")
 
 
-def exercise_memories(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
+def exercise_memories(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     """Move the slider and the choice of widget 3b."""
     held, shown, wrong = sent["full"], checks.widget(page, name), []
     for matrix in ("W_K1", "W_K2", "W_O2"):
@@ -141,7 +144,7 @@ def exercise_memories(page: Any, name: str, sent: dict[str, Shipped]) -> list[st
     return wrong
 
 
-def exercise_capacity(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
+def exercise_capacity(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     """Move both sliders of widget 1 to their ends, choose the values, draw again, and press the presets."""
     shown, wrong = checks.widget(page, name), []
     counts, dimensions = capacity.COUNTS, capacity.DIMENSIONS
@@ -161,7 +164,7 @@ def exercise_capacity(page: Any, name: str, sent: dict[str, Shipped]) -> list[st
     return wrong
 
 
-def exercise_gradient_step(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
+def exercise_gradient_step(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     """Move the three sliders of widget 2, choose the input, draw again, and press the presets."""
     shown, wrong = checks.widget(page, name), []
     dimensions, etas = gradient_step.DIMENSIONS, gradient_step.ETAS
@@ -223,6 +226,45 @@ def exercise_hop_regimes(page: Any, name: str, sent: dict[str, Shipped]) -> list
     return wrong
 
 
+def exercise_truncation(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Move rho, the choice and the text of widget 4a, insert the noise, and press the presets."""
+    held, shown, wrong = sent["noisy"], checks.widget(page, name), []
+    texts = [text for _, text in truncation.sequences(held)]
+    for percent in (0, 1, 5, 20, 50, 99, 100):
+        shown.get_by_label("ρ, kept of F₂'s rank").fill(str(percent))
+        wrong += checks_noise.wrong_truncation(page, name, held, percent / 100, texts[0])
+    for index, text in reversed(list(enumerate(texts))):
+        shown.get_by_label("Sequence").select_option(str(index))
+        wrong += checks_noise.wrong_truncation(page, name, held, 1.0, text)
+    shown.get_by_label("The model reads").fill("to be, to ")
+    shown.get_by_role("button", name="Insert τ").click()
+    wrong += checks_noise.wrong_truncation(page, name, held, 1.0, "to be, to τ")
+    for words, rho in (("F₂ dropped", 0.0), ("ρ = 0.05", 0.05), ("Full model", 1.0)):
+        shown.get_by_role("button", name=words).click()
+        wrong += checks_noise.wrong_truncation(page, name, held, rho, "to be, to τ")
+    return wrong
+
+
+def exercise_noise_attention(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Move the training time, the choice and the text of widget 4b, insert the noise, and press the presets."""
+    held, shown, wrong = sent["noisy"], checks.widget(page, name), []
+    texts = [text for _, text in truncation.sequences(held)]
+    for index, step in enumerate(held.steps):
+        shown.get_by_label("Training step").fill(str(index))
+        wrong += checks_noise.wrong_noise_attention(page, name, held, step, texts[1])
+    for index, text in enumerate(texts):
+        shown.get_by_label("Sequence").select_option(str(index))
+        wrong += checks_noise.wrong_noise_attention(page, name, held, held.steps[-1], text)
+    shown.get_by_label("The model reads").fill("my man may meet ")
+    shown.get_by_role("button", name="Insert τ").click()
+    shown.get_by_label("The model reads").press_sequentially(" ")
+    presets = zip(truncation.PRESET_WORDS, (*held.steps[:2], held.steps[-1]), strict=True)
+    for words, step in presets:
+        shown.get_by_role("button", name=words).click()
+        wrong += checks_noise.wrong_noise_attention(page, name, held, step, "my man may meet τ ")
+    return wrong
+
+
 EXERCISES = {
     "hops": exercise_hops,
     "hop_regimes": exercise_hop_regimes,
@@ -233,4 +275,6 @@ EXERCISES = {
     "induction": exercise_induction,
     "induction_small": exercise_small,
     "memory_maps": exercise_memories,
+    "noise_attention": exercise_noise_attention,
+    "truncation": exercise_truncation,
 }

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import pytest
 import torch
 
 from mechbook.data.shakespeare import load_counts
+from mechbook.experiments.noisy_runs import NoisyRun
+from mechbook.models.noisy import NoisyConfig
 from mechbook.models.simplified import SimplifiedConfig
 from mechbook.runs import InductionRun
 from mechbook.site.browser import served
 from mechbook.training import TrainingSettings
+from mechbook.widgets import truncation
 from mechbook.widgets.induction import Shipped, shipped
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +50,23 @@ from mechbook.runs import InductionRun
 from mechbook.training import TrainingSettings
 
 SPEC = InductionRun(**{RUN!r})
+"""
+# As long as the noise takes, and more: of a size that no rank or length shares.
+NOISY_STEPS = (0, 4, 8, 12, 24, 40)
+NOISY_RUN = dict(
+    T=31,
+    alpha=0.5,
+    model=NoisyConfig(V=load_counts().N + 1, T=31, d=37),
+    training=TrainingSettings(steps=40, batch_size=16, optimizer="sgd", lr=0.05),
+    seed_key=(0,),
+    probe_steps=NOISY_STEPS,
+    checkpoint_steps=NOISY_STEPS,
+)
+NOISY_SPEC = f"""from mechbook.experiments.noisy_runs import NoisyRun
+from mechbook.models.noisy import NoisyConfig
+from mechbook.training import TrainingSettings
+
+SPEC = NoisyRun(**{NOISY_RUN!r})
 """
 PAGES = {
     "book/index.md": HEADER
@@ -94,6 +115,22 @@ from mechbook.widgets.gradient_step import gradient_step_widget
 gradient_step_widget()
 ```
 """,
+    "book/noise.md": HEADER
+    + """# Noise
+
+The noise $\\tau$.
+
+```{code-cell} ipython3
+:tags: [hide-input]
+from mechbook.widgets.truncation import noise_attention_widget, truncation_widget
+NOISY_SPEC
+truncation_widget(SPEC)
+```
+
+```{code-cell} ipython3
+noise_attention_widget(SPEC)
+```
+""",
     "book/plain.md": "# Plain\n\nNo widget here.\n",
 }
 CHAPTERS = [name.removesuffix(".md") for name in PAGES if name != "book/index.md"]
@@ -112,7 +149,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Path:
     (ROOT / "_vendor").mkdir(exist_ok=True)
     (root / "_vendor").symlink_to((ROOT / "_vendor").resolve(), target_is_directory=True)
     for name, text in PAGES.items():
-        (root / name).write_text(text.replace("SPEC\n", SPEC, 1), encoding="utf-8")
+        for mark, code in (("NOISY_SPEC\n", NOISY_SPEC), ("\nSPEC\n", f"\n{SPEC}")):
+            text = text.replace(mark, code, 1)
+        (root / name).write_text(text, encoding="utf-8")
     (root / "_toc.yml").write_text(TOC, encoding="utf-8")
     (root / "book" / "references.bib").write_text("", encoding="utf-8")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MECHBOOK_")}
@@ -144,6 +183,20 @@ def address(site: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def sent(site: Path) -> Iterator[Shipped]:
     """What the pages of the small site hold, from the run they cached."""
+    with build_settings(site):
+        yield shipped(InductionRun(**RUN))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def noisy_sent(site: Path) -> truncation.Shipped:
+    """What the page of widgets 4a and 4b holds, from the run it cached."""
+    with build_settings(site):
+        return truncation.shipped(NoisyRun(**NOISY_RUN))  # type: ignore[arg-type]
+
+
+@contextmanager
+def build_settings(site: Path) -> Iterator[None]:
+    """The settings with which the small site was built: its cache, and one thread."""
     patch = pytest.MonkeyPatch()
     for name in [name for name in os.environ if name.startswith("MECHBOOK_")]:
         patch.delenv(name)
@@ -151,6 +204,8 @@ def sent(site: Path) -> Iterator[Shipped]:
     # As the build: with another count of threads it would be another run.
     patch.setenv("MECHBOOK_THREADS", "1")
     threads = torch.get_num_threads()
-    yield shipped(InductionRun(**RUN))  # type: ignore[arg-type]
-    torch.set_num_threads(threads)
-    patch.undo()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        patch.undo()

@@ -11,7 +11,7 @@ from mechbook.site import checks, vendor
 from mechbook.site.browser import opened
 from mechbook.widgets.induction import QUOTATION, Shipped
 
-PAGES = ("book/index.html", "book/widgets.html", "book/memories.html", "book/plain.html")
+PAGES = ("book/index.html", "book/widgets.html", "book/memories.html", "book/noise.html", "book/plain.html")
 
 
 @pytest.fixture
