@@ -161,7 +161,8 @@ def noise_attention_widget(spec: NoisyRun, *, name: str = "widget-4b") -> BookWi
 
 def _settings(sent: Shipped) -> dict[str, Any]:
     run, steps = sent.run, sent.steps
-    named = zip((*steps[: len(steps) - 2], steps[-1]), PRESET_WORDS[-len(steps) + 1 :], strict=False)
+    chosen = (*steps[:-1][:2], steps[-1])
+    named = zip(chosen, PRESET_WORDS[-len(chosen) :], strict=True)
     return {
         "titles": {
             "truncation": "Cut the second feed-forward block",

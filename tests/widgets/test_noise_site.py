@@ -63,7 +63,7 @@ def test_presets_lead_to_their_moments(page: Any, noisy_sent: Shipped, name: str
     moments: dict[str, Any] = {"Full model": 1.0, "ρ = 0.05": 0.05, "F₂ dropped": 0.0}
     if name == "widget-4b":
         steps = noisy_sent.steps
-        moments = dict(zip(truncation.PRESET_WORDS, (*steps[: len(steps) - 2], steps[-1]), strict=True))
+        moments = dict(zip(truncation.PRESET_WORDS, (*steps[:2], steps[-1]), strict=True))
     for words, moment in reversed(moments.items()):
         shown.get_by_role("button", name=words, exact=True).click()
         state = {"rho": moment} if name == "widget-4a" else {"step": moment}
