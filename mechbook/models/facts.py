@@ -114,14 +114,15 @@ class FactTransformer(nn.Module):
 
     def forward(self, z: Int[Tensor, "B T"]) -> Float[Tensor, "B A"]:
         """Return the logits of the answers after the last token."""
-        e = self.E[z]
+        w = self.weights()
+        e = w.E[z]
         x = torch.zeros_like(e[:, -1])
-        for W_Q, W_K, W_V, W_O in zip(self.W_Q, self.W_K, self.W_V, self.W_O, strict=True):
+        for W_Q, W_K, W_V, W_O in zip(w.W_Q, w.W_K, w.W_V, w.W_O, strict=True):
             query, keys = e[:, -1] @ W_Q.T, e @ W_K.T
             attention = torch.softmax((keys @ query.unsqueeze(-1)).squeeze(-1) / math.sqrt(len(W_Q)), -1)
             x = x + torch.einsum("bt,btd->bd", attention, e) @ W_V.T @ W_O.T
-        hidden = torch.relu(x @ self.W_in.T + self.b_in)
-        return (x + hidden @ self.W_out.T) @ self.U.T
+        hidden = torch.relu(x @ w.W_in.T + w.b_in)
+        return (x + hidden @ w.W_out.T) @ w.U.T
 
 
 def count_logits(weights: FactWeights, counts: Float[Tensor, "*G B V"]) -> Float[Tensor, "*G B A"]:
