@@ -115,8 +115,11 @@ def test_one_step_recall_is_the_formula_of_figure_9():
 
 
 def test_a_target_never_seen_is_wrong_even_where_its_score_would_win():
-    """Oracle: by hand: token 1 is never a target and never in a context, so that minus the mean is largest there."""
-    total = torch.tensor([[3.0, 0, 1], [0, 0, 0], [1, 0, 3]], dtype=torch.float64)
+    """Oracle: by hand: token 1 is never a target and never in a context, so that minus the mean is largest there.
+
+    Token 2 is everywhere the most frequent: only less the mean does token 0 win for the target 0.
+    """
+    total = torch.tensor([[3.0, 0, 5], [0, 0, 0], [1, 0, 9]], dtype=torch.float64)
     count = torch.tensor([4.0, 0, 4], dtype=torch.float64)
     assert experiments.one_step_recall(total, count, torch.eye(3, dtype=torch.float64)) == pytest.approx(2 / 3)
 
