@@ -4,7 +4,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 # Imported for what it registers; a new chapter's criteria are added here.
-from mechbook.claims import criteria_gradients, criteria_induction, criteria_memories  # noqa: F401
+from mechbook.claims import (  # noqa: F401
+    criteria_gradients,
+    criteria_hops,
+    criteria_induction,
+    criteria_memories,
+)
 from mechbook.claims.catalogue import Claim, load_claims
 from mechbook.claims.criteria import CRITERIA, Criterion
 from mechbook.claims.record import Record, load_record

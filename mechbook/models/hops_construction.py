@@ -60,3 +60,60 @@ def hop_construction(task: Composition, *, beta: float = 30.0) -> HopTransformer
         state[f"layers.{layer}.W_O"] = torch.eye(d)
     model.load_state_dict(state)
     return model.requires_grad_(False)
+
+
+def four_hops_in_two_layers(task: Composition, *, beta: float = 30.0) -> HopTransformer:
+    """Return a model of two layers, three heads each, whose one readout gives 4 hops without any training.
+
+    One layer less than `hop_construction`, because permutations can be followed backwards and a token carries more
+    than it is asked for. With the letters of `hop_construction`, layer 1 of token (i, y) looks up
+
+        a = sigma_i pi_i (y)                    one hop from here: its key is (i, pi_i(y))
+        f = sigma_{i+1} pi_{i+1} sigma_i (y)    where its own sigma leads next: its key is (i + 1, pi_{i+1} sigma_i (y))
+        b = pi_{i-1}^-1 sigma_{i-1}^-1 pi_i^-1 (y)    where one comes from: its key is the (i - 1, u) that carries
+                                                pi_i^-1 (y), from which it copies pi_{i-1}^-1 (u)
+
+    In layer 2 it asks for the token at position i + 2 whose b is its own a, and copies that token's f: from a, one hop
+    to where that token is reached, and two more in f. Raises ValueError for k below 4 and for beta <= 0.
+    """
+    k, n, T = task.k, task.n, task.T
+    if k < 4:
+        raise ValueError(f"k is {k}; for 4 hops there must be 4 positions or more.")
+    if not beta > 0:
+        raise ValueError(f"beta is {beta}; it must be positive.")
+    width = max(k + n, -(-(T + k + 5 * n) // 3))
+    d, position = 3 * width, T
+    v_0, a, f, b, out = (T + k + slot * n for slot in range(5))
+    config = HopConfig(T=T, N=n, hops=1, d=d, n_layers=2, n_heads=3, layer_norm=False)
+    model = HopTransformer(config, torch.Generator().manual_seed(0))
+    y, inverse = torch.arange(n), task.pi.argsort(1)
+    P, W_E, W_R = torch.zeros(T, d), torch.zeros(n, d), torch.zeros(1, n, d)
+    for t in range(T):
+        P[t, [t, position + t // n]] = 1.0
+    W_E[y, v_0 + y] = 1.0
+    W_R[0, y, out + y] = 1.0
+    first, second = ({name: torch.zeros(d, d) for name in ("W_Q", "W_K", "W_V", "W_O")} for _ in range(2))
+    # a head's rows hold a position, k of them, then a value, n; head 0 finds a, head 1 f, head 2 b
+    for i in range(k):
+        own = i * n + y
+        first["W_Q"][i, own] = first["W_K"][i, own] = 1.0
+        first["W_Q"][k + task.pi[i], own] = first["W_K"][k + y, own] = 1.0
+        first["W_Q"][width + (i + 1) % k, position + i] = first["W_K"][width + i, position + i] = 1.0
+        first["W_K"][width + k + inverse[i], own] = 1.0
+        first["W_Q"][2 * width + (i - 1) % k, position + i] = first["W_K"][2 * width + i, position + i] = 1.0
+        first["W_Q"][2 * width + k + inverse[i], own] = 1.0
+        first["W_V"][2 * width + inverse[i], own] = 1.0
+        second["W_Q"][(i + 2) % k, position + i] = second["W_K"][i, position + i] = 1.0
+    first["W_Q"][width + k + y, v_0 + y] = first["W_K"][2 * width + k + y, v_0 + y] = 1.0
+    first["W_V"][y, v_0 + y] = first["W_V"][width + y, v_0 + y] = 1.0
+    for head, slot in enumerate((a, f, b)):
+        first["W_O"][slot + y, head * width + y] = 1.0
+    second["W_Q"][k + y, a + y] = second["W_K"][k + y, b + y] = 1.0
+    second["W_V"][y, f + y] = second["W_O"][out + y, y] = 1.0
+    state: dict[str, Tensor] = {"P": P, "W_E": W_E, "W_R": W_R}
+    for layer, matrices in enumerate((first, second)):
+        # the model divides scores by sqrt(d / H)
+        matrices["W_Q"] *= beta * math.sqrt(width)
+        state |= {f"layers.{layer}.{name}": matrix for name, matrix in matrices.items()}
+    model.load_state_dict(state)
+    return model.requires_grad_(False)

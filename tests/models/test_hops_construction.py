@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mechbook.data.hops import draw_composition, hop_targets, sample_sigma
-from mechbook.models.hops_construction import hop_construction
+from mechbook.models.hops_construction import four_hops_in_two_layers, hop_construction
 
 
 def generator(seed: int) -> torch.Generator:
@@ -62,3 +62,21 @@ def test_k_must_be_a_power_of_two(k: int) -> None:
 def test_beta_must_be_positive() -> None:
     with pytest.raises(ValueError, match="beta is 0.0; it must be positive."):
         hop_construction(draw_composition(5, 4, generator(0)), beta=0.0)
+
+
+@pytest.mark.parametrize(("n", "k"), [(5, 4), (7, 4), (3, 5), (2, 7)])
+def test_two_layers_can_do_four_hops(n: int, k: int) -> None:
+    """Oracle: `hop_targets`, at every token of 50 sequences, no answer wrong."""
+    task = draw_composition(n, k, generator(k))
+    sigma = sample_sigma(task, 50, generator(n))
+    model = four_hops_in_two_layers(task)
+    assert model.config.n_layers == 2
+    found = model(sigma.reshape(50, -1))[:, :, 0].argmax(-1)
+    assert torch.equal(found, hop_targets(task, sigma, (4,)).reshape(50, -1))
+
+
+@pytest.mark.parametrize(("k", "beta", "words"), [(3, 1.0, "k is 3; for 4 hops there must be 4 positions or more."),
+                                                  (4, 0.0, "beta is 0.0; it must be positive.")])
+def test_two_layers_need_four_positions_and_a_positive_beta(k: int, beta: float, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        four_hops_in_two_layers(draw_composition(5, k, generator(0)), beta=beta)

@@ -1,0 +1,119 @@
+"""The criteria of chapter 7, one for each `khop.*` claim, on these named values (a plain number where none is named):
+
+| claim | values |
+|---|---|
+| khop.direct_fails | accuracy, chance, steps (of the direct run), mixture_steps (that the mixture needs) |
+| khop.mixture_solves, khop.curriculum_solves | accuracy on k = 4 hops, on fresh sequences |
+| khop.order | hop_1, hop_2, hop_3, hop_4: steps to accuracy 0.9; solved: 1 where the seed solved 4 hops, else 0 |
+| khop.depth | three, two: 4-hop accuracy of 3 layers, the highest of 2 layers; steps, mixture_steps: how long 2 and 3 took |
+| khop.layerwise | first_1, first_2, first_4: the first layer after which a probe reads this many hops; and each accuracy |
+| khop.scaling | direct_1, direct_2, direct_3: steps to solve k hops; mixture_slope, curriculum_slope: of log steps on log k |
+| khop.construction | accuracy_2, accuracy_4, accuracy_8: of the hand-built weights |
+| khop.hop_heads | layers_L_hop_k for L = 2, 3, 4 and k = 1, 2, 3, 4: error on targets that are defined; share_k: undefined ones |
+| | all_L_hop_k: error with the undefined targets |
+
+A criterion is applied to the mean over seeds unless its row counts seeds. At least 3 seeds, and 5 where seeds are
+counted.
+"""
+
+from itertools import pairwise
+
+from mechbook.claims.criteria import Check, Measurement, count_positive, criterion, mean_of, spread
+
+HOPS = ("hop_1", "hop_2", "hop_3", "hop_4")
+DEPTHS, HEAD_HOPS = (2, 3, 4), (1, 2, 3, 4)
+
+
+@criterion("khop.direct_fails", keys=("accuracy", "chance", "steps", "mixture_steps"), seeds=3)
+def direct_fails(m: Measurement) -> list[Check]:
+    """Mean accuracy within 0.05 of chance, after at least five times the steps that the mixture needs."""
+    gaps = [abs(gap) for gap in m.gaps("chance", "accuracy")]
+    return [
+        Check("distance of accuracy from chance", mean_of(gaps), "<=", 0.05, spread(gaps)),
+        m.compare("steps", ">=", "mixture_steps", factor=5.0),
+    ]
+
+
+@criterion("khop.mixture_solves", seeds=5)
+def mixture_solves(m: Measurement) -> list[Check]:
+    """Accuracy above 0.99 in 4 of 5 seeds."""
+    return [m.in_most_seeds("accuracy > 0.99", [accuracy - 0.99 for accuracy in m.per_seed()])]
+
+
+@criterion("khop.curriculum_solves", seeds=5)
+def curriculum_solves(m: Measurement) -> list[Check]:
+    """Accuracy above 0.99 in 4 of 5 seeds."""
+    return [m.in_most_seeds("accuracy > 0.99", [accuracy - 0.99 for accuracy in m.per_seed()])]
+
+
+@criterion("khop.order", keys=(*HOPS, "solved"), seeds=5)
+def order(m: Measurement) -> list[Check]:
+    """Steps to accuracy 0.9 non-decreasing in the number of hops, a tie allowed, in every solved seed; one at least."""
+    solved = [number > 0 for number in m.per_seed("solved")]
+    columns = [m.gaps(first, second) for first, second in pairwise(HOPS)]
+    smallest = [min(row) for row, done in zip(zip(*columns, strict=True), solved, strict=True) if done]
+    if not smallest:
+        return [Check("seeds that solved 4 hops", 0, ">=", 1)]
+    # steps are whole numbers: a gap of 0 is in order, one of -1 is not
+    return [count_positive("hops in order, among those solved", [gap + 0.5 for gap in smallest], len(smallest))]
+
+
+@criterion("khop.depth", keys=("three", "two", "steps", "mixture_steps"), seeds=3)
+def depth(m: Measurement) -> list[Check]:
+    """Three layers above 0.99; two layers' highest accuracy below 0.5, over three times the steps at least."""
+    return [
+        m.bar("three", ">", 0.99, "three layers"),
+        m.bar("two", "<", 0.5, "two layers, the highest"),
+        m.compare("steps", ">=", "mixture_steps", factor=3.0),
+    ]
+
+
+@criterion("khop.layerwise", keys=("first_1", "first_2", "first_4"), seeds=3)
+def layerwise(m: Measurement) -> list[Check]:
+    """The first layer after which 1 hop is readable before that of 2 hops, and that before that of 4."""
+    return [m.compare("first_1", "<", "first_2"), m.compare("first_2", "<", "first_4")]
+
+
+@criterion(
+    "khop.scaling", keys=("direct_1", "direct_2", "direct_3", "mixture_slope", "curriculum_slope"), seeds=3
+)
+def scaling(m: Measurement) -> list[Check]:
+    """Direct: steps grow from k = 1 to 2, and by a larger factor from 2 to 3; slopes of the other two at most 2.
+
+    The ratios are those of the means. Raises ValueError where a number of steps is not positive.
+    """
+    direct = [m.per_seed(f"direct_{k}") for k in (1, 2, 3)]
+    if min(min(column) for column in direct) <= 0:
+        raise ValueError(f"{m.id} is reported with a number of steps that is not positive.")
+    first = [b / a for a, b in zip(direct[0], direct[1], strict=True)]
+    second = [b / a for a, b in zip(direct[1], direct[2], strict=True)]
+    one, two, three = (mean_of(column) for column in direct)
+    paired = [b - a for a, b in zip(first, second, strict=True)]
+    return [
+        Check("direct_2 / direct_1", two / one, ">", 1.0, spread(first)),
+        Check("direct_3 / direct_2 > direct_2 / direct_1", three / two, ">", two / one, spread(paired)),
+        m.bar("mixture_slope", "<=", 2.0),
+        m.bar("curriculum_slope", "<=", 2.0),
+    ]
+
+
+@criterion("khop.construction", keys=("accuracy_2", "accuracy_4", "accuracy_8"), seeds=3)
+def construction(m: Measurement) -> list[Check]:
+    """Accuracy exactly 1 for k = 2, 4 and 8."""
+    return [m.bar(f"accuracy_{k}", ">=", 1.0) for k in (2, 4, 8)]
+
+
+@criterion("khop.hop_heads", keys=tuple(f"layers_{L}_hop_{k}" for L in DEPTHS for k in HEAD_HOPS), seeds=3)
+def hop_heads(m: Measurement) -> list[Check]:
+    """The published table's ordering of errors: smaller with each layer for every k, larger with each k at every depth."""
+    deeper = [
+        m.compare(f"layers_{more}_hop_{k}", "<", f"layers_{fewer}_hop_{k}")
+        for k in HEAD_HOPS
+        for fewer, more in pairwise(DEPTHS)
+    ]
+    longer = [
+        m.compare(f"layers_{L}_hop_{more}", ">", f"layers_{L}_hop_{fewer}")
+        for L in DEPTHS
+        for fewer, more in pairwise(HEAD_HOPS)
+    ]
+    return [*deeper, *longer]
