@@ -54,6 +54,7 @@ sync: $(READY)  ## write each chapter's .ipynb from its .md
 bench: $(READY)  ## print how much faster fast paths are than the definitions, and a widget's times
 	@$(PY) benchmarks/bench_step.py
 	@$(PY) benchmarks/bench_capacity.py
+	@$(PY) benchmarks/bench_hops.py
 	@if [ -e _build/html/index.html ]; then $(PY) benchmarks/bench_widget.py; \
 	else echo "The widgets are timed on the built site: run make book first."; fi
 

@@ -44,8 +44,8 @@ class CompositionRuns:
 
     def config(self) -> HopConfig:
         """The model's sizes."""
-        sizes = {"n_layers": self.n_layers, "n_heads": self.n_heads, "d": self.d}
-        return HopConfig(T=self.n * self.k, N=self.n, hops=self.k, **sizes)
+        T, layers, heads = self.n * self.k, self.n_layers, self.n_heads
+        return HopConfig(T=T, N=self.n, hops=self.k, n_layers=layers, n_heads=heads, d=self.d)
 
     def task(self, seed: int) -> Composition:
         """The hidden permutations of a seed."""
@@ -88,8 +88,16 @@ class HeadRuns:
 
     def config(self) -> HopConfig:
         """The model's sizes."""
-        sizes = {"n_layers": self.n_layers, "n_heads": self.n_heads, "d": self.d}
-        return HopConfig(T=self.T, N=self.letters, N_out=self.letters + 1, hops=len(self.hops), causal=True, **sizes)
+        return HopConfig(
+            T=self.T,
+            N=self.letters,
+            N_out=self.letters + 1,
+            hops=len(self.hops),
+            causal=True,
+            n_layers=self.n_layers,
+            n_heads=self.n_heads,
+            d=self.d,
+        )
 
     def sampler(self, seed: int) -> Callable[[int, Generator], tuple[Tensor, Tensor]]:
         """What draws B sequences: letters (B, T) and targets (B, T, hops)."""
@@ -134,7 +142,7 @@ def _train(spec: CompositionRuns | HeadRuns) -> list[dict[str, Any]]:
 
 
 def trained(spec: CompositionRuns | HeadRuns, seed: int) -> HopTransformer:
-    """The model of one seed after its training, on the settings' device. Raises ValueError for a seed not among them."""
+    """The model of one seed after its training, on the settings' device. Raises ValueError for a seed not there."""
     if seed not in spec.seeds:
         raise ValueError(f"There is no seed {seed} among these runs; they are {list(spec.seeds)}.")
     model = HopTransformer(spec.config(), spec.stream(seed, _WEIGHTS))

@@ -1,4 +1,4 @@
-"""Training on hops. Oracles: AdamW of torch on one model alone, the definition of each regime, a draw made to measure."""
+"""Training on hops. Oracles: torch's AdamW on one model alone, each regime's definition, a draw made to measure."""
 
 import dataclasses
 
@@ -51,7 +51,7 @@ def test_stacked_training_is_each_model_s_training(regime: str) -> None:
 
 
 def test_a_model_that_is_done_leaves_and_the_others_go_on_as_before() -> None:
-    """Oracle: each alone. Targets that the frozen readouts cannot know but a constant can: one model is done at once."""
+    """Oracle: each alone. One has a constant for its target, and is done at once."""
 
     def easy(g: torch.Generator):
         z, targets = composition(1, 7)(g)
@@ -121,11 +121,11 @@ def test_the_stage_advances_by_the_running_accuracy_of_its_own_hop() -> None:
     ((step, hop),) = found.stages
     assert hop == 2
     running = 0.0
+    passed = []
     for at, row in zip(found.steps, found.accuracy, strict=True):
         running = 0.9 * running + 0.1 * row[0]
-        if running > 0.98:
-            break
-    assert at == step >= 38
+        passed += [at] if running > 0.98 else []
+    assert passed[0] == step >= 38
 
 
 @pytest.mark.parametrize(

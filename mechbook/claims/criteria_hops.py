@@ -4,13 +4,13 @@
 |---|---|
 | khop.direct_fails | accuracy, chance, steps (of the direct run), mixture_steps (that the mixture needs) |
 | khop.mixture_solves, khop.curriculum_solves | accuracy on k = 4 hops, on fresh sequences |
-| khop.order | hop_1, hop_2, hop_3, hop_4: steps to accuracy 0.9; solved: 1 where the seed solved 4 hops, else 0 |
-| khop.depth | three, two: 4-hop accuracy of 3 layers, the highest of 2 layers; steps, mixture_steps: how long 2 and 3 took |
-| khop.layerwise | first_1, first_2, first_4: the first layer after which a probe reads this many hops; and each accuracy |
-| khop.scaling | direct_1, direct_2, direct_3: steps to solve k hops; mixture_slope, curriculum_slope: of log steps on log k |
+| khop.order | hop_1, hop_2, hop_3, hop_4: steps to accuracy 0.9; solved: 1 where the seed solved 4 hops, or 0 |
+| khop.depth | three, two: 4-hop accuracy of 3 layers, the highest of 2 layers; steps, mixture_steps of these |
+| khop.layerwise | first_1, first_2, first_4: the first layer after which a probe reads this many hops |
+| khop.scaling | direct_1, direct_2, direct_3: steps to k hops; mixture_slope, curriculum_slope: of their logarithms |
 | khop.construction | accuracy_2, accuracy_4, accuracy_8: of the hand-built weights |
-| khop.hop_heads | layers_L_hop_k for L = 2, 3, 4 and k = 1, 2, 3, 4: error on targets that are defined; share_k: undefined ones |
-| | all_L_hop_k: error with the undefined targets |
+| khop.hop_heads | layers_L_hop_k for L = 2, 3, 4 and k = 1, 2, 4, 8: error on targets that are defined; shown are |
+| | all_L_hop_k: error on all targets, and share_k: how many are undefined |
 
 A criterion is applied to the mean over seeds unless its row counts seeds. At least 3 seeds, and 5 where seeds are
 counted.
@@ -21,7 +21,9 @@ from itertools import pairwise
 from mechbook.claims.criteria import Check, Measurement, count_positive, criterion, mean_of, spread
 
 HOPS = ("hop_1", "hop_2", "hop_3", "hop_4")
-DEPTHS, HEAD_HOPS = (2, 3, 4), (1, 2, 3, 4)
+DEPTHS, HEAD_HOPS = (2, 3, 4), (1, 2, 4, 8)
+# Errors below it are those of a model that has solved its task and still moves with every batch.
+SOLVED = 0.005
 
 
 @criterion("khop.direct_fails", keys=("accuracy", "chance", "steps", "mixture_steps"), seeds=3)
@@ -74,9 +76,7 @@ def layerwise(m: Measurement) -> list[Check]:
     return [m.compare("first_1", "<", "first_2"), m.compare("first_2", "<", "first_4")]
 
 
-@criterion(
-    "khop.scaling", keys=("direct_1", "direct_2", "direct_3", "mixture_slope", "curriculum_slope"), seeds=3
-)
+@criterion("khop.scaling", keys=("direct_1", "direct_2", "direct_3", "mixture_slope", "curriculum_slope"), seeds=3)
 def scaling(m: Measurement) -> list[Check]:
     """Direct: steps grow from k = 1 to 2, and by a larger factor from 2 to 3; slopes of the other two at most 2.
 
@@ -105,15 +105,26 @@ def construction(m: Measurement) -> list[Check]:
 
 @criterion("khop.hop_heads", keys=tuple(f"layers_{L}_hop_{k}" for L in DEPTHS for k in HEAD_HOPS), seeds=3)
 def hop_heads(m: Measurement) -> list[Check]:
-    """The published table's ordering of errors: smaller with each layer for every k, larger with each k at every depth."""
+    """The published table's ordering of errors: smaller with each layer for every k, larger with each k at every depth.
+
+    Two neighbours that are both below 0.005 are both solved, and no order is asked of them.
+    """
     deeper = [
-        m.compare(f"layers_{more}_hop_{k}", "<", f"layers_{fewer}_hop_{k}")
+        in_order(m, f"layers_{more}_hop_{k}", f"layers_{fewer}_hop_{k}")
         for k in HEAD_HOPS
         for fewer, more in pairwise(DEPTHS)
     ]
     longer = [
-        m.compare(f"layers_{L}_hop_{more}", ">", f"layers_{L}_hop_{fewer}")
+        in_order(m, f"layers_{L}_hop_{fewer}", f"layers_{L}_hop_{more}")
         for L in DEPTHS
         for fewer, more in pairwise(HEAD_HOPS)
     ]
     return [*deeper, *longer]
+
+
+def in_order(m: Measurement, smaller: str, larger: str) -> Check:
+    """The check that one mean error is below another, or that both are solved."""
+    errors = m.mean(smaller), m.mean(larger)
+    if max(errors) < SOLVED:
+        return Check(f"{smaller}, {larger} both solved", max(errors), "<", SOLVED)
+    return m.compare(smaller, "<", larger)

@@ -17,10 +17,12 @@ from mechbook.settings import choose
 REGIMES = ("direct", "mixture", "curriculum", "current")
 # n and k of the main experiment.
 N, K = 5, 4
+# Depths and hops of the induction heads.
+DEPTHS, HEAD_HOPS = (2, 3, 4), (1, 2, 4, 8)
 
 
 def _training(regime: str, steps: int, *, lr: float = 4e-3, stop: bool = True) -> HopTraining:
-    # the same rule at both scales; "paper" has the larger batches of the first trials of this model
+    # "paper" has batches four times as large: fewer, steadier steps
     batch = choose(laptop=32, paper=128)
     return HopTraining(regime=regime, steps=steps, batch_size=batch, lr=lr, stop_at=0.995 if stop else None)
 
@@ -83,11 +85,18 @@ def scaling_runs(regime: str, k: int) -> CompositionRuns:
     return CompositionRuns(n=N, k=k, training=_training(regime, steps), seeds=(0, 1, 2), n_layers=layers)
 
 
+def scaling_results(regime: str, k: int) -> list[HopResult]:
+    """The three runs of a regime on k positions; those of k = 4 are the first three of the main experiment."""
+    if k == K and regime in ("mixture", "curriculum"):
+        return (mixture_runs() if regime == "mixture" else curriculum_runs()).run()[:3]
+    return scaling_runs(regime, k).run()
+
+
 def head_runs(n_layers: int) -> HeadRuns:
-    """k-hop induction heads (Sanford et al. 2024) by depth: all of 1 to 4 hops at once."""
-    T, steps = choose(laptop=(24, 1000), paper=(100, 20_000))
+    """k-hop induction heads (Sanford et al. 2024) by depth, 1, 2, 4 and 8 hops at once."""
+    T, steps = choose(laptop=(32, 1000), paper=(100, 20_000))
     training = HopTraining(regime="mixture", steps=steps, lr=3e-3, stop_at=None, record_every=50)
-    return HeadRuns(letters=4, T=T, hops=(1, 2, 3, 4), training=training, seeds=(0, 1, 2), n_layers=n_layers)
+    return HeadRuns(letters=4, T=T, hops=HEAD_HOPS, training=training, seeds=(0, 1, 2), n_layers=n_layers)
 
 
 def construction_accuracy(seed: int, k: int, *, n: int = N, B: int = 200) -> float:
@@ -106,9 +115,9 @@ def readable_by_layer(spec: CompositionRuns, seed: int, B: int = 400) -> Tensor:
     return readable(streams, targets, n=spec.n)
 
 
-def carried(accuracy: Tensor, hops: Sequence[int] = (1, 2, 4)) -> dict[str, float]:
+def carried(accuracy: Tensor, hops: Sequence[int] = (1, 2, 4)) -> dict[str, int | float]:
     """For khop.layerwise: the first layer after which each hop is readable, and every accuracy by layer and hop."""
-    values: dict[str, float] = {f"first_{r}": first_layer(accuracy[:, r - 1]) for r in hops}
+    values: dict[str, int | float] = {f"first_{r}": first_layer(accuracy[:, r - 1]) for r in hops}
     for layer in range(len(accuracy)):
         values |= {f"layer_{layer}_hop_{r}": float(accuracy[layer, r - 1]) for r in hops}
     return values
@@ -124,7 +133,7 @@ def attention_by_layer(spec: CompositionRuns, seed: int, B: int = 200) -> list[d
     return [{"reads": mass_on(a, reads), "lands": mass_on(a, lands)} for a in attention]
 
 
-def head_errors(spec: HeadRuns, seed: int, B: int = 512) -> tuple[Tensor, Tensor, Tensor]:
+def head_errors(spec: HeadRuns, seed: int, B: int = 2048) -> tuple[Tensor, Tensor, Tensor]:
     """Each hop's error with and without the targets that are undefined, and these targets' share: three of (hops,)."""
     z, targets = fresh(spec, seed, B)
     wrong = (trained(spec, seed)(z).argmax(-1) != targets).double()

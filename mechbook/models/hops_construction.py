@@ -32,9 +32,7 @@ def hop_construction(task: Composition, *, beta: float = 30.0) -> HopTransformer
     position, value = T, T + k
     slots = [T + k + n + m * n for m in range(layers + 1)]
     d = slots[-1] + n
-    config = HopConfig(
-        T=T, N=n, hops=layers, d=d, n_layers=layers, n_heads=1, layer_norm=False
-    )
+    config = HopConfig(T=T, N=n, hops=layers, d=d, n_layers=layers, n_heads=1, layer_norm=False)
     model = HopTransformer(config, torch.Generator().manual_seed(0))
     y = torch.arange(n)
     P, W_E, W_R = torch.zeros(T, d), torch.zeros(n, d), torch.zeros(layers, n, d)

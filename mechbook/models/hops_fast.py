@@ -28,9 +28,7 @@ def stack_models(models: Sequence[HopTransformer]) -> Stack:
         raise ValueError("The models have different sizes; only equal ones can be stacked.")
     trained = {name for name, _ in models[0].named_parameters()}
     states = [model.state_dict() for model in models]
-    return {
-        name: torch.stack([state[name] for state in states]).requires_grad_(name in trained) for name in states[0]
-    }
+    return {name: torch.stack([state[name] for state in states]).requires_grad_(name in trained) for name in states[0]}
 
 
 def unstack(stack: Stack, s: int) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ def linear_probe(
     """
     if not ridge > 0:
         raise ValueError(f"ridge is {ridge}; it must be positive.")
-    X, Z = (torch.cat([x.double(), torch.ones(len(x), 1, dtype=torch.float64, device=x.device)], 1) for x in (train_x, test_x))
+    X, Z = (torch.nn.functional.pad(x.double(), (0, 1), value=1.0) for x in (train_x, test_x))
     Y = torch.nn.functional.one_hot(train_y, n).double()
     gram = X.T @ X / len(X) + ridge * torch.eye(X.shape[1], dtype=torch.float64, device=X.device)
     W = torch.linalg.solve(gram, X.T @ Y / len(X))
@@ -35,9 +35,9 @@ def linear_probe(
 def readable(
     streams: Sequence[Float[Tensor, "B T d"]], targets: Int[Tensor, "B T hops"], *, n: int
 ) -> Float[Tensor, "streams hops"]:
-    """Return what a linear probe, one for all tokens, reads of each hop after each layer, on the second half of the batch.
+    """Return how accurately a linear probe, one for all tokens, reads each hop after each layer.
 
-    It is trained on the first half. Entry [0] is the embedding, before any layer.
+    It is trained on the first half of the batch and tested on the second. Entry [0] is the embedding, before any layer.
     """
     half = len(targets) // 2
     found = torch.zeros(len(streams), targets.shape[-1])
@@ -50,7 +50,7 @@ def readable(
 
 
 def first_layer(accuracy: Float[Tensor, "streams"], bar: float = 0.9) -> int:
-    """Return the first layer after which a hop is more accurate than `bar`: 0 for the embedding, one more than the last if never."""
+    """Return the first layer after which `accuracy` is above `bar`: 0: the embedding; one past the last: never."""
     above = (accuracy > bar).nonzero()
     return int(above[0]) if len(above) else len(accuracy)
 

@@ -291,7 +291,7 @@ mechbook.engine = (() => {
   }
 
   return {
-    unpack, apply, product, transpose, softmax, truncate, associate, memoryMap, recall, previousRecall, attend,
+    unpack, apply, product, transpose, softmax, truncate, associate, memoryMap, recall, previousRecall, attend, normalize,
     simplified, vanilla,
   };
 })();

@@ -75,8 +75,10 @@ def test_two_layers_can_do_four_hops(n: int, k: int) -> None:
     assert torch.equal(found, hop_targets(task, sigma, (4,)).reshape(50, -1))
 
 
-@pytest.mark.parametrize(("k", "beta", "words"), [(3, 1.0, "k is 3; for 4 hops there must be 4 positions or more."),
-                                                  (4, 0.0, "beta is 0.0; it must be positive.")])
+@pytest.mark.parametrize(
+    ("k", "beta", "words"),
+    [(3, 1.0, "k is 3; for 4 hops there must be 4 positions or more."), (4, 0.0, "beta is 0.0; it must be positive.")],
+)
 def test_two_layers_need_four_positions_and_a_positive_beta(k: int, beta: float, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         four_hops_in_two_layers(draw_composition(5, k, generator(0)), beta=beta)
