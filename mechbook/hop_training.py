@@ -35,7 +35,7 @@ class HopTraining:
     regime: str
     steps: int
     batch_size: int = 32
-    lr: float = 5e-3
+    lr: float = 3e-3
     beta2: float = 0.98
     warmup: int = 100
     clip_norm: float = 1.0

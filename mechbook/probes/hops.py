@@ -9,27 +9,28 @@ from torch import Tensor
 from mechbook.data.hops import Composition, hop_targets
 
 
-def linear_probe(
-    train_x: Float[Tensor, "m d"],
-    train_y: Int[Tensor, "m"],
-    test_x: Float[Tensor, "p d"],
-    test_y: Int[Tensor, "p"],
-    *,
-    n: int,
-    ridge: float = 1e-3,
-) -> float:
-    """Return the held-out accuracy of a linear classifier of n classes: least squares on indicators, and the argmax.
+def fit_probe(
+    x: Float[Tensor, "m d"], y: Int[Tensor, "m"], *, n: int, ridge: float = 1e-3
+) -> Float[Tensor, "d_plus_1 n"]:
+    """Return the weights W of a linear classifier of n classes: least squares on indicators, in float64.
 
-    The weights solve (X^T X / m + ridge I) W = X^T Y / m, with a constant feature that is penalised like the others; in
-    float64. Raises ValueError where ridge is not positive.
+    (X^T X / m + ridge I) W = X^T Y / m, where X is x with a constant feature, the last row of W, penalised like the
+    others. Raises ValueError where ridge is not positive.
     """
     if not ridge > 0:
         raise ValueError(f"ridge is {ridge}; it must be positive.")
-    X, Z = (torch.nn.functional.pad(x.double(), (0, 1), value=1.0) for x in (train_x, test_x))
-    Y = torch.nn.functional.one_hot(train_y, n).double()
+    X, Y = _with_constant(x), torch.nn.functional.one_hot(y, n).double()
     gram = X.T @ X / len(X) + ridge * torch.eye(X.shape[1], dtype=torch.float64, device=X.device)
-    W = torch.linalg.solve(gram, X.T @ Y / len(X))
-    return float(((Z @ W).argmax(1) == test_y).double().mean())
+    return torch.linalg.solve(gram, X.T @ Y / len(X))
+
+
+def probe_accuracy(W: Float[Tensor, "d_plus_1 n"], x: Float[Tensor, "m d"], y: Int[Tensor, "m"]) -> float:
+    """Return how often the class with the largest score is y."""
+    return float(((_with_constant(x) @ W).argmax(1) == y).double().mean())
+
+
+def _with_constant(x: Tensor) -> Tensor:
+    return torch.nn.functional.pad(x.double(), (0, 1), value=1.0)
 
 
 def readable(
@@ -45,7 +46,7 @@ def readable(
         known, held_out = stream[:half].flatten(0, 1), stream[half:].flatten(0, 1)
         for hop in range(targets.shape[-1]):
             y, z = targets[:half, :, hop].flatten(), targets[half:, :, hop].flatten()
-            found[layer, hop] = linear_probe(known, y, held_out, z, n=n)
+            found[layer, hop] = probe_accuracy(fit_probe(known, y, n=n), held_out, z)
     return found
 
 

@@ -116,7 +116,7 @@
     });
     const boxes = Array.from({ length: k }, (_, i) => kit.textInput({
       label: `σ of position ${i + 1}`, value: state.sigma[i].join(" "),
-      hint: `What ${names.join(", ")} are sent to; π before it is ${pi[i].join(" ")}.`,
+      hint: `Where ${names.join(", ")} go; the hidden π before it: ${pi[i].join(" ")}.`,
       check: (text) => (mechbook.hops.permutation(text, n) ? null : `It must hold each of ${names.join(", ")} once.`),
       input: (text) => {
         state.sigma = state.sigma.map((row, j) => (j === i ? mechbook.hops.permutation(text, n) : row));
@@ -149,9 +149,10 @@
     root.append(
       presets.element,
       h("div", { class: "mb-controls" }, from.element, at.element, head.element),
-      h("div", { class: "mb-controls" }, ...boxes.map((box) => box.element)),
+      h("div", { class: "mb-controls mb-sigmas" }, ...boxes.map((box) => box.element)),
       says.element,
-      h("div", { class: "mb-panels" }, drawing.element, answers.element, ...maps.map((map) => map.element)),
+      h("div", { class: "mb-panels" }, drawing.element, answers.element),
+      h("div", { class: "mb-panels mb-three" }, ...maps.map((map) => map.element)),
       h("p", { class: "mb-axes" }, "Dashed frames: the token that the hand-built model looks at in that layer."),
       kit.linkButton({ name, state: () => ({
         sigma: state.sigma.map((row) => row.join("")).join("-"), start: `${state.start + 1}-${state.value}`, head: state.head,

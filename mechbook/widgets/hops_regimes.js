@@ -64,7 +64,7 @@
         for (let seed = 0; seed < seeds; seed++) sum += values(seed, record, hop);
         return sum / seeds;
       };
-      return { title, seeds, at, chart: chart({ title: `${title}, ${seeds} seeds`, x, seeds, hops, values, chance }) };
+      return { title, seeds, at, chart: chart({ title: `${title}, ${seeds} seed${seeds > 1 ? "s" : ""}`, x, seeds, hops, values, chance }) };
     });
     const words = (r) => `${r} hop${r > 1 ? "s" : ""}`;
     const cells = regimes.map(() => []);
