@@ -21,10 +21,10 @@ N, K = 5, 4
 DEPTHS, HEAD_HOPS = (2, 3, 4), (1, 2, 4, 8)
 
 
-def _training(regime: str, steps: int) -> HopTraining:
+def _training(regime: str, steps: int, *, lr: float = 4e-3) -> HopTraining:
     # "paper" has batches four times as large: fewer, steadier steps
     batch = choose(laptop=32, paper=128)
-    return HopTraining(regime=regime, steps=steps, batch_size=batch)
+    return HopTraining(regime=regime, steps=steps, batch_size=batch, lr=lr)
 
 
 def seeds(regime: str) -> tuple[int, ...]:
@@ -79,7 +79,7 @@ def scaling_runs(regime: str, k: int) -> CompositionRuns:
     """Runs on k positions with ceil(log2 k) + 1 layers, three seeds; three values at k = 8, five below."""
     layers = math.ceil(math.log2(k)) + 1
     if k == 8:
-        training = _training(regime, choose(laptop=2500, paper=20_000))
+        training = _training(regime, choose(laptop=2500, paper=20_000), lr=3e-3)
         return CompositionRuns(n=3, k=8, training=training, seeds=(0, 1, 2), n_layers=layers)
     steps = choose(laptop=3000, paper=20_000) if regime == "direct" else budget()
     return CompositionRuns(n=N, k=k, training=_training(regime, steps), seeds=(0, 1, 2), n_layers=layers)
@@ -95,7 +95,7 @@ def scaling_results(regime: str, k: int) -> list[HopResult]:
 def head_runs(n_layers: int) -> HeadRuns:
     """k-hop induction heads (Sanford et al. 2024) by depth, 1, 2, 4 and 8 hops at once."""
     T, steps = choose(laptop=(32, 1000), paper=(100, 20_000))
-    training = HopTraining(regime="mixture", steps=steps, stop_at=None, record_every=50)
+    training = HopTraining(regime="mixture", steps=steps, lr=3e-3, stop_at=None, record_every=50)
     return HeadRuns(letters=4, T=T, hops=HEAD_HOPS, training=training, seeds=(0, 1, 2), n_layers=n_layers)
 
 

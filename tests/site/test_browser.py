@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import torch
 
+from mechbook.experiments import hops as hop_experiments
 from mechbook.experiments.induction import frozen_run
-from mechbook.site import checks, checks_memory, vendor
+from mechbook.site import checks, checks_hops, checks_memory, vendor
 from mechbook.site.browser import opened, served
 from mechbook.site.notebooks import pages
 from mechbook.widgets import capacity, gradient_step
+from mechbook.widgets import hops as hop_widgets
 from mechbook.widgets.induction import QUOTATION, Shipped, shipped, small_steps
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -178,7 +180,38 @@ def exercise_gradient_step(page: Any, name: str, sent: dict[str, Shipped]) -> li
     return wrong
 
 
+def exercise_hops(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
+    """Press the contexts of widget 7a, move start and head, and type a permutation."""
+    held, shown, wrong = hop_widgets.shipped_hops(hop_experiments.mixture_runs(), 0), checks.widget(page, name), []
+    for words, _ in hop_widgets.contexts(held):
+        shown.get_by_role("button", name=words, exact=True).click()
+        wrong += checks_hops.wrong_path(page, name, held)
+    shown.get_by_label("Start at value").select_option("3")
+    shown.get_by_label("Start at position").select_option("2")
+    shown.get_by_label("σ of position 2").fill("4 2 0 1 3")
+    shown.get_by_label("Attention of").select_option("5")
+    return wrong + checks_hops.wrong_path(page, name, held, head=5)
+
+
+def exercise_hop_regimes(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
+    """Move the slider of widget 7b over a part of its steps."""
+    regimes = {
+        "direct": hop_experiments.direct_runs(),
+        "mixture": hop_experiments.mixture_runs(),
+        "curriculum": hop_experiments.curriculum_runs(),
+    }
+    curves = {title: hop_widgets.accuracy_curves(spec.run()) for title, spec in regimes.items()}
+    every, wrong = regimes["mixture"].training.record_every, []
+    last = max(values.shape[1] for values in curves.values()) - 1
+    for index in (0, 7, 13, 24, last):
+        checks.widget(page, name).get_by_label("Training step").fill(str(index))
+        wrong += checks_hops.wrong_regimes(page, name, curves, every, (index + 1) * every)
+    return wrong
+
+
 EXERCISES = {
+    "hops": exercise_hops,
+    "hop_regimes": exercise_hop_regimes,
     "capacity": exercise_capacity,
     "gradient_step": exercise_gradient_step,
     "induction": exercise_induction,
