@@ -81,7 +81,7 @@ def scaling_runs(regime: str, k: int) -> CompositionRuns:
     if k == 8:
         training = _training(regime, choose(laptop=2500, paper=20_000), lr=3e-3)
         return CompositionRuns(n=3, k=8, training=training, seeds=(0, 1, 2), n_layers=layers)
-    steps = choose(laptop=3000, paper=20_000) if regime == "direct" else budget()
+    steps = choose(laptop=2000, paper=20_000) if regime == "direct" else budget()
     return CompositionRuns(n=N, k=k, training=_training(regime, steps), seeds=(0, 1, 2), n_layers=layers)
 
 
@@ -94,7 +94,7 @@ def scaling_results(regime: str, k: int) -> list[HopResult]:
 
 def head_runs(n_layers: int) -> HeadRuns:
     """k-hop induction heads (Sanford et al. 2024) by depth, 1, 2, 4 and 8 hops at once."""
-    T, steps = choose(laptop=(32, 1000), paper=(100, 20_000))
+    T, steps = choose(laptop=(32, 800), paper=(100, 20_000))
     training = HopTraining(regime="mixture", steps=steps, lr=3e-3, stop_at=None, record_every=50)
     return HeadRuns(letters=4, T=T, hops=HEAD_HOPS, training=training, seeds=(0, 1, 2), n_layers=n_layers)
 
