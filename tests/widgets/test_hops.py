@@ -271,9 +271,9 @@ def test_curves_of_a_run_that_ended_go_on_with_its_last_record() -> None:
     """Oracle: by hand."""
     runs = [
         HopResult(steps=[], accuracy=a, loss=[], stages=[], solved=None, seen=0, final={}, seconds=0.0)
-        for a in ([[0.1, 0.2]], [[0.3, 0.4], [0.5, 0.6]])
+        for a in ([[0.7, 0.8], [0.1, 0.2]], [[0.3, 0.4], [0.5, 0.6], [0.9, 1.0]])
     ]
-    expected = torch.tensor([[[0.1, 0.2], [0.1, 0.2]], [[0.3, 0.4], [0.5, 0.6]]])
+    expected = torch.tensor([[[0.7, 0.8], [0.1, 0.2], [0.1, 0.2]], [[0.3, 0.4], [0.5, 0.6], [0.9, 1.0]]])
     assert torch.equal(hops.accuracy_curves(runs), expected)
 
 
