@@ -59,6 +59,7 @@ FAILS = [
     ("noisy.three_speeds", {"W_KQ": -2.31}, {4}),
     ("noisy.three_speeds", {"W_KQ": -1.69}, {5}),
     ("noisy.linear_memory", {"rank_2": 0.016}, {0}),
+    ("noisy.linear_memory", {"rank_2": 0.0155}, {0}),
     ("noisy.linear_memory", {"spread_8": 0.0013}, {1}),
     ("noisy.alpha_vs_n", {"error": 0.021}, {0}),
     ("noisy.alpha_vs_n", {"agree": 39}, {1}),
@@ -105,6 +106,20 @@ def test_what_should_hold_holds(id: str) -> None:
 def test_each_condition_can_fail_and_fails_alone(id: str, change: dict[str, float], places: set[int]) -> None:
     """Oracle: `holds_when`, by eye."""
     assert failing(applied(id, *[{**HOLDS[id], **change}] * 3)) == places
+
+
+@pytest.mark.parametrize(
+    ("id", "change"),
+    [
+        ("noisy.three_speeds", {"W_F": -0.3}),
+        ("noisy.three_speeds", {"W_F": 0.3}),
+        ("noisy.alpha_vs_n", {"error": 0.02}),
+        ("noisy.theorem2", {"error": 0.02}),
+    ],
+)
+def test_a_bar_that_includes_its_value_holds_there(id: str, change: dict[str, float]) -> None:
+    """Oracle: "within" includes its ends."""
+    assert not failing(applied(id, *[{**HOLDS[id], **change}] * 3))
 
 
 @pytest.mark.parametrize(("id", "change"), EACH)

@@ -13,7 +13,16 @@ from mechbook.widgets.truncation import OWN, Shipped
 
 PAGE = "book/noise.html"
 NAMES = ("widget-4a", "widget-4b")
-TYPED = {"a bc ad b ": "a bc ad b ", "x": "x", "τ": "τ", "a↵b␣a": "a\nb a", "aτaτ a": "aτaτ a", "q" * 31: "q" * 31}
+TYPED = {
+    "a bc ad b ": "a bc ad b ",
+    "x": "x",
+    "τ": "τ",
+    "a↵b␣a": "a\nb a",
+    "aτaτ a": "aτaτ a",
+    # b and c follow a equally often
+    "ab ac a": "ab ac a",
+    "q" * 31: "q" * 31,
+}
 
 
 @pytest.fixture
