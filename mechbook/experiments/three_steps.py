@@ -13,15 +13,8 @@ from torch import Tensor
 from mechbook import settings
 from mechbook.data.single_trigger import SingleTriggerBatch, SingleTriggerTask, sample
 from mechbook.models.simplified import SimplifiedConfig, SimplifiedTransformer
-from mechbook.models.three_steps import (
-    ThreeStepModel,
-    ThreeStepSettings,
-    W_K1_counts,
-    W_O2_counts,
-    diagonal_gap,
-    predict,
-    three_steps,
-)
+from mechbook.models.three_step_run import ThreeStepSettings, three_steps
+from mechbook.models.three_steps import ThreeStepModel, W_K1_counts, W_O2_counts, diagonal_gap, predict
 from mechbook.probes.recall import previous_token_recall, recall_W_K1, recall_W_K2, recall_W_O2
 from mechbook.settings import choose
 

@@ -8,6 +8,7 @@ import torch
 
 from mechbook.data.bigrams import sample, shakespeare_task
 from mechbook.experiments import gradients as experiments
+from mechbook.experiments import one_step_grid as grid
 
 
 def test_every_closed_form_agrees_with_autograd():
@@ -86,7 +87,7 @@ def test_context_counts_are_those_of_a_loop():
     """Oracle: every in-context position of every sequence, one at a time."""
     task = shakespeare_task(T=64, K=5)
     batch = sample(task, 16, torch.Generator().manual_seed(0))
-    total, count = experiments.context_counts(batch, task.N)
+    total, count = grid.context_counts(batch, task.N)
     expected, times = torch.zeros(65, 65, dtype=torch.float64), torch.zeros(65, dtype=torch.float64)
     for z, targets, where in zip(batch.inputs, batch.targets, batch.in_context, strict=True):
         for t in where.nonzero()[:, 0].tolist():
@@ -111,7 +112,7 @@ def test_one_step_recall_is_the_formula_of_figure_9():
             mu_k = (total[k] / count[k]) @ remapped
             hits += max(range(7), key=lambda j: float(remapped[j] @ (mu_k - mu))) == k
     assert 0 < hits < 6
-    assert experiments.one_step_recall(total, count, remapped) == pytest.approx(hits / 7)
+    assert grid.one_step_recall(total, count, remapped) == pytest.approx(hits / 7)
 
 
 def test_a_target_never_seen_is_wrong_even_where_its_score_would_win():
@@ -121,12 +122,12 @@ def test_a_target_never_seen_is_wrong_even_where_its_score_would_win():
     """
     total = torch.tensor([[3.0, 0, 5], [0, 0, 0], [1, 0, 9]], dtype=torch.float64)
     count = torch.tensor([4.0, 0, 4], dtype=torch.float64)
-    assert experiments.one_step_recall(total, count, torch.eye(3, dtype=torch.float64)) == pytest.approx(2 / 3)
+    assert grid.one_step_recall(total, count, torch.eye(3, dtype=torch.float64)) == pytest.approx(2 / 3)
 
 
 def test_random_bigrams_are_distributions_without_structure():
     """Oracle: rows sum to one and have the mean square 2 / (N (N + 1)) of the uniform distribution on the simplex."""
-    task = experiments.random_bigram_task(65, torch.Generator().manual_seed(0))
+    task = grid.random_bigram_task(65, torch.Generator().manual_seed(0))
     squares = task.pi_b.square()
     assert float((task.pi_b.sum(1) - 1).abs().max()) < 1e-12
     assert abs(float(squares.mean()) - 2 / (65 * 66)) < 4 * float(squares.std()) / 65
@@ -137,7 +138,7 @@ def test_a_certain_successor_is_the_closest_rival():
     from mechbook.data.shakespeare import decode, encode, load_counts
 
     counts = load_counts()
-    rival, lead = experiments.closest_rivals(0, batches=64)
+    rival, lead = grid.closest_rivals(0, batches=64)
     for first, second in (("$", "l"), ("q", "u"), ("Q", "U")):
         k = int(encode(counts, first)[0])
         assert decode(counts, rival[k][None]) == second

@@ -6,7 +6,8 @@ import torch
 from mechbook import settings
 from mechbook.data.single_trigger import SingleTriggerBatch, SingleTriggerTask, sample
 from mechbook.experiments import three_steps as steps
-from mechbook.models.three_steps import ThreeStepSettings, predict, spurious_ratio
+from mechbook.models.three_step_run import ThreeStepSettings
+from mechbook.models.three_steps import predict, spurious_ratio
 
 SMALL = ThreeStepSettings(N=17, T=13, d=512, sequences=20_000)
 

@@ -8,8 +8,8 @@ import torch
 from mechbook.data.single_trigger import SingleTriggerBatch, SingleTriggerTask, sample
 from mechbook.models.attention_gradients import first_layer_gradient, second_layer_gradient
 from mechbook.models.gradients import noisy_input_gradient
+from mechbook.models.three_step_run import ThreeStepSettings, three_steps
 from mechbook.models.three_steps import (
-    ThreeStepSettings,
     W_K1_counts,
     W_K1_step,
     W_K2_counts,
@@ -23,7 +23,6 @@ from mechbook.models.three_steps import (
     previous_gap,
     spurious_ratio,
     tau,
-    three_steps,
 )
 
 # Prime sizes, all different.
