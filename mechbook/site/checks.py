@@ -20,6 +20,9 @@ CONTENT = "article.bd-article"
 CLOSE = 1e-4
 FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 ALIVE = "(n) => document.querySelectorAll('.mb-widget .mb-says:not(:empty)').length >= n"
+WIDE_FORMULAS = """() => [...document.querySelectorAll('mjx-container[display="true"]')]
+  .filter((formula) => formula.clientWidth > 0 && formula.scrollWidth > formula.clientWidth + 3)
+  .map((formula) => `${formula.closest("[id]")?.id}: ${formula.scrollWidth} in ${formula.clientWidth} pixels`)"""
 AXE = """async (context) => (await axe.run(context, { resultTypes: ["violations"] })).violations
   .filter((rule) => ["serious", "critical"].includes(rule.impact))
   .map((rule) => `${rule.id}: ${rule.nodes.map((node) => node.html.slice(0, 200)).join(" | ")}`)"""
@@ -64,6 +67,14 @@ def overflow(page: Any) -> int:
     """How many pixels the page is wider than the screen."""
     width: int = page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
     return max(0, width)
+
+
+def wide_formulas(page: Any) -> list[str]:
+    """The displayed formulas that have to be scrolled to be read: label and width against the width of their place."""
+    page.evaluate("() => window.MathJax?.startup?.promise")
+    settle(page)
+    found: list[str] = page.evaluate(WIDE_FORMULAS)
+    return found
 
 
 def weight(html: Path, name: str) -> int:
