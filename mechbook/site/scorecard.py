@@ -17,6 +17,8 @@ WORDS = {
     "missing": "missing: its chapter does not report it",
     "chapter not written yet": "chapter not written yet",
 }
+# A card shows more numbers than this as a list.
+LONGEST_LINE = 4
 COLUMNS = ("Claim", "Verdict", "Measured", "Paper", "Holds when")
 
 
@@ -38,20 +40,40 @@ def verdict(row: Row) -> str:
     return words + (", marginally" if row["marginal"] else "")
 
 
-def measured(row: Row) -> str:
-    """The measurement with its spread and the number of seeds: "0.98 ± 0.01 (5 seeds)"."""
+def measured_parts(row: Row) -> list[str]:
+    """Each number measured, with its name where there are several and its spread: "accuracy 0.98 ± 0.01"."""
     if row["measured"] is None:
-        return "–"
+        return []
     mean, spread = row["measured"], row["spread"]
     named = mean if isinstance(mean, Mapping) else {"": mean}
     spreads = spread if isinstance(spread, Mapping) else dict.fromkeys(named, spread)
-    parts = [
+    return [
         f"{name} {format_number(value)}".strip()
         + ("" if spreads.get(name) is None else f" ± {format_number(spreads[name])}")
         for name, value in named.items()
     ]
+
+
+def measured(row: Row) -> str:
+    """The measurement with its spread and the number of seeds: "0.98 ± 0.01 (5 seeds)"."""
+    if not (parts := measured_parts(row)):
+        return "–"
+    return f"{'; '.join(parts)} ({_seeds(row)})"
+
+
+def _seeds(row: Row) -> str:
     count = len(row["seeds"])
-    return f"{'; '.join(parts)} ({count} seed{'' if count == 1 else 's'})"
+    return f"{count} seed{'' if count == 1 else 's'}"
+
+
+def _measured_body(row: Row) -> list[nodes.Element]:
+    """The measurement on a card: a few numbers in a line, more of them as a list."""
+    parts = measured_parts(row)
+    if len(parts) <= LONGEST_LINE:
+        return [nodes.paragraph("", measured(row))]
+    items = [nodes.list_item("", nodes.paragraph("", part)) for part in parts]
+    head = f"{'mean ± spread' if row['spread'] is not None else 'mean'} over {_seeds(row)}:"
+    return [nodes.paragraph("", head), nodes.bullet_list("", *items, classes=["mb-numbers"])]
 
 
 def css_class(row: Row) -> str:
@@ -65,12 +87,12 @@ def card(row: Row, to_scorecard: str | None) -> nodes.Element:
     head = nodes.paragraph("", "", nodes.strong("", f"Claim {row['id']}: {verdict(row)}"), classes=["mb-verdict"])
     body = nodes.paragraph("", row["statement"], classes=["mb-statement"])
     facts = nodes.definition_list(classes=["mb-facts"])
-    for name, text in (
-        ("Paper", f"{row['paper']} ({row['source']})"),
-        ("Measured", measured(row)),
-        ("Holds when", row["criterion"]),
+    for name, content in (
+        ("Paper", [nodes.paragraph("", f"{row['paper']} ({row['source']})")]),
+        ("Measured", _measured_body(row)),
+        ("Holds when", [nodes.paragraph("", row["criterion"])]),
     ):
-        facts += nodes.definition_list_item("", nodes.term("", name), nodes.definition("", nodes.paragraph("", text)))
+        facts += nodes.definition_list_item("", nodes.term("", name), nodes.definition("", *content))
     box = nodes.container("", head, body, facts, classes=classes, ids=[card_anchor(row["id"])])
     if to_scorecard is not None:
         link = nodes.reference("", "on the scorecard", refuri=to_scorecard, internal=True)

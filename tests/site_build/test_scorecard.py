@@ -58,6 +58,19 @@ def test_a_measurement_is_shown_with_its_spread_and_seeds(changes: dict[str, obj
     assert scorecard.measured({**ROW, **changes}) == words
 
 
+def test_a_card_lists_many_numbers_and_says_a_few_in_a_line() -> None:
+    many = {f"d{d}": 0.5 for d in (2, 3, 5, 7, 11)}
+    for spread, head in ((dict.fromkeys(many, 0.01), "mean ± spread over 3 seeds:"), (None, "mean over 3 seeds:")):
+        card = scorecard.card({**ROW, "measured": many, "spread": spread}, None)
+        (numbers,) = card.findall(nodes.bullet_list)
+        end = " ± 0.01" if spread else ""
+        assert [item.astext() for item in numbers.findall(nodes.list_item)] == [f"{name} 0.5{end}" for name in many]
+        assert head in card.astext()
+    few = scorecard.card(ROW, None)
+    assert not list(few.findall(nodes.bullet_list))
+    assert scorecard.measured(ROW) in few.astext()
+
+
 def test_the_scorecard_has_a_row_for_every_claim_and_links_the_reported_ones() -> None:
     blank = {"id": "am.x", "chapter": 1, "status": "chapter not written yet", "held": None}
     rows = [ROW, {**ROW, **blank, "measured": None, "page": None}]
