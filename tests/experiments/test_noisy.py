@@ -28,7 +28,7 @@ def everything(seed=0):
 def test_every_run_is_another_one(scale):
     """Oracle: as many different settings as runs, over two seeds."""
     runs = [*everything(0), *everything(1)]
-    assert len(set(runs)) == len(runs) == 22
+    assert len(set(runs)) == len(runs) == 20
 
 
 def test_noise_levels_and_dimensions_share_the_main_run_s_streams(scale):
