@@ -85,7 +85,7 @@ def clean_run(seed: int) -> NoisyRun:
 
 def fine_tuned_run(seed: int) -> NoisyRun:
     """A run of Figures 4 (right) and 5 (right): a model trained on clean data goes on with noisy data."""
-    steps = choose(laptop=900, paper=2000)
+    steps = choose(laptop=600, paper=2000)
     probes = _probe_steps(steps, every=50)
     return _run(seed, key=5, steps=steps, probes=probes, cuts=(DROP_F2,), start=clean_run(seed))
 
