@@ -12,22 +12,22 @@ ends of 95% intervals; probabilities, accuracies and falls are fractions:
 | laser.layer_map | layers (of the model), facts_layer, ioi_layer: the best layer; facts_rho, ioi_rho: its rho |
 | laser.generic_words | facts_listed, ioi_listed: how many tokens' mean probability falls by more than FALL; |
 | | facts_function, ioi_function: how many of those are function words |
-| laser.dynamics | the, IO, gap: P(the), P(IO), |P(IO) - P(S)| at one checkpoint; gain_previous, gain_last: ratio after |
-| | over ratio before at the last two checkpoints |
+| laser.dynamics | the, IO, gap: P(the), P(IO), |P(IO) - P(S)| at one checkpoint; gain_previous, gain_last: ratio |
+| | after over ratio before at the last two checkpoints |
 | laser.prepositions | words, sentences: steps to an average rank of "the" below 3; steps: of the whole training |
-| laser.gpt2_fig1 | the_9, the_10, the_11, them_9, them_10, them_11: the largest probability over rho in [.1, .8], layer |
-| | 9, 10 or 11, minus the full model's |
+| laser.gpt2_fig1 | the_9, the_10, the_11, them_9, them_10, them_11: the largest probability over rho in [.1, .8], |
+| | layer 9, 10 or 11, minus the full model's |
 | laser.pythia_table1 | the_before, the_after, answer_before, answer_after: probabilities |
 | laser.pythia_fig2 | ioi_before, ioi_after, facts_before, facts_after: ratio |
 | laser.gsm8k | problems, accuracy_before, gain, gain_low95: paired gain in accuracy |
-| laser.controls | facts_random, ioi_random: factor >= 1 by which removing random directions changes the ratio, the worst |
-| | of the draws; facts_smallest, ioi_smallest: share of LASER's effect on the ratio's logarithm that |
+| laser.controls | facts_random, ioi_random: factor >= 1 by which removing random directions changes the ratio, the |
+| | worst of the draws; facts_smallest, ioi_smallest: share of LASER's effect on the ratio's logarithm that |
 | | removing the smallest few directions has |
-| laser.cost | perplexity, perplexity_low95: after over before; candidates, candidates_low95: change of the accuracy among |
-| | the candidate answers |
-| laser.ioi_circuit | drop: of the mean logit difference IO - S, as a fraction of it, where S-inhibition and suppressor |
-| | heads are ablated; random, random_worst: the mean and the largest of the absolute values of the same |
-| | for random sets; copying: P(IO) without the copying heads over P(IO) with them; all on fresh prompts |
+| laser.cost | perplexity, perplexity_low95: after over before; candidates, candidates_low95: change of the accuracy |
+| | among the candidate answers |
+| laser.ioi_circuit | drop: of the mean logit difference IO - S, as a fraction of it, where S-inhibition and |
+| | suppressor heads are ablated; random, random_worst: the mean and the largest of the absolute values of the |
+| | same for random sets; copying: P(IO) without the copying heads over P(IO) with them; all on fresh prompts |
 | laser.ioi_pabc | difference, difference_low95: drop (as above) with pABC means minus drop with pIOI means |
 
 Seeds are needed where a model is trained: 3 for laser.dynamics and laser.prepositions. Elsewhere the model is given.

@@ -137,7 +137,7 @@ def preposition_prompts() -> Int[Tensor, "n 2"]:
 
 
 def preposition_sentences(generator: Generator) -> Int[Tensor, "n 5"]:
-    """For each preposition one filler that ends in it, "<bos> the farmer waited near"; as in training, but cut there."""
+    """For each preposition one filler that stops at it: "<bos> the farmer waited near"."""
     prepositions = torch.tensor([INDEX[word] for word in PREPOSITIONS], device=generator.device)
     n = len(prepositions)
     columns = [_word("the", n, generator), _draw(NOUNS, n, generator), _draw(VERBS, n, generator), prepositions]
@@ -179,8 +179,7 @@ def _ioi(n: int, generator: Generator) -> NamePrompts:
 def _end(
     answer: Int[Tensor, "n"], after_the: tuple[str, ...], then: tuple[str, ...], task: EnglishTask, generator: Generator
 ) -> Int[Tensor, "n width"]:
-    """The answer and a full stop; with probability alpha "the", a word, the words `then`, where they end in "*" the
-    answer, and a full stop."""
+    """The answer and a full stop, or, with probability alpha, "the", a word, `then` ("*": the answer), a full stop."""
     n = len(answer)
     stop, pad = _word(".", n, generator), torch.full_like(answer, PAD)
     tail = [answer if word == "*" else _word(word, n, generator) for word in then]
