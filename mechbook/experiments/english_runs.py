@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 from torch import Generator, Tensor, nn
 from transformers import GPTNeoXForCausalLM
 
@@ -129,11 +128,3 @@ def _placed(model: nn.Module) -> nn.Module:
 def _selected(model: nn.Module, batch: EnglishBatch, select: Tensor) -> Tensor:
     logits: Tensor = model(batch.inputs).logits
     return logits[select]
-
-
-def last_probabilities(model: nn.Module, tokens: Tensor) -> Tensor:
-    """Return the probabilities (n, N) of what follows each of n prompts of one length, on the CPU."""
-    device = next(model.parameters()).device
-    with torch.no_grad():
-        probabilities: Tensor = model(tokens.to(device)).logits[:, -1].softmax(-1).cpu()
-    return probabilities

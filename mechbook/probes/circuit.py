@@ -118,7 +118,7 @@ def _group_scores(adapter: Adapter, group: IOIPrompts, names: Int[Tensor, "k"]) 
     toward = _read_out(adapter, torch.cat([group.IO, group.S]))
     difference = toward[: len(rows)] - toward[len(rows) :]
     name_rows = _read_out(adapter, names)
-    own = (names == group.IO.unsqueeze(1)).float()
+    own = (names == group.IO.unsqueeze(1)).to(seen.out.dtype)
     scale = _scale(adapter, seen.out[:, -1])
     parts: dict[str, list[Tensor]] = {}
     for layer in range(adapter.n_layers):
@@ -135,7 +135,7 @@ def _group_scores(adapter: Adapter, group: IOIPrompts, names: Int[Tensor, "k"]) 
             "duplicate": pattern[rows, :, S2, group.S1_at],
             "induction": pattern[rows, :, S2, group.S1_at + 1],
             "previous": pattern.diagonal(-1, 2, 3).mean(-1),
-            "copying": ((moved * own.unsqueeze(1)).sum(-1) > others).float(),
+            "copying": ((moved * own.unsqueeze(1)).sum(-1) > others).to(scale.dtype),
             "direct": (written * difference.unsqueeze(1)).sum(-1) / scale.unsqueeze(1),
         }
         for name, value in scores.items():

@@ -209,7 +209,8 @@ def test_direct_logit_attribution_is_linear_in_what_heads_write(model: Any) -> N
         rows = torch.arange(len(x))
         # the clean logits are this linear map of the whole residual stream, up to the norm's own shift
         shift = linear_logits(model, x, x) - adapter.logits(x)
-        torch.testing.assert_close(shift, shift[:1].expand_as(shift), atol=1e-10, rtol=0)
+        # transformers computes RMSNorm in float32
+        torch.testing.assert_close(shift, shift[:1].expand_as(shift), atol=1e-5, rtol=0)
         for layer in range(L):
             size = z[layer].shape[-1] // H
             for head in range(H):
