@@ -38,13 +38,14 @@ _CORPUS = (
 def write_tiny_model(kind: str, folder: Path, *, seed: int = 0, dtype: str = "float64") -> None:
     """A random model of three blocks with a tokenizer of the corpus's words, as transformers writes it."""
     import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig, LlamaConfig, PreTrainedTokenizerFast
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
     # every word is a token, with a leading space and without
     trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=["<|endoftext|>"], show_progress=False)
     tokenizer.train_from_iterator([_CORPUS + " " + _CORPUS] * 2 + _CORPUS.split(), trainer)

@@ -15,7 +15,7 @@ def adapt(model: Any) -> Adapter:
     """
     kind = model.config.model_type
     if kind not in _ADAPTERS:
-        raise ValueError(f"the model's architecture is {kind!r}; mechbook looks into {', '.join(sorted(_ADAPTERS))}.")
+        raise ValueError(f"the model's architecture is {kind!r}; mechbook looks into {', '.join(SUPPORTED)}.")
     return _ADAPTERS[kind](model.eval())
 
 
@@ -180,3 +180,4 @@ def _whole(W: Tensor) -> Tensor:
 
 
 _ADAPTERS: dict[str, type[Adapter]] = {"llama": LlamaAdapter, "gpt_neox": NeoXAdapter, "gpt2": GPT2Adapter}
+SUPPORTED = tuple(sorted(_ADAPTERS))
