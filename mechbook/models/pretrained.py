@@ -8,7 +8,7 @@ logits = model.adapter.logits(model.adapter.run(model.adapter.embed(model.tokens
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class LanguageModel:
     name: str
     revision: str | None
     adapter: Adapter
-    tokenizer: Any
+    tokenizer: Any = field(repr=False)
     fingerprint: str
 
     def encode(self, text: str) -> list[int]:

@@ -1,0 +1,266 @@
+"""LASER on pretrained models: what dropping singular directions of one matrix does to next-token probabilities.
+
+model = load("smollm2-135m")
+facts = {"Madrid": " Spain", "Rome": " Italy"}
+prompts = [prompt(model, f"{city} is located in", country) for city, country in facts.items()]
+edits = [laser(model, 28, "mlp_in", rho=rho) for rho in (0.01, 0.1, 0.3)]
+result = measure(model, prompts, edits)
+result.before[:, 0], result.after[:, :, 0]          # P(answer) of each prompt, whole and after each edit
+
+LASER (Sharma et al. 2023; Chen et al. 2.2) replaces W = sum_i s_i u_i v_i^T by its first floor(rho min(d_in, d_out))
+terms. Here an edit may drop any set of terms, for controls. The weights come back bit for bit.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from mechbook.models.adapter import Adapter, Matrix
+from mechbook.models.pretrained import LanguageModel
+from mechbook.probes.truncation import LowRank, rank_of
+
+# so many tokens run through the model at once
+_TOKENS_AT_ONCE = 8192
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """A prompt as tokens, and the tokens whose probability of coming next is measured.
+
+    watch: the right answer first, then the generic word it competes with, then any others; as many in every prompt
+    group: a name that tables group by, such as the task
+    """
+
+    tokens: tuple[int, ...]
+    watch: tuple[int, ...]
+    group: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """Singular directions to drop from one matrix of one block (counted from 0), 0 being the largest.
+
+    rho: the fraction of the rank that LASER keeps; None for any other edit, which `kind` then names
+    """
+
+    layer: int
+    matrix: str
+    dropped: tuple[int, ...]
+    kind: str
+    rho: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """Probabilities of k watched tokens and the most probable token: n prompts, before and after each of m edits."""
+
+    edits: tuple[Edit, ...]
+    before: Float[Tensor, "n k"]
+    after: Float[Tensor, "m n k"]
+    top_before: Int[Tensor, "n"]
+    top_after: Int[Tensor, "m n"]
+
+
+def prompt(model: LanguageModel, text: str, answer: str, generic: str = " the", *, group: str = "") -> Prompt:
+    """A prompt that watches `answer` and `generic`. ValueError where one is not one token, or `text` is empty."""
+    if not (tokens := model.encode(text)):
+        raise ValueError("the text of a prompt is empty; a model needs one token at least.")
+    return Prompt(tokens=tuple(tokens), watch=(model.token(answer), model.token(generic)), group=group)
+
+
+def laser(model: LanguageModel, layer: int, matrix: str, *, rho: float) -> Edit:
+    """LASER: keep the fraction `rho` of the rank. ValueError for a layer, a matrix or a rho that does not exist."""
+    full = min(model.adapter.matrix(layer, matrix).shape)
+    dropped = tuple(range(rank_of(rho, full), full))
+    return Edit(layer=layer, matrix=matrix, dropped=dropped, kind=f"rho {rho:g}", rho=rho)
+
+
+def without_smallest(model: LanguageModel, layer: int, matrix: str, n: int) -> Edit:
+    """Drop only the `n` smallest singular directions."""
+    full = _at_most(model, layer, matrix, n)
+    return Edit(layer=layer, matrix=matrix, dropped=tuple(range(full - n, full)), kind=f"without the {n} smallest")
+
+
+def without_largest(model: LanguageModel, layer: int, matrix: str, n: int) -> Edit:
+    """Drop the `n` largest singular directions."""
+    _at_most(model, layer, matrix, n)
+    return Edit(layer=layer, matrix=matrix, dropped=tuple(range(n)), kind=f"without the {n} largest")
+
+
+def without_random(model: LanguageModel, layer: int, matrix: str, n: int, generator: Generator) -> Edit:
+    """Drop `n` singular directions drawn at random."""
+    full = _at_most(model, layer, matrix, n)
+    drawn = torch.randperm(full, generator=generator)[:n].sort().values.tolist()
+    return Edit(layer=layer, matrix=matrix, dropped=tuple(drawn), kind=f"without {n} random")
+
+
+def without_mlp(model: LanguageModel, layer: int) -> Edit:
+    """Zero the MLP's output matrix; of the MLP only a bias is left, where there is one."""
+    return replace(laser(model, layer, "mlp_out", rho=0.0), kind="without the MLP", rho=None)
+
+
+def measure(model: LanguageModel, prompts: Sequence[Prompt], edits: Sequence[Edit]) -> Measured:
+    """Next-token probabilities before and after each edit, on the CPU.
+
+    Every matrix is decomposed once for all its edits; prompts of a length run together; what is below an edited block
+    is computed once. ValueError without prompts, for prompts that watch different numbers of tokens or run past the
+    vocabulary, and for edits of parts the model does not have.
+    """
+    batches = _batches(prompts)
+    n, k = len(prompts), len(prompts[0].watch)
+    before, after = torch.empty(n, k), torch.empty(len(edits), n, k)
+    top_before, top_after = torch.empty(n, dtype=torch.long), torch.empty(len(edits), n, dtype=torch.long)
+    watched = torch.tensor([p.watch for p in prompts])
+
+    def visit(number: int | None, which: int, logits: Tensor) -> None:
+        rows = batches[which][0]
+        p = logits[:, -1].float().softmax(-1).cpu()
+        values, top = p.gather(1, watched[rows]), p.argmax(-1)
+        if number is None:
+            before[rows], top_before[rows] = values, top
+        else:
+            after[number, rows], top_after[number, rows] = values, top
+
+    visit_logits(model.adapter, [batch for _, batch in batches], edits, visit, last_only=True)
+    return Measured(edits=tuple(edits), before=before, after=after, top_before=top_before, top_after=top_after)
+
+
+def mean_distributions(
+    model: LanguageModel, prompts: Sequence[Prompt], edits: Sequence[Edit]
+) -> tuple[Float[Tensor, "N"], Float[Tensor, "m N"]]:
+    """The next token's distribution averaged over prompts, before and after each edit."""
+    batches = _batches(prompts)
+    total = torch.zeros(len(edits) + 1, model.adapter.n_vocab)
+
+    def visit(number: int | None, which: int, logits: Tensor) -> None:
+        total[-1 if number is None else number] += logits[:, -1].float().softmax(-1).sum(0).cpu()
+
+    visit_logits(model.adapter, [batch for _, batch in batches], edits, visit, last_only=True)
+    total /= len(prompts)
+    return total[-1], total[:-1]
+
+
+def text_losses(
+    model: LanguageModel, tokens: Int[Tensor, "B T"], edits: Sequence[Edit]
+) -> tuple[Float[Tensor, "B T-1"], Float[Tensor, "m B T-1"]]:
+    """The negative log-likelihood (nats) of every token of a text but the first, before and after each edit."""
+    losses = torch.empty(len(edits) + 1, tokens.shape[0], tokens.shape[1] - 1)
+
+    def visit(number: int | None, which: int, logits: Tensor) -> None:
+        log_p = logits[:, :-1].float().log_softmax(-1)
+        losses[-1 if number is None else number] = -log_p.gather(2, tokens[:, 1:, None].to(log_p.device))[..., 0].cpu()
+
+    visit_logits(model.adapter, [tokens], edits, visit, last_only=False)
+    return losses[-1], losses[:-1]
+
+
+def visit_logits(
+    adapter: Adapter,
+    batches: Sequence[Tensor],
+    edits: Sequence[Edit],
+    visit: Callable[[int | None, int, Tensor], None],
+    *,
+    last_only: bool,
+) -> None:
+    """For each of `batches` (B T tokens) and edits call `visit(number of the edit, number of the batch, logits)`.
+
+    The whole model comes first, as edit None. logits: B T_out N.
+
+    last_only: T_out is the last position; otherwise all of them. Whatever `visit` raises, the weights come back.
+    """
+    by_matrix: dict[tuple[int, str], list[int]] = {}
+    for number, edit in enumerate(edits):
+        adapter.matrix(edit.layer, edit.matrix)
+        by_matrix.setdefault((edit.layer, edit.matrix), []).append(number)
+    layers = sorted({layer for layer, _ in by_matrix})
+    entering: dict[int, list[Tensor]] = {layer: [] for layer in layers}
+    for which, tokens in enumerate(batches):
+        x, start = adapter.embed(tokens.to(adapter.W_U.device)), 0
+        for layer in layers:
+            x, start = adapter.run(x, start=start, stop=layer), layer
+            entering[layer].append(x)
+        visit(None, which, adapter.logits(adapter.run(x, start=start, last_only=last_only)))
+    for (layer, name), numbers in by_matrix.items():
+        matrix = adapter.matrix(layer, name)
+        with restored(matrix) as W:
+            terms = Terms(W)
+            for number in numbers:
+                matrix.write(terms.without(edits[number].dropped))
+                for which, x in enumerate(entering[layer]):
+                    visit(number, which, adapter.logits(adapter.run(x, start=layer, last_only=last_only)))
+
+
+@contextmanager
+def restored(matrix: Matrix) -> Iterator[Float[Tensor, "d_out d_in"]]:
+    """The matrix's value; when the block ends, however it ends, that value is back in the model, every bit."""
+    W = matrix.read()
+    try:
+        yield W
+    finally:
+        matrix.write(W)
+
+
+class Terms(LowRank):
+    """A matrix's singular value decomposition, from which any terms can be dropped."""
+
+    def without(self, dropped: Sequence[int]) -> Float[Tensor, "d_out d_in"]:
+        """The sum of the other terms; the matrix itself where none is dropped. ValueError for a term there is not."""
+        full = self.full_rank
+        if not all(0 <= i < full for i in dropped) or len(set(dropped)) < len(dropped):
+            raise ValueError(f"dropped names terms outside 0..{full - 1}, or one twice.")
+        kept = sorted(set(range(full)) - set(dropped))
+        if kept == list(range(len(kept))):
+            return self.rank(len(kept))
+        U, S, Vh = self._svd
+        index = torch.tensor(kept, device=S.device)
+        return ((U[:, index] * S[index]) @ Vh[index]).to(self._W.dtype)
+
+
+def measure_plainly(model: LanguageModel, prompts: Sequence[Prompt], edits: Sequence[Edit]) -> Measured:
+    """`measure` as it is usually done, and its definition: for each edit a copy of the model and a decomposition, then
+    one prompt at a time through the whole of it."""
+    watched = torch.tensor([p.watch for p in prompts])
+    found = []
+    for edit in (None, *edits):
+        edited = copy.deepcopy(model.adapter.model)
+        if edit is not None:
+            matrix = type(model.adapter)(edited).matrix(edit.layer, edit.matrix)
+            U, S, Vh = torch.linalg.svd(matrix.read(), full_matrices=False)
+            S[list(edit.dropped)] = 0
+            matrix.write((U * S) @ Vh)
+        with torch.no_grad():
+            rows = [edited(torch.tensor([p.tokens])).logits[0, -1] for p in prompts]
+        p = torch.stack(rows).float().softmax(-1)
+        found.append((p.gather(1, watched), p.argmax(-1)))
+    values, top = (torch.stack(part) for part in zip(*found, strict=True))
+    return Measured(edits=tuple(edits), before=values[0], after=values[1:], top_before=top[0], top_after=top[1:])
+
+
+def _batches(prompts: Sequence[Prompt]) -> list[tuple[Tensor, Tensor]]:
+    """Prompts of one length together: which they are, and their tokens."""
+    if not prompts:
+        raise ValueError("there are no prompts; give one at least.")
+    if len(counts := sorted({len(p.watch) for p in prompts})) > 1:
+        raise ValueError(f"prompts watch {counts} tokens; all must watch as many.")
+    by_length: dict[int, list[int]] = {}
+    for number, p in enumerate(prompts):
+        by_length.setdefault(len(p.tokens), []).append(number)
+    batches = []
+    for T, numbers in sorted(by_length.items()):
+        size = max(1, _TOKENS_AT_ONCE // T)
+        for first in range(0, len(numbers), size):
+            rows = numbers[first : first + size]
+            batches.append((torch.tensor(rows), torch.tensor([prompts[i].tokens for i in rows])))
+    return batches
+
+
+def _at_most(model: LanguageModel, layer: int, matrix: str, n: int) -> int:
+    full = min(model.adapter.matrix(layer, matrix).shape)
+    if not 0 <= n <= full:
+        raise ValueError(f"{n} directions are to be dropped; block {layer}'s {matrix!r} has {full}.")
+    return full
