@@ -57,6 +57,7 @@ bench: $(READY)  ## print how much faster fast paths are than the definitions, a
 	@$(PY) benchmarks/bench_hops.py
 	@$(PY) benchmarks/bench_facts.py
 	@$(PY) benchmarks/bench_noisy.py
+	@$(PY) benchmarks/bench_laser.py
 	@if [ -e _build/html/index.html ]; then $(PY) benchmarks/bench_widget.py; \
 	else echo "The widgets are timed on the built site: run make book first."; fi
 

@@ -12,7 +12,7 @@ terms. Here an edit may drop any set of terms, for controls. The weights come ba
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -111,7 +111,7 @@ def measure(model: LanguageModel, prompts: Sequence[Prompt], edits: Sequence[Edi
     is computed once. ValueError without prompts, for prompts that watch different numbers of tokens or run past the
     vocabulary, and for edits of parts the model does not have.
     """
-    batches = _batches(prompts)
+    batches = batches_of(prompts)
     n, k = len(prompts), len(prompts[0].watch)
     before, after = torch.empty(n, k), torch.empty(len(edits), n, k)
     top_before, top_after = torch.empty(n, dtype=torch.long), torch.empty(len(edits), n, dtype=torch.long)
@@ -134,7 +134,7 @@ def mean_distributions(
     model: LanguageModel, prompts: Sequence[Prompt], edits: Sequence[Edit]
 ) -> tuple[Float[Tensor, "N"], Float[Tensor, "m N"]]:
     """The next token's distribution averaged over prompts, before and after each edit."""
-    batches = _batches(prompts)
+    batches = batches_of(prompts)
     total = torch.zeros(len(edits) + 1, model.adapter.n_vocab)
 
     def visit(number: int | None, which: int, logits: Tensor) -> None:
@@ -170,28 +170,46 @@ def visit_logits(
     """For each of `batches` (B T tokens) and edits call `visit(number of the edit, number of the batch, logits)`.
 
     The whole model comes first, as edit None. logits: B T_out N.
-
     last_only: T_out is the last position; otherwise all of them. Whatever `visit` raises, the weights come back.
     """
+    for edit in edits:
+        adapter.matrix(edit.layer, edit.matrix)
+    streams = streams_entering(adapter, batches, {edit.layer for edit in edits} | {adapter.n_layers})
+    for which, x in enumerate(streams[adapter.n_layers]):
+        visit(None, which, adapter.logits(x[:, -1:] if last_only else x))
+    visit_edits(adapter, streams, edits, visit, last_only=last_only)
+
+
+def streams_entering(adapter: Adapter, batches: Sequence[Tensor], layers: Iterable[int]) -> dict[int, list[Tensor]]:
+    """The residual streams of each batch as they enter each of `layers`; what leaves the last block enters none."""
+    streams: dict[int, list[Tensor]] = {layer: [] for layer in sorted(layers)}
+    for tokens in batches:
+        x, start = adapter.embed(tokens.to(adapter.W_U.device)), 0
+        for layer, entering in streams.items():
+            x, start = adapter.run(x, start=start, stop=layer), layer
+            entering.append(x)
+    return streams
+
+
+def visit_edits(
+    adapter: Adapter,
+    streams: dict[int, list[Tensor]],
+    edits: Sequence[Edit],
+    visit: Callable[[int, int, Tensor], None],
+    *,
+    last_only: bool,
+) -> None:
+    """What `visit_logits` does for the edits, from the streams that enter their blocks."""
     by_matrix: dict[tuple[int, str], list[int]] = {}
     for number, edit in enumerate(edits):
-        adapter.matrix(edit.layer, edit.matrix)
         by_matrix.setdefault((edit.layer, edit.matrix), []).append(number)
-    layers = sorted({layer for layer, _ in by_matrix})
-    entering: dict[int, list[Tensor]] = {layer: [] for layer in layers}
-    for which, tokens in enumerate(batches):
-        x, start = adapter.embed(tokens.to(adapter.W_U.device)), 0
-        for layer in layers:
-            x, start = adapter.run(x, start=start, stop=layer), layer
-            entering[layer].append(x)
-        visit(None, which, adapter.logits(adapter.run(x, start=start, last_only=last_only)))
     for (layer, name), numbers in by_matrix.items():
         matrix = adapter.matrix(layer, name)
         with restored(matrix) as W:
             terms = Terms(W)
             for number in numbers:
                 matrix.write(terms.without(edits[number].dropped))
-                for which, x in enumerate(entering[layer]):
+                for which, x in enumerate(streams[layer]):
                     visit(number, which, adapter.logits(adapter.run(x, start=layer, last_only=last_only)))
 
 
@@ -241,7 +259,7 @@ def measure_plainly(model: LanguageModel, prompts: Sequence[Prompt], edits: Sequ
     return Measured(edits=tuple(edits), before=values[0], after=values[1:], top_before=top[0], top_after=top[1:])
 
 
-def _batches(prompts: Sequence[Prompt]) -> list[tuple[Tensor, Tensor]]:
+def batches_of(prompts: Sequence[Prompt]) -> list[tuple[Tensor, Tensor]]:
     """Prompts of one length together: which they are, and their tokens."""
     if not prompts:
         raise ValueError("there are no prompts; give one at least.")
