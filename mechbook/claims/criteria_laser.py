@@ -28,7 +28,9 @@ ends of 95% intervals; probabilities, accuracies and falls are fractions:
 | laser.ioi_circuit | drop: of the mean logit difference IO - S, as a fraction of it, where S-inhibition and |
 | | suppressor heads are ablated; random, random_worst: the mean and the largest of the absolute values of the |
 | | same for random sets; copying: P(IO) without the copying heads over P(IO) with them; all on fresh prompts |
-| laser.ioi_pabc | difference, difference_low95: drop (as above) with pABC means minus drop with pIOI means |
+| laser.ioi_pabc | difference, difference_low95: drop (as above) with pABC means minus drop with pIOI means, of the |
+| | heads found to notice the repetition, at S2; at_END, at_END_low95: the same of the S-inhibition and suppressor |
+| | heads, at END |
 
 Seeds are needed where a model is trained: 3 for laser.dynamics and laser.prepositions. Elsewhere the model is given.
 """
@@ -147,7 +149,11 @@ def ioi_circuit(m: Measurement) -> list[Check]:
     return [m.bar("drop", ">", 0.8), m.bar("random", "<", 0.05), m.bar("copying", "<=", 0.5)]
 
 
-@criterion("laser.ioi_pabc", keys=("difference", "difference_low95"))
+@criterion("laser.ioi_pabc", keys=("difference", "difference_low95", "at_END", "at_END_low95"))
 def ioi_pabc(m: Measurement) -> list[Check]:
-    """The effect with pABC means larger, the difference's 95% interval above 0."""
+    """The effect with pABC means larger, the difference's 95% interval above 0, for the heads at S2.
+
+    What pIOI means leave is "the fact that a name is duplicated" (Wang et al.), which heads write at S2; what is left
+    at END must be there, to be shown.
+    """
     return [m.bar("difference_low95", ">", 0)]

@@ -12,7 +12,8 @@ from mechbook import settings
 from mechbook.cache import cached
 from mechbook.data.ioi import IOIPrompts, sample_ioi
 from mechbook.data.prepositions import PREPOSITIONS, SENTENCES
-from mechbook.experiments.ioi_circuit import Circuit, Effect, Roles, measure_circuit
+from mechbook.experiments.ioi_circuit import Circuit, Roles, measure_circuit
+from mechbook.experiments.ioi_knockout import Effect
 from mechbook.models.pretrained import LanguageModel
 from mechbook.probes.circuit import HeadScores
 from mechbook.settings import choose
@@ -75,24 +76,33 @@ def by_template(effect: Effect, prompts: Sequence[IOIPrompts]) -> list[dict[str,
     return rows
 
 
-def preposition_ranks(model: LanguageModel, *, prefix: str) -> dict[str, list[int]]:
-    """The rank of " the" (1: the most likely) after each of the 30 prepositions and the 40 sentences.
+def preposition_ranks(model: LanguageModel, *, prefix: str = "") -> list[int]:
+    """The rank of " the" (1: the most likely) after each of the 30 prepositions, `prefix` and a space before them.
 
-    `prefix` stands before lone prepositions, which would else be a model's first token, and are read as such.
+    Without a prefix a preposition is a model's first token, which many models treat unlike any other.
     """
-    the = model.token(" the")
-    inputs = {
-        "words": [f"{prefix}{' ' if prefix else ''}{word}" for word in PREPOSITIONS],
-        "sentences": list(SENTENCES),
-    }
-    return {name: [_rank(model, text, the) for text in texts] for name, texts in inputs.items()}
+    before = f"{prefix} " if prefix else ""
+    return _ranks(model, [before + word for word in PREPOSITIONS])
 
 
-def _rank(model: LanguageModel, text: str, token: int) -> int:
-    adapter = model.adapter
-    end = adapter.run(adapter.embed(model.tokens(text)), last_only=True)
-    logits: Tensor = adapter.logits(end[:, -1])[0]
-    return 1 + int((logits > logits[token]).sum())
+def sentence_ranks(model: LanguageModel) -> list[int]:
+    """The rank of " the" after each of the 40 sentences that end in a preposition."""
+    return _ranks(model, list(SENTENCES))
+
+
+def _ranks(model: LanguageModel, texts: list[str]) -> list[int]:
+    adapter, the = model.adapter, model.token(" the")
+    by_length: dict[int, list[int]] = {}
+    for place, text in enumerate(texts):
+        by_length.setdefault(len(model.encode(text)), []).append(place)
+    ranks = [0] * len(texts)
+    for places in by_length.values():
+        end = adapter.run(adapter.embed(model.tokens(*(texts[place] for place in places))), last_only=True)
+        logits: Tensor = adapter.logits(end[:, -1])
+        found = 1 + (logits > logits[:, the : the + 1]).sum(1)
+        for place, rank in zip(places, found.tolist(), strict=True):
+            ranks[place] = rank
+    return ranks
 
 
 def _packed(circuit: Circuit) -> dict[str, Any]:
@@ -102,7 +112,6 @@ def _packed(circuit: Circuit) -> dict[str, Any]:
         "alone": [(*head, drop) for head, drop in circuit.alone.items()],
         "roles": vars(circuit.roles),
         "effects": {name: vars(effect) for name, effect in circuit.effects.items()},
-        "with_ioi": vars(circuit.with_ioi),
     }
 
 
@@ -114,7 +123,6 @@ def _unpacked(stored: Mapping[str, Any]) -> Circuit:
             "alone": {(layer, head): drop for layer, head, drop in stored["alone"]},
             "roles": Roles(**stored["roles"]),
             "effects": {name: Effect(**effect) for name, effect in stored["effects"].items()},
-            "with_ioi": Effect(**stored["with_ioi"]),
         }
     )
 

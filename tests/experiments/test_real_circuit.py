@@ -10,7 +10,7 @@ from mechbook import store
 from mechbook.data.ioi import IOIPrompts
 from mechbook.data.prepositions import PREPOSITIONS, SENTENCES
 from mechbook.experiments import ioi_circuit, real_circuit
-from mechbook.experiments.ioi_circuit import Effect
+from mechbook.experiments.ioi_knockout import Effect
 from mechbook.models.pretrained import LanguageModel, load
 
 
@@ -85,15 +85,19 @@ def test_ranks_are_counted_in_the_logits_of_the_whole_prompt(
     folder = tiny_model("llama")
     whole, tokenizer = AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
     the = tokenizer(" the").input_ids[0]
-    found = real_circuit.preposition_ranks(model, prefix="<|endoftext|>")
-    texts = {"words": [f"<|endoftext|> {word}" for word in PREPOSITIONS], "sentences": SENTENCES}
-    for name, rows in texts.items():
-        for text, rank in zip(rows, found[name], strict=True):
+    inputs = {
+        "prefixed": (
+            real_circuit.preposition_ranks(model, prefix="<|endoftext|>"),
+            [f"<|endoftext|> {w}" for w in PREPOSITIONS],
+        ),
+        "lone": (real_circuit.preposition_ranks(model), list(PREPOSITIONS)),
+        "sentences": (real_circuit.sentence_ranks(model), list(SENTENCES)),
+    }
+    for found, texts in inputs.values():
+        for text, rank in zip(texts, found, strict=True):
             with torch.no_grad():
                 logits = whole(torch.tensor([tokenizer(text).input_ids])).logits[0, -1]
             assert logits.argsort(descending=True).tolist().index(the) + 1 == rank
-    lone = real_circuit.preposition_ranks(model, prefix="")
-    assert lone["sentences"] == found["sentences"] and lone["words"] != found["words"]
 
 
 def test_the_median_is_python_s() -> None:
