@@ -15,6 +15,7 @@ from mechbook.experiments.laser import fact_prompts, ioi_prompts
 from mechbook.laser import Edit, Measured, Prompt, laser, measure, measure_plainly
 from mechbook.models.pretrained import LanguageModel, load
 
+MATRICES = ("mlp_in", "mlp_gate", "mlp_out")
 RHOS = (0.01, 0.05, 0.1, 0.3)
 PLACES = {"the last third": (20, 25, 29), "all blocks": (4, 14, 24)}
 FACTS, PER_TEMPLATE = 34, 6
@@ -32,16 +33,17 @@ def main() -> None:
     generator = torch.Generator().manual_seed(0)
     prompts = fact_prompts(model)[:FACTS] + ioi_prompts(model, PER_TEMPLATE, generator)
     measure(model, prompts, [])
-    print(f"LASER on {model.name}: seconds of {len(RHOS)} rates a block, {len(prompts)} prompts")
+    print(f"LASER on {model.name}: {len(prompts)} prompts; {len(MATRICES)} matrices a block, {len(RHOS)} rates each")
     print(f"{'blocks':>15} {'points':>7} {'plain':>8} {'sweep':>8} {'ratio':>7} {'largest difference':>19}")
     for place, layers in PLACES.items():
-        edits = [laser(model, layer, "mlp_in", rho=rho) for layer in layers for rho in RHOS]
+        edits = [laser(model, layer, name, rho=rho) for layer in layers for name in MATRICES for rho in RHOS]
         fast, swept = seconds(measure, model, prompts, edits)
-        # one rate a block: every point costs the plain way the same
-        some = [edits[i] for i in range(0, len(edits), len(RHOS))]
+        # one point a block: every point costs the plain way the same
+        step = len(MATRICES) * len(RHOS)
+        some = edits[::step]
         plain, single = seconds(measure_plainly, model, prompts, some)
         plain *= (len(edits) + 1) / (len(some) + 1)
-        difference = float((swept.after[:: len(RHOS)] - single.after).abs().max())
+        difference = float((swept.after[::step] - single.after).abs().max())
         print(f"{place:>15} {len(edits):>7} {plain:>8.1f} {fast:>8.1f} {plain / fast:>7.1f} {difference:>19.1e}")
         if difference > 1e-5:
             raise SystemExit("The two ways disagree by more than 1e-5.")

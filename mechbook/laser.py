@@ -15,6 +15,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import torch
 from jaxtyping import Float, Int
@@ -107,76 +108,79 @@ def without_mlp(model: LanguageModel, layer: int) -> Edit:
 def measure(model: LanguageModel, prompts: Sequence[Prompt], edits: Sequence[Edit]) -> Measured:
     """Next-token probabilities before and after each edit, on the CPU.
 
-    Every matrix is decomposed once for all its edits; prompts of a length run together; what is below an edited block
-    is computed once. ValueError without prompts, for prompts that watch different numbers of tokens or run past the
-    vocabulary, and for edits of parts the model does not have.
+    A matrix is decomposed once for all its edits that stand side by side; prompts of a length run together; what is
+    below an edited block is computed once. ValueError without prompts, for prompts that watch different numbers of
+    tokens, and for edits of parts the model does not have.
     """
     batches = batches_of(prompts)
-    n, k = len(prompts), len(prompts[0].watch)
-    before, after = torch.empty(n, k), torch.empty(len(edits), n, k)
-    top_before, top_after = torch.empty(n, dtype=torch.long), torch.empty(len(edits), n, dtype=torch.long)
-    watched = torch.tensor([p.watch for p in prompts])
+    found: list[tuple[Tensor, Tensor]] = []
+    visit_ends(
+        model.adapter,
+        [batch for _, batch in batches],
+        edits,
+        lambda ends: found.append(watched_probabilities(model.adapter, prompts, batches, ends)),
+        last_only=True,
+    )
+    p, top = (torch.stack(part) for part in zip(*found, strict=True))
+    return Measured(edits=tuple(edits), before=p[0], after=p[1:], top_before=top[0], top_after=top[1:])
 
-    def visit(number: int | None, which: int, logits: Tensor) -> None:
-        rows = batches[which][0]
-        p = logits[:, -1].float().softmax(-1).cpu()
-        values, top = p.gather(1, watched[rows]), p.argmax(-1)
-        if number is None:
-            before[rows], top_before[rows] = values, top
-        else:
-            after[number, rows], top_after[number, rows] = values, top
 
-    visit_logits(model.adapter, [batch for _, batch in batches], edits, visit, last_only=True)
-    return Measured(edits=tuple(edits), before=before, after=after, top_before=top_before, top_after=top_after)
+def watched_probabilities(
+    adapter: Adapter, prompts: Sequence[Prompt], batches: Sequence[tuple[Tensor, Tensor]], ends: Sequence[Tensor]
+) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n"]]:
+    """Each prompt's probabilities of what it watches, and its most probable token, from the streams of its batch."""
+    rows = torch.cat([which for which, _ in batches])
+    # all at once: the unembedding is the largest matrix, and reading it costs more than using it
+    p = adapter.logits(torch.cat([x[:, -1] for x in ends])).float().softmax(-1).cpu()
+    p = p[rows.argsort()]
+    return p.gather(1, torch.tensor([prompt.watch for prompt in prompts])), p.argmax(-1)
 
 
 def mean_distributions(
     model: LanguageModel, prompts: Sequence[Prompt], edits: Sequence[Edit]
 ) -> tuple[Float[Tensor, "N"], Float[Tensor, "m N"]]:
     """The next token's distribution averaged over prompts, before and after each edit."""
-    batches = batches_of(prompts)
-    total = torch.zeros(len(edits) + 1, model.adapter.n_vocab)
+    found: list[Tensor] = []
 
-    def visit(number: int | None, which: int, logits: Tensor) -> None:
-        total[-1 if number is None else number] += logits[:, -1].float().softmax(-1).sum(0).cpu()
+    def visit(ends: list[Tensor]) -> None:
+        logits = model.adapter.logits(torch.cat([x[:, -1] for x in ends]))
+        found.append(logits.float().softmax(-1).mean(0).cpu())
 
-    visit_logits(model.adapter, [batch for _, batch in batches], edits, visit, last_only=True)
-    total /= len(prompts)
-    return total[-1], total[:-1]
+    visit_ends(model.adapter, [batch for _, batch in batches_of(prompts)], edits, visit, last_only=True)
+    return found[0], torch.stack(found[1:]) if edits else torch.empty(0, model.adapter.n_vocab)
 
 
 def text_losses(
     model: LanguageModel, tokens: Int[Tensor, "B T"], edits: Sequence[Edit]
 ) -> tuple[Float[Tensor, "B T-1"], Float[Tensor, "m B T-1"]]:
     """The negative log-likelihood (nats) of every token of a text but the first, before and after each edit."""
-    losses = torch.empty(len(edits) + 1, tokens.shape[0], tokens.shape[1] - 1)
+    found: list[Tensor] = []
 
-    def visit(number: int | None, which: int, logits: Tensor) -> None:
-        log_p = logits[:, :-1].float().log_softmax(-1)
-        losses[-1 if number is None else number] = -log_p.gather(2, tokens[:, 1:, None].to(log_p.device))[..., 0].cpu()
+    def visit(ends: list[Tensor]) -> None:
+        log_p = model.adapter.logits(ends[0][:, :-1]).float().log_softmax(-1)
+        found.append(-log_p.gather(2, tokens[:, 1:, None].to(log_p.device))[..., 0].cpu())
 
-    visit_logits(model.adapter, [tokens], edits, visit, last_only=False)
-    return losses[-1], losses[:-1]
+    visit_ends(model.adapter, [tokens], edits, visit, last_only=False)
+    return found[0], torch.stack(found[1:]) if edits else torch.empty(0, *found[0].shape)
 
 
-def visit_logits(
+def visit_ends(
     adapter: Adapter,
     batches: Sequence[Tensor],
     edits: Sequence[Edit],
-    visit: Callable[[int | None, int, Tensor], None],
+    visit: Callable[[list[Tensor]], None],
     *,
     last_only: bool,
 ) -> None:
-    """For each of `batches` (B T tokens) and edits call `visit(number of the edit, number of the batch, logits)`.
+    """Call `visit` with the streams that leave the last block, of each of `batches` (B T tokens): a list of B T_out d.
 
-    The whole model comes first, as edit None. logits: B T_out N.
-    last_only: T_out is the last position; otherwise all of them. Whatever `visit` raises, the weights come back.
+    The whole model comes first, then the edits in their order.
+    last_only: T_out may be the last position alone. Whatever `visit` raises, the weights come back.
     """
     for edit in edits:
         adapter.matrix(edit.layer, edit.matrix)
     streams = streams_entering(adapter, batches, {edit.layer for edit in edits} | {adapter.n_layers})
-    for which, x in enumerate(streams[adapter.n_layers]):
-        visit(None, which, adapter.logits(x[:, -1:] if last_only else x))
+    visit(streams[adapter.n_layers])
     visit_edits(adapter, streams, edits, visit, last_only=last_only)
 
 
@@ -195,22 +199,19 @@ def visit_edits(
     adapter: Adapter,
     streams: dict[int, list[Tensor]],
     edits: Sequence[Edit],
-    visit: Callable[[int, int, Tensor], None],
+    visit: Callable[[list[Tensor]], None],
     *,
     last_only: bool,
 ) -> None:
-    """What `visit_logits` does for the edits, from the streams that enter their blocks."""
-    by_matrix: dict[tuple[int, str], list[int]] = {}
-    for number, edit in enumerate(edits):
-        by_matrix.setdefault((edit.layer, edit.matrix), []).append(number)
-    for (layer, name), numbers in by_matrix.items():
+    """What `visit_ends` does for the edits, from the streams that enter their blocks; edits of a matrix side by side
+    share its decomposition."""
+    for (layer, name), group in groupby(edits, key=lambda edit: (edit.layer, edit.matrix)):
         matrix = adapter.matrix(layer, name)
         with restored(matrix) as W:
             terms = Terms(W)
-            for number in numbers:
-                matrix.write(terms.without(edits[number].dropped))
-                for which, x in enumerate(streams[layer]):
-                    visit(number, which, adapter.logits(adapter.run(x, start=layer, last_only=last_only)))
+            for edit in group:
+                matrix.write(terms.without(edit.dropped))
+                visit([adapter.run(x, start=layer, last_only=last_only) for x in streams[layer]])
 
 
 @contextmanager

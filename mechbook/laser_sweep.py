@@ -8,7 +8,16 @@ import torch
 from torch import Tensor
 
 from mechbook.cache import cached
-from mechbook.laser import Edit, Measured, Prompt, batches_of, laser, streams_entering, visit_edits
+from mechbook.laser import (
+    Edit,
+    Measured,
+    Prompt,
+    batches_of,
+    laser,
+    streams_entering,
+    visit_edits,
+    watched_probabilities,
+)
 from mechbook.models.pretrained import LanguageModel, load
 from mechbook.sweeps import spread
 
@@ -84,21 +93,16 @@ def _point(task: _Task, edits: tuple[Edit, ...]) -> dict[str, Tensor]:
 def _compute(task: _Task, edits: tuple[Edit, ...]) -> dict[str, Tensor]:
     model, streams = _model(task), _streams(task)
     batches = batches_of(task.prompts)
-    n, k = len(task.prompts), len(task.prompts[0].watch)
-    p = torch.empty(max(1, len(edits)), n, k)
-    top = torch.empty(max(1, len(edits)), n, dtype=torch.long)
-    watched = torch.tensor([prompt.watch for prompt in task.prompts])
+    found: list[tuple[Tensor, Tensor]] = []
 
-    def visit(number: int, which: int, logits: Tensor) -> None:
-        rows = batches[which][0]
-        distribution = logits[:, -1].float().softmax(-1).cpu()
-        p[number, rows], top[number, rows] = distribution.gather(1, watched[rows]), distribution.argmax(-1)
+    def visit(ends: list[Tensor]) -> None:
+        found.append(watched_probabilities(model.adapter, task.prompts, batches, ends))
 
     if edits:
         visit_edits(model.adapter, streams, edits, visit, last_only=True)
     else:
-        for which, x in enumerate(streams[model.adapter.n_layers]):
-            visit(0, which, model.adapter.logits(x[:, -1:]))
+        visit(streams[model.adapter.n_layers])
+    p, top = (torch.stack(part) for part in zip(*found, strict=True))
     return {"p": p, "top": top}
 
 
