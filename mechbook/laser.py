@@ -25,8 +25,7 @@ from mechbook.models.adapter import Adapter, Matrix
 from mechbook.models.pretrained import LanguageModel
 from mechbook.probes.truncation import LowRank, rank_of
 
-# so many tokens run through the model at once
-_TOKENS_AT_ONCE = 8192
+Visit = Callable[[Tensor], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +115,7 @@ def measure(model: LanguageModel, prompts: Sequence[Prompt], edits: Sequence[Edi
     found: list[tuple[Tensor, Tensor]] = []
     visit_ends(
         model.adapter,
-        [batch for _, batch in batches],
+        [tokens for _, tokens in batches],
         edits,
         lambda ends: found.append(watched_probabilities(model.adapter, prompts, batches, ends)),
         last_only=True,
@@ -126,13 +125,11 @@ def measure(model: LanguageModel, prompts: Sequence[Prompt], edits: Sequence[Edi
 
 
 def watched_probabilities(
-    adapter: Adapter, prompts: Sequence[Prompt], batches: Sequence[tuple[Tensor, Tensor]], ends: Sequence[Tensor]
+    adapter: Adapter, prompts: Sequence[Prompt], batches: Sequence[tuple[Tensor, Tensor]], ends: Float[Tensor, "n d"]
 ) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n"]]:
-    """Each prompt's probabilities of what it watches, and its most probable token, from the streams of its batch."""
+    """Each prompt's probabilities of what it watches, and its most probable token, from what leaves the last block."""
     rows = torch.cat([which for which, _ in batches])
-    # all at once: the unembedding is the largest matrix, and reading it costs more than using it
-    p = adapter.logits(torch.cat([x[:, -1] for x in ends])).float().softmax(-1).cpu()
-    p = p[rows.argsort()]
+    p = adapter.logits(ends).float().softmax(-1).cpu()[rows.argsort()]
     return p.gather(1, torch.tensor([prompt.watch for prompt in prompts])), p.argmax(-1)
 
 
@@ -142,11 +139,10 @@ def mean_distributions(
     """The next token's distribution averaged over prompts, before and after each edit."""
     found: list[Tensor] = []
 
-    def visit(ends: list[Tensor]) -> None:
-        logits = model.adapter.logits(torch.cat([x[:, -1] for x in ends]))
-        found.append(logits.float().softmax(-1).mean(0).cpu())
+    def visit(ends: Tensor) -> None:
+        found.append(model.adapter.logits(ends).float().softmax(-1).mean(0).cpu())
 
-    visit_ends(model.adapter, [batch for _, batch in batches_of(prompts)], edits, visit, last_only=True)
+    visit_ends(model.adapter, [tokens for _, tokens in batches_of(prompts)], edits, visit, last_only=True)
     return found[0], torch.stack(found[1:]) if edits else torch.empty(0, model.adapter.n_vocab)
 
 
@@ -156,62 +152,63 @@ def text_losses(
     """The negative log-likelihood (nats) of every token of a text but the first, before and after each edit."""
     found: list[Tensor] = []
 
-    def visit(ends: list[Tensor]) -> None:
-        log_p = model.adapter.logits(ends[0][:, :-1]).float().log_softmax(-1)
-        found.append(-log_p.gather(2, tokens[:, 1:, None].to(log_p.device))[..., 0].cpu())
+    def visit(ends: Tensor) -> None:
+        log_p = model.adapter.logits(ends.unflatten(0, tuple(tokens.shape))[:, :-1]).float().log_softmax(-1).cpu()
+        found.append(-log_p.gather(2, tokens.cpu()[:, 1:, None])[..., 0])
 
     visit_ends(model.adapter, [tokens], edits, visit, last_only=False)
     return found[0], torch.stack(found[1:]) if edits else torch.empty(0, *found[0].shape)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Streams:
+    """The residual streams of batches as they enter blocks: `entering[layer]` is n d; shapes are the batches' (B, T)."""
+
+    shapes: tuple[tuple[int, int], ...]
+    entering: dict[int, Tensor]
+
+
 def visit_ends(
-    adapter: Adapter,
-    batches: Sequence[Tensor],
-    edits: Sequence[Edit],
-    visit: Callable[[list[Tensor]], None],
-    *,
-    last_only: bool,
+    adapter: Adapter, batches: Sequence[Tensor], edits: Sequence[Edit], visit: Visit, *, last_only: bool
 ) -> None:
-    """Call `visit` with the streams that leave the last block, of each of `batches` (B T tokens): a list of B T_out d.
+    """Call `visit` with what leaves the last block (n d), the positions of `batches` (B T tokens) one after the other.
 
     The whole model comes first, then the edits in their order.
-    last_only: T_out may be the last position alone. Whatever `visit` raises, the weights come back.
+    last_only: each prompt's last position only. Whatever `visit` raises, the weights come back.
     """
     for edit in edits:
         adapter.matrix(edit.layer, edit.matrix)
-    streams = streams_entering(adapter, batches, {edit.layer for edit in edits} | {adapter.n_layers})
-    visit(streams[adapter.n_layers])
+    streams = streams_entering(adapter, batches, {edit.layer for edit in edits})
+    visit_whole(adapter, streams, visit, last_only=last_only)
     visit_edits(adapter, streams, edits, visit, last_only=last_only)
 
 
-def streams_entering(adapter: Adapter, batches: Sequence[Tensor], layers: Iterable[int]) -> dict[int, list[Tensor]]:
-    """The residual streams of each batch as they enter each of `layers`; what leaves the last block enters none."""
-    streams: dict[int, list[Tensor]] = {layer: [] for layer in sorted(layers)}
-    for tokens in batches:
-        x, start = adapter.embed(tokens.to(adapter.W_U.device)), 0
-        for layer, entering in streams.items():
-            x, start = adapter.run(x, start=start, stop=layer), layer
-            entering.append(x)
-    return streams
+def streams_entering(adapter: Adapter, batches: Sequence[Tensor], layers: Iterable[int]) -> Streams:
+    """What enters each of `layers`, and (as the layer after the last) what leaves the last block."""
+    shapes = tuple((len(tokens), tokens.shape[1]) for tokens in batches)
+    x, start = torch.cat([adapter.embed(tokens.to(adapter.W_U.device)).flatten(0, 1) for tokens in batches]), 0
+    entering = {}
+    for layer in sorted({*layers, adapter.n_layers}):
+        x, start = adapter.run_many(x, shapes, start=start, stop=layer), layer
+        entering[layer] = x
+    return Streams(shapes=shapes, entering=entering)
 
 
-def visit_edits(
-    adapter: Adapter,
-    streams: dict[int, list[Tensor]],
-    edits: Sequence[Edit],
-    visit: Callable[[list[Tensor]], None],
-    *,
-    last_only: bool,
-) -> None:
-    """What `visit_ends` does for the edits, from the streams that enter their blocks; edits of a matrix side by side
-    share its decomposition."""
+def visit_whole(adapter: Adapter, streams: Streams, visit: Visit, *, last_only: bool) -> None:
+    """What `visit_ends` does for the whole model."""
+    end = adapter.n_layers
+    visit(adapter.run_many(streams.entering[end], streams.shapes, start=end, last_only=last_only))
+
+
+def visit_edits(adapter: Adapter, streams: Streams, edits: Sequence[Edit], visit: Visit, *, last_only: bool) -> None:
+    """What `visit_ends` does for the edits; those of a matrix that stand side by side share its decomposition."""
     for (layer, name), group in groupby(edits, key=lambda edit: (edit.layer, edit.matrix)):
         matrix = adapter.matrix(layer, name)
         with restored(matrix) as W:
             terms = Terms(W)
             for edit in group:
                 matrix.write(terms.without(edit.dropped))
-                visit([adapter.run(x, start=layer, last_only=last_only) for x in streams[layer]])
+                visit(adapter.run_many(streams.entering[layer], streams.shapes, start=layer, last_only=last_only))
 
 
 @contextmanager
@@ -269,13 +266,10 @@ def batches_of(prompts: Sequence[Prompt]) -> list[tuple[Tensor, Tensor]]:
     by_length: dict[int, list[int]] = {}
     for number, p in enumerate(prompts):
         by_length.setdefault(len(p.tokens), []).append(number)
-    batches = []
-    for T, numbers in sorted(by_length.items()):
-        size = max(1, _TOKENS_AT_ONCE // T)
-        for first in range(0, len(numbers), size):
-            rows = numbers[first : first + size]
-            batches.append((torch.tensor(rows), torch.tensor([prompts[i].tokens for i in rows])))
-    return batches
+    return [
+        (torch.tensor(numbers), torch.tensor([prompts[i].tokens for i in numbers]))
+        for _, numbers in sorted(by_length.items())
+    ]
 
 
 def _at_most(model: LanguageModel, layer: int, matrix: str, n: int) -> int:

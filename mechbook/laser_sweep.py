@@ -12,10 +12,12 @@ from mechbook.laser import (
     Edit,
     Measured,
     Prompt,
+    Streams,
     batches_of,
     laser,
     streams_entering,
     visit_edits,
+    visit_whole,
     watched_probabilities,
 )
 from mechbook.models.pretrained import LanguageModel, load
@@ -95,13 +97,13 @@ def _compute(task: _Task, edits: tuple[Edit, ...]) -> dict[str, Tensor]:
     batches = batches_of(task.prompts)
     found: list[tuple[Tensor, Tensor]] = []
 
-    def visit(ends: list[Tensor]) -> None:
+    def visit(ends: Tensor) -> None:
         found.append(watched_probabilities(model.adapter, task.prompts, batches, ends))
 
     if edits:
         visit_edits(model.adapter, streams, edits, visit, last_only=True)
     else:
-        visit(streams[model.adapter.n_layers])
+        visit_whole(model.adapter, streams, visit, last_only=True)
     p, top = (torch.stack(part) for part in zip(*found, strict=True))
     return {"p": p, "top": top}
 
@@ -121,8 +123,8 @@ def _loaded(name: str, revision: str | None, fingerprint: str) -> LanguageModel:
 
 
 @lru_cache(maxsize=1)
-def _streams(task: _Task) -> dict[int, list[Tensor]]:
+def _streams(task: _Task) -> Streams:
     """What enters each block of the sweep, computed once in every process."""
     adapter = _model(task).adapter
     batches = [tokens for _, tokens in batches_of(task.prompts)]
-    return streams_entering(adapter, batches, {*task.layers, adapter.n_layers})
+    return streams_entering(adapter, batches, task.layers)

@@ -117,14 +117,11 @@ def test_one_decomposition_serves_all_edits_of_a_matrix(
     """Oracle: how often torch is asked for one; and that blocks below an edit run once."""
     model = load(str(tiny_model("llama")))
     decompositions, blocks = [], []
-    svd, run_block = torch.linalg.svd, type(model.adapter)._run_block
+    svd, qkv = torch.linalg.svd, type(model.adapter)._qkv
     monkeypatch.setattr(torch.linalg, "svd", lambda *a, **k: decompositions.append(1) or svd(*a, **k))
-    monkeypatch.setattr(
-        type(model.adapter), "_run_block", lambda self, layer, *a: blocks.append(layer) or run_block(self, layer, *a)
-    )
+    monkeypatch.setattr(type(model.adapter), "_qkv", lambda self, layer, h: blocks.append(layer) or qkv(self, layer, h))
     edits = [laser(model, 2, name, rho=rho) for name in ("mlp_in", "mlp_out") for rho in (0.1, 0.2, 0.5)]
-    one_length = prompts(model)[2:3] * 5
-    measure(model, one_length, edits)
+    measure(model, prompts(model), edits)
     assert len(decompositions) == 2
     assert [blocks.count(layer) for layer in range(3)] == [1, 1, 1 + len(edits)]
 

@@ -9,14 +9,15 @@ records[23].pattern[:, 3, -1]                       # how head 3 of block 23 att
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from mechbook.models.attend import attend, rotate
 
 Patch = Callable[[int, Float[Tensor, "B T H d_head"]], Float[Tensor, "B T H d_head"]]
 
@@ -125,7 +126,8 @@ class Adapter(ABC):
         """Queries B H T d_head, keys and values B H_kv T d_head of normalised inputs B T d, before any rotation."""
 
     @abstractmethod
-    def _rotation(self, x: Tensor, start: int) -> tuple[Tensor, Tensor] | None: ...
+    def _rotation(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Cosines and sines 1 T d_rot of the T positions, in x's type; None where nothing rotates."""
 
     @abstractmethod
     def _attention_out(self, layer: int, z: Tensor) -> Tensor: ...
@@ -210,6 +212,46 @@ class Adapter(ABC):
             x = self._run_block(layer, x, patch, record, before, last_only and layer == stop - 1)
         return x[:, -1:] if last_only else x
 
+    @torch.no_grad()
+    def run_many(
+        self,
+        x: Float[Tensor, "n d"],
+        shapes: Sequence[tuple[int, int]],
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        last_only: bool = False,
+    ) -> Float[Tensor, "n_out d"]:
+        """`run` of several batches at once, `shapes` their (B, T), all positions of one after the other's in `x`.
+
+        Only attention tells the batches apart: everything else takes all positions as one matrix, which is faster.
+        last_only: return each prompt's last position only.
+        """
+        stop = self.n_layers if stop is None else stop
+        if sum(B * T for B, T in shapes) != len(x):
+            raise ValueError(f"the shapes have {sum(B * T for B, T in shapes)} positions; x has {len(x)}.")
+        positions = torch.cat([torch.arange(T, device=x.device).repeat(B) for B, T in shapes])
+        ends = torch.cat([torch.arange(T, device=x.device).eq(T - 1).repeat(B) for B, T in shapes])
+        rotation = self._rotation(x[None], positions)
+        for layer in range(start, stop):
+            norm_1, norm_2 = self._norms(layer)
+            q, k, v = self._qkv(layer, norm_1(x)[None])
+            if rotation is not None:
+                q, k = rotate(q, *rotation), rotate(k, *rotation)
+            cut = last_only and layer == stop - 1
+            parts, first = [], 0
+            for B, T in shapes:
+                mine = slice(first, first := first + B * T)
+                q_b, k_b, v_b = (part[0, :, mine].unflatten(1, (B, T)).transpose(0, 1) for part in (q, k, v))
+                q_b = q_b[:, :, -1:] if cut else q_b
+                z, _ = attend(q_b, k_b, v_b, self._attention(layer).scaling, need_pattern=False)
+                parts.append(z.flatten(2).flatten(0, 1))
+            if cut:
+                x = x[ends]
+            middle = x + self._attention_out(layer, torch.cat(parts)[None])[0]
+            x = middle + self._block(layer).mlp(norm_2(x if self.parallel else middle))
+        return x[ends] if last_only and len(x) == len(ends) else x
+
     def _run_block(
         self,
         layer: int,
@@ -223,7 +265,7 @@ class Adapter(ABC):
         T = x.shape[1]
         n_before = 0 if before is None else before.keys.shape[2] - T
         q, k, v = self._qkv(layer, norm_1(x))
-        if (rotation := self._rotation(x, n_before)) is not None:
+        if (rotation := self._rotation(x, torch.arange(n_before, n_before + T, device=x.device))) is not None:
             q, k = rotate(q, *rotation), rotate(k, *rotation)
         if before is not None:
             k = torch.cat([before.keys[:, :, :n_before], k], 2)
@@ -250,32 +292,3 @@ class Adapter(ABC):
             raise ValueError(f"the layer is {layer}; this model's are 0 to {self.n_layers - 1}, counted from 0.")
         if name not in self.matrix_names:
             raise ValueError(f"the matrix is {name!r}; this model's are {', '.join(self.matrix_names)}.")
-
-
-def attend(
-    q: Float[Tensor, "B H T d_head"],
-    k: Float[Tensor, "B H_kv S d_head"],
-    v: Float[Tensor, "B H_kv S d_head"],
-    scale: float,
-    *,
-    need_pattern: bool = True,
-) -> tuple[Float[Tensor, "B T H d_head"], Float[Tensor, "B H T S"] | None]:
-    """Causal attention of the last T of S positions: every head's weighted values, and its pattern where needed."""
-    H, T, S = q.shape[1], q.shape[2], k.shape[2]
-    if not need_pattern and T in (1, S):
-        z = F.scaled_dot_product_attention(q, k, v, is_causal=T == S, scale=scale, enable_gqa=k.shape[1] != H)
-        return z.transpose(1, 2), None
-    k, v = (part.repeat_interleave(H // part.shape[1], 1) for part in (k, v))
-    later = torch.ones(T, S, dtype=torch.bool, device=q.device).triu(S - T + 1)
-    pattern = (q @ k.transpose(2, 3) * scale).masked_fill(later, -torch.inf).softmax(-1)
-    return (pattern @ v).transpose(1, 2), pattern
-
-
-def rotate(
-    x: Float[Tensor, "B H T d_head"], cos: Float[Tensor, "_ T d_rot"], sin: Float[Tensor, "_ T d_rot"]
-) -> Float[Tensor, "B H T d_head"]:
-    """Rotary position embedding of the first d_rot coordinates, i paired with i + d_rot / 2; the rest passes."""
-    cos, sin = cos[:, None], sin[:, None]
-    turned, passed = x[..., : cos.shape[-1]], x[..., cos.shape[-1] :]
-    first, second = turned.chunk(2, -1)
-    return torch.cat([turned * cos + torch.cat([-second, first], -1) * sin, passed], -1)

@@ -56,8 +56,8 @@ class LlamaAdapter(Adapter):
         q, k, v = (self._split(project(h)) for project in (attention.q_proj, attention.k_proj, attention.v_proj))
         return q, k, v
 
-    def _rotation(self, x: Tensor, start: int) -> tuple[Tensor, Tensor]:
-        return self.model.model.rotary_emb(x, position_ids=_positions(x, start))
+    def _rotation(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        return self.model.model.rotary_emb(x, position_ids=positions[None])
 
     def _attention_out(self, layer: int, z: Tensor) -> Tensor:
         return self._attention(layer).o_proj(z)
@@ -109,8 +109,8 @@ class NeoXAdapter(Adapter):
         q, k, v = fused.transpose(1, 2).chunk(3, -1)
         return q, k, v
 
-    def _rotation(self, x: Tensor, start: int) -> tuple[Tensor, Tensor]:
-        return self.model.gpt_neox.rotary_emb(x, position_ids=_positions(x, start))
+    def _rotation(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        return self.model.gpt_neox.rotary_emb(x, position_ids=positions[None])
 
     def _attention_out(self, layer: int, z: Tensor) -> Tensor:
         return self._attention(layer).dense(z)
@@ -161,7 +161,7 @@ class GPT2Adapter(Adapter):
         q, k, v = fused.permute(2, 0, 3, 1, 4)
         return q, k, v
 
-    def _rotation(self, x: Tensor, start: int) -> None:
+    def _rotation(self, x: Tensor, positions: Tensor) -> None:
         return None
 
     def _attention_out(self, layer: int, z: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mechbook.models.adapter import attend
 from mechbook.models.adapters import adapt
+from mechbook.models.attend import attend
 
 KINDS = ("llama", "gpt_neox", "gpt2")
 
@@ -60,6 +60,25 @@ def test_a_run_from_the_middle_and_of_the_last_position_is_the_whole_run(model: 
     last = adapter.run(x, start=2, last_only=True)
     assert last.shape == (3, 1, adapter.d_model)
     torch.testing.assert_close(adapter.logits(last)[:, 0], expected.logits[:, -1], rtol=0, atol=1e-10)
+
+
+def test_batches_of_several_lengths_run_as_one(model: Any) -> None:
+    """Oracle: `run` of each batch on its own, from block 0 and from block 1, whole and of the last positions."""
+    adapter = adapt(model)
+    batches = [prompts(model, B, T) for B, T in ((3, 7), (1, 1), (2, 5))]
+    shapes = [(len(ids), ids.shape[1]) for ids in batches]
+    entering = [adapter.run(adapter.embed(ids), stop=1) for ids in batches]
+    x = torch.cat([adapter.embed(ids).flatten(0, 1) for ids in batches])
+    one = adapter.run_many(x, shapes, stop=1)
+    torch.testing.assert_close(one, torch.cat([e.flatten(0, 1) for e in entering]), rtol=0, atol=1e-10)
+    for last_only in (False, True):
+        expected = torch.cat([adapter.run(e, start=1, last_only=last_only).flatten(0, 1) for e in entering])
+        found = adapter.run_many(one, shapes, start=1, last_only=last_only)
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+    last = adapter.run_many(x, shapes, stop=0, last_only=True)
+    torch.testing.assert_close(last, x[[6, 13, 20, 21, 26, 31]], rtol=0, atol=0)
+    with pytest.raises(ValueError, match="the shapes have 32 positions; x has 31"):
+        adapter.run_many(x[1:], shapes)
 
 
 @pytest.mark.parametrize("T", [1, 3])
