@@ -162,7 +162,7 @@ def text_losses(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Streams:
-    """The residual streams of batches as they enter blocks: `entering[layer]` is n d; shapes are the batches' (B, T)."""
+    """What enters blocks: `entering[layer]` is n d, all positions of batches one after the other; shapes are (B, T)."""
 
     shapes: tuple[tuple[int, int], ...]
     entering: dict[int, Tensor]
