@@ -4,6 +4,7 @@ VENV ?= .venv
 PORT ?= 8000
 WORKERS ?= 2
 THREADS ?= 1
+MODEL ?= pythia-1b
 export MECHBOOK_THREADS = $(THREADS)
 
 # An activated environment, or modules of the user's, must not leak into the build.
@@ -16,12 +17,12 @@ READY := $(VENV)/.ready-$(KEY)
 LAB := $(VENV)/.lab-$(KEY)-$(shell cksum < requirements-lab.txt | cut -d ' ' -f 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint check-site serve lab sync bench clean
+.PHONY: help book test lint check-site serve lab sync bench pythia clean
 .NOTPARALLEL:
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F '|' '{ printf "make %-11s %s\n", $$1, $$2 }'
-	@echo "Settings: MECHBOOK_SCALE=laptop|paper  MECHBOOK_SEED=0  MECHBOOK_DEVICE=cpu  MECHBOOK_FRESH=1  WORKERS=2  THREADS=1  PYTHON=python3  PORT=8000"
+	@echo "Settings: MECHBOOK_SCALE=laptop|paper  MECHBOOK_SEED=0  MECHBOOK_DEVICE=cpu  MECHBOOK_FRESH=1  WORKERS=2  THREADS=1  MODEL=pythia-1b  PYTHON=python3  PORT=8000"
 
 # A misspelt setting is one line and nothing done: make stops here, before the recipe's first command runs.
 refuse = $(if $(1),$(error $(1)))
@@ -60,6 +61,9 @@ bench: $(READY)  ## print how much faster fast paths are than the definitions, a
 	@$(PY) benchmarks/bench_laser.py
 	@if [ -e _build/html/index.html ]; then $(PY) benchmarks/bench_widget.py; \
 	else echo "The widgets are timed on the built site: run make book first."; fi
+
+pythia: $(READY)  ## run chapter 5's claims on MODEL, asking the model hub for its weights, and keep the results
+	@$(PY) -m mechbook.experiments.laser_pretrained $(MODEL)
 
 clean:  ## remove the site, the execution cache and trained runs (environment and vendored scripts stay)
 	rm -rf _build _cache .pytest_cache .mypy_cache .ruff_cache mechbook.egg-info

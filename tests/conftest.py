@@ -35,7 +35,7 @@ _CORPUS = (
 )
 
 
-def write_tiny_model(kind: str, folder: Path, *, seed: int = 0, dtype: str = "float64") -> None:
+def write_tiny_model(kind: str, folder: Path, *, seed: int = 0, dtype: str = "float64", corpus: str = _CORPUS) -> None:
     """A random model of three blocks with a tokenizer of the corpus's words, as transformers writes it."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -47,8 +47,8 @@ def write_tiny_model(kind: str, folder: Path, *, seed: int = 0, dtype: str = "fl
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     # every word is a token, with a leading space and without
-    trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=["<|endoftext|>"], show_progress=False)
-    tokenizer.train_from_iterator([_CORPUS + " " + _CORPUS] * 2 + _CORPUS.split(), trainer)
+    trainer = trainers.BpeTrainer(vocab_size=600 + len(corpus), special_tokens=["<|endoftext|>"], show_progress=False)
+    tokenizer.train_from_iterator([corpus + " " + corpus] * 2 + corpus.split(), trainer)
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
     shared: dict[str, Any] = {"vocab_size": len(fast), "initializer_range": 0.3, "bos_token_id": 0, "eos_token_id": 0}
     # sizes that tell every axis from every other
@@ -60,7 +60,7 @@ def write_tiny_model(kind: str, folder: Path, *, seed: int = 0, dtype: str = "fl
             head_dim=4,
             intermediate_size=29,
             num_hidden_layers=3,
-            max_position_embeddings=64,
+            max_position_embeddings=512,
             tie_word_embeddings=True,
             **shared,
         ),
@@ -69,11 +69,11 @@ def write_tiny_model(kind: str, folder: Path, *, seed: int = 0, dtype: str = "fl
             num_attention_heads=5,
             intermediate_size=29,
             num_hidden_layers=3,
-            max_position_embeddings=64,
+            max_position_embeddings=512,
             rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5},
             **shared,
         ),
-        "gpt2": lambda: GPT2Config(n_embd=21, n_head=3, n_inner=29, n_layer=3, n_positions=64, **shared),
+        "gpt2": lambda: GPT2Config(n_embd=21, n_head=3, n_inner=29, n_layer=3, n_positions=512, **shared),
     }
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(configs[kind](), dtype=getattr(torch, dtype))
@@ -98,3 +98,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return made[key]
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def chapter_5_words() -> str:
+    """A corpus with all that chapter 5 asks a tokenizer for, so that each of its words is one token."""
+    from mechbook.data import ioi
+    from mechbook.data.cities import load_facts
+    from mechbook.data.control import control_text
+
+    words = [*ioi.NAMES, *ioi.PLACES, *ioi.THINGS, "the", "a", "southern", "northern", "them", "her", "country", "of"]
+    sentences = [text.format(A="Mary", B="John", S="John", P="store", O="drink") for text in ioi.TEMPLATES]
+    facts = [f"{fact.city} is located in {fact.country}." for fact in load_facts()]
+    return " ".join([*words, *sentences, *facts, control_text()])

@@ -30,13 +30,13 @@ def is_function_word(token: str) -> bool:
     return token.strip().lower() in FUNCTION_WORDS
 
 
-def facts_values(study: Study) -> dict[str, float]:
+def facts_values(study: Study) -> dict[str, int | float]:
     """`laser.real_lm_facts`."""
     whole, edited = study.whole["facts"], study.controls["facts"][0]
     return {"cities": whole.n, "before": whole.ratio, "after": edited.ratio}
 
 
-def ioi_values(study: Study) -> dict[str, float]:
+def ioi_values(study: Study) -> dict[str, int | float]:
     """`laser.real_lm_ioi`."""
     whole, edited = study.whole["ioi"], study.controls["ioi"][0]
     return {
@@ -48,9 +48,9 @@ def ioi_values(study: Study) -> dict[str, float]:
     }
 
 
-def map_values(study: Study) -> dict[str, float]:
+def map_values(study: Study) -> dict[str, int | float]:
     """`laser.layer_map`: the map's best point for each task, its layer counted from 1."""
-    values: dict[str, float] = {"layers": max(row.layer_from_1 for row in study.map_rows)}
+    values: dict[str, int | float] = {"layers": max(row.layer_from_1 for row in study.map_rows)}
     for task in TASKS:
         top = best(study.map_rows, task)
         values[f"{task}_layer"] = top.layer_from_1
@@ -58,9 +58,9 @@ def map_values(study: Study) -> dict[str, float]:
     return values
 
 
-def generic_values(study: Study) -> dict[str, float]:
+def generic_values(study: Study) -> dict[str, int | float]:
     """`laser.generic_words`: the tokens that fall by more than `FALL` in mean probability."""
-    values: dict[str, float] = {}
+    values: dict[str, int | float] = {}
     for task in TASKS:
         listed = [word for word, before, after in study.falls[task] if before - after > FALL]
         values[f"{task}_listed"] = len(listed)
@@ -68,9 +68,9 @@ def generic_values(study: Study) -> dict[str, float]:
     return values
 
 
-def controls_values(study: Study) -> dict[str, float]:
+def controls_values(study: Study) -> dict[str, int | float]:
     """`laser.controls`: the worst of the random draws as a factor >= 1; the smallest few's share of the log gain."""
-    values: dict[str, float] = {}
+    values: dict[str, int | float] = {}
     for task in TASKS:
         whole, rows = math.log(study.whole[task].ratio), study.controls[task]
         random = [abs(math.log(row.ratio) - whole) for row in rows if row.kind.endswith(" random")]
@@ -80,7 +80,7 @@ def controls_values(study: Study) -> dict[str, float]:
     return values
 
 
-def cost_values(study: Study, generator: Generator) -> dict[str, float]:
+def cost_values(study: Study, generator: Generator) -> dict[str, int | float]:
     """`laser.cost`: perplexity after over before, of the chosen edit that raises it less surely; candidate accuracy."""
     found = [perplexity_ratio(study.losses[task][0], study.losses_whole, generator) for task in TASKS]
     perplexity, low, _ = min(found, key=lambda value: value[1])
