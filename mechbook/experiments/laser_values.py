@@ -139,3 +139,13 @@ def lines(study: Study, task: str, generator: Generator) -> list[Line]:
         gain = perplexity_ratio(losses, whole, generator)
         found.append(Line(row=row, low=low, high=high, perplexity=math.exp(float(losses.mean())), gain=gain))
     return found
+
+
+def map_grid(study: Study, task: str) -> tuple[list[str], Float[Tensor, "layers columns"]]:
+    """The map as a matrix: log10 of the ratio by block (row 0 the first), matrix and rate; first their names."""
+    rows = [row for row in study.map_rows if row.group == task]
+    columns = list(dict.fromkeys((row.matrix, row.rho) for row in rows))
+    grid = torch.full((max(row.layer_from_1 for row in rows), len(columns)), math.nan)
+    for row in rows:
+        grid[row.layer, columns.index((row.matrix, row.rho))] = math.log10(row.ratio)
+    return [f"{matrix.removeprefix('mlp_')} {rho:g}" for matrix, rho in columns], grid

@@ -211,3 +211,12 @@ def test_madrid_is_read_off_both_models(model: LanguageModel, found: Study) -> N
     expected: Any = torch.stack([plain.before[0], plain.after[0, 0]])
     torch.testing.assert_close(torch.tensor(found.table_1), expected, rtol=0, atol=1e-5)
     assert len(found.longer[0]) == 2 and found.longer[0] != found.table_1[0][:2]
+
+
+def test_the_map_s_grid_has_every_point_in_its_place(found: Study) -> None:
+    """Oracle: each row of the table looked up in the grid."""
+    names, grid = laser_values.map_grid(found, "ioi")
+    assert names[:2] == ["in 0.1", "in 0.5"] and names[-1] == "o 0.3" and grid.shape == (3, 10)
+    for row in (row for row in found.map_rows if row.group == "ioi"):
+        column = names.index(f"{row.matrix.removeprefix('mlp_')} {row.rho:g}")
+        assert math.isclose(10 ** float(grid[row.layer, column]), row.ratio, rel_tol=1e-5)
