@@ -99,19 +99,19 @@ class Checkpoints:
 
 
 def english_run(seed: int) -> EnglishRun:
-    """The chapter's run number `seed`: 2000 updates at the laptop scale, 4000 larger ones at the paper's.
+    """The chapter's run number `seed`: 1500 updates at the laptop scale, 4000 larger ones at the paper's.
 
     The papers do not train on English themselves; "paper" is a longer training on longer documents.
     """
     T = choose(laptop=32, paper=64)
     return EnglishRun(
-        task=EnglishTask(T=T),
+        task=EnglishTask(T=T, ioi=0.6),
         model=SmallNeoXConfig(N=english.N, T=T, d=choose(laptop=128, paper=256)),
         training=TrainingSettings(
-            steps=choose(laptop=2000, paper=4000),
-            batch_size=choose(laptop=16, paper=128),
+            steps=choose(laptop=1500, paper=4000),
+            batch_size=choose(laptop=20, paper=128),
             optimizer="adamw",
-            lr=1.5e-3,
+            lr=2e-3,
             weight_decay=0.01,
             warmup=50,
             clip_norm=1.0,
