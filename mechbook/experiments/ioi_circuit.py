@@ -38,7 +38,7 @@ class Roles:
     suppressors: attend to S2 and push the name they attend to down, at END, by themselves
     inhibition: attend to S2, are no suppressors, and matter when knocked out alone
     copying: name movers, attend to IO, copy it and raise IO over S themselves
-    negative: attend to IO and lower it against S themselves
+    negative: attend to IO, push it down and lower it against S themselves
     duplicate, induction: attend from S2 to S1, or to the token after S1
     previous: attend to the token before
     """
@@ -71,7 +71,7 @@ def find_roles(scores: HeadScores, alone: Mapping[Head, float]) -> Roles:
         suppressors=tuple(suppressors),
         inhibition=tuple(head for head, drop in alone.items() if drop >= MATTERS and head not in suppressors),
         copying=tuple(_heads((scores.IO >= ATTENDS) & copies & (scores.direct > 0))),
-        negative=tuple(_heads((scores.IO >= ATTENDS) & (scores.direct < 0))),
+        negative=tuple(_heads((scores.IO >= ATTENDS) & pushes_down & (scores.direct < 0))),
         duplicate=tuple(_heads(scores.duplicate >= ATTENDS)),
         induction=tuple(_heads(scores.induction >= ATTENDS)),
         previous=tuple(_heads(scores.previous >= PREVIOUS)),
