@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -165,12 +165,19 @@ def control_edits(model: LanguageModel, chosen: Edit, generator: Generator) -> l
     layer, name = chosen.layer, chosen.matrix
     full = min(model.adapter.matrix(layer, name).shape)
     few, tenth = max(1, round(full / 100)), round(full / 10)
+
+    def random() -> Edit:
+        edit = without_random(model, layer, name, tenth, generator)
+        small, large = sum(i >= full - few for i in edit.dropped), sum(i < few for i in edit.dropped)
+        # with a tenth of all directions a draw hits some of either end more often than not
+        return replace(edit, kind=f"{edit.kind} ({small} of the {few} smallest, {large} of the {few} largest)")
+
     return [
         chosen,
         *(laser(model, layer, name, rho=rho) for rho in (0.3, 0.1, 0.01)),
         without_mlp(model, layer),
         without_smallest(model, layer, name, few),
-        *(without_random(model, layer, name, tenth, generator) for _ in range(RANDOM_DRAWS)),
+        *(random() for _ in range(RANDOM_DRAWS)),
         without_largest(model, layer, name, tenth),
         without_largest(model, layer, name, full // 2),
     ]

@@ -73,7 +73,7 @@ def controls_values(study: Study) -> dict[str, int | float]:
     values: dict[str, int | float] = {}
     for task in TASKS:
         whole, rows = math.log(study.whole[task].ratio), study.controls[task]
-        random = [abs(math.log(row.ratio) - whole) for row in rows if row.kind.endswith(" random")]
+        random = [abs(math.log(row.ratio) - whole) for row in rows if " random (" in row.kind]
         smallest = next(row for row in rows if row.kind.endswith(" smallest"))
         values[f"{task}_random"] = math.exp(max(random))
         values[f"{task}_smallest"] = (math.log(smallest.ratio) - whole) / (math.log(rows[0].ratio) - whole)

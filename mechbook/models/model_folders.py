@@ -120,13 +120,15 @@ def _placed_or_hub(name: str, revision: str, network: bool, hub_cache: Path | No
         return found
     why = "the network was not asked (make pythia asks it)"
     if network:
+        from huggingface_hub.errors import HTTPError
+
         tried.append(f"the hub ({HUB[name]})")
         try:
             _refuse_pickles(name, revision)
             if (found := _snapshot(name, revision, hub_cache, local=False)) is not None:
                 return found
             why = "the hub gave no complete model"
-        except OSError as error:
+        except (OSError, HTTPError) as error:
             why = f"the hub could not be reached ({type(error).__name__})"
     raise UnavailableWeights(
         f"the weights of {name} at {revision} are not here: tried {', '.join(tried)}; {why}. To place them by hand, "

@@ -115,6 +115,10 @@ def test_controls_drop_what_they_name(model: LanguageModel, found: Study) -> Non
     tenth = round(full / 10)
     assert sizes[6:] == [tenth] * 5 + [full // 2] and edits[10].dropped == tuple(range(tenth))
     assert len({edit.dropped for edit in edits[6:10]}) > 1
+    few = len(edits[5].dropped)
+    for edit in edits[6:10]:
+        small, large = (len(set(edit.dropped) & set(end)) for end in (range(full - few, full), range(few)))
+        assert edit.kind == f"without {tenth} random ({small} of the {few} smallest, {large} of the {few} largest)"
 
 
 def test_an_edit_that_ruins_the_names_is_not_chosen_for_ioi() -> None:
@@ -145,7 +149,7 @@ def made_up() -> Study:
             answer=0.1, generic=0.1 / ratio, ratio=ratio, top1=0.5, second=second,
         )  # fmt: skip
 
-    kinds = {"rho 0.1": 8.0, "without the 6 smallest": 2.0, "without 58 random": 1.25, "without 57 random": 0.4}
+    kinds = {"rho 0.1": 8.0, "without the 6 smallest": 2.0, "without 58 random (0)": 1.25, "without 58 random (1)": 0.4}
     return Study(
         sizes={"facts": 60, "ioi": 100},
         map_rows=[row(g, "rho", r, i, rho) for g, r, i, rho in (

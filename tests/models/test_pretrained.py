@@ -137,11 +137,16 @@ def test_a_revision_that_the_hub_ships_as_pickle_only_is_refused_before_it_is_fe
         load("pythia-14m", revision="step1", hub_cache=tmp_path, network=True)
 
 
-def test_an_unreachable_hub_is_named_with_what_was_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["of Python", "of the client"])
+def test_an_unreachable_hub_is_named_with_what_was_tried(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client's own error, of a connection that is refused, is none of Python's."""
     import huggingface_hub
+    from huggingface_hub.errors import HTTPError
 
     def fail(self: Any, repo: str, revision: str) -> list[str]:
-        raise ConnectionError("no route")
+        raise ConnectionError("no route") if kind == "of Python" else HTTPError("no route")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", fail)
     with pytest.raises(UnavailableWeights, match=r"the hub \(EleutherAI/pythia-14m\); the hub could not be reached"):
