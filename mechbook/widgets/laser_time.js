@@ -10,7 +10,7 @@
 
   mechbook.widgets.laser_time = async ({ model, el }) => {
     const settings = model.get("settings"), tensors = await kit.weightsOf(model), name = model.get("name");
-    const { steps, tasks, presets } = settings, kinds = Object.keys(tasks);
+    const { steps, tasks, kinds, presets } = settings;
     const state = { task: kinds[0], step: presets[1][0] };
     const root = kit.frame(el, { name, title: settings.title });
 
@@ -23,6 +23,7 @@
     const panels = ["Full model", "With LASER"].map((title) => charts.bars({ title }));
     const curve = charts.plot({ title: "Along training", xName: "training step + 1, logarithmic" });
     const says = kit.sentence(), told = kit.notice();
+    root.classList.add("mb-words");
     const draw = () => {
       const { answer, other, cut } = tasks[state.task], [full, laser] = [0, 1].map((which) => means(which, state.step));
       [full, laser].forEach((p, which) => panels[which].update([

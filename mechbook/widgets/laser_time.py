@@ -39,6 +39,8 @@ def laser_time_widget(along: Mapping[str, Sequence[Dynamics]], *, name: str = "w
             "title": "First “the”, then the answer",
             "steps": list(steps),
             "tasks": tasks,
+            # in this order: settings are sorted on their way into the page
+            "kinds": list(tasks),
             "presets": [[step, words] for step, words in zip((0, learned, steps[-1]), PRESET_WORDS, strict=True)],
         },
         store=store({task: shipped(found) for task, found in along.items()}, dtype="float32"),

@@ -67,6 +67,7 @@ def test_what_is_shipped_is_the_mean_over_seeds() -> None:
                 mean = sum(getattr(getattr(d, part)[at], key) for d in ALONG["ioi"]) / 3
                 assert float(table[which, at, place]) == pytest.approx(mean, abs=1e-6)
     settings = laser_time.laser_time_widget(ALONG).settings
+    assert settings["kinds"] == ["ioi", "facts"]
     assert settings["presets"][0][0] == 0 and settings["presets"][2][0] == 64
     assert settings["tasks"]["ioi"]["cut"] == "mlp of layer 4, ρ = 0.1"
     assert settings["tasks"]["facts"]["cut"] == "chosen for each of 3 seeds"
