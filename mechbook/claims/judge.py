@@ -9,6 +9,7 @@ from mechbook.claims import (  # noqa: F401
     criteria_gradients,
     criteria_hops,
     criteria_induction,
+    criteria_laser,
     criteria_memories,
     criteria_noisy,
     criteria_noisy_theory,

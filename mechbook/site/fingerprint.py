@@ -39,7 +39,7 @@ def module_names(paths: Iterable[Path], *, package: Path = PACKAGE) -> set[str]:
 
 def fingerprint(cells: Iterable[str], *, package: Path = PACKAGE) -> str:
     """The hash of what decides the results of `cells`: package, settings, versions, threads; not of the cells."""
-    requirements = package.parent / "requirements.txt"
+    pins = [package.parent / name for name in ("requirements.txt", "requirements-models.txt")]
     known = {
         "files": {path.relative_to(package).as_posix(): _hash(path) for path in dependencies(cells, package=package)},
         "scale": settings.scale(),
@@ -48,7 +48,7 @@ def fingerprint(cells: Iterable[str], *, package: Path = PACKAGE) -> str:
         "threads": os.environ.get("MECHBOOK_THREADS", "1"),
         "python": ".".join(platform.python_version_tuple()[:2]),
         "versions": {name: version(name) for name in PINNED},
-        "requirements": _hash(requirements) if requirements.exists() else None,
+        "requirements": [_hash(path) for path in pins if path.exists()],
     }
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 

@@ -1,0 +1,52 @@
+"""The prepositions after which English likes "the" (Chen et al. appendices B.1, F.1), and sentences that end in one."""
+
+# Chen et al. appendix F.1, in its order
+PREPOSITIONS = (
+    "about", "above", "across", "after", "against", "along", "around", "at", "before", "behind", "below", "beneath",
+    "beside", "between", "by", "during", "for", "from", "in", "inside", "into", "near", "of", "on", "over", "through",
+    "to", "under", "with", "without",
+)  # fmt: skip
+
+# Written for this book: 40 beginnings of ordinary sentences, each of which "the" could continue.
+SENTENCES = (
+    "Nobody at the meeting wanted to talk about",
+    "A thin layer of smoke was hanging above",
+    "It took the two sisters an hour to walk across",
+    "We usually have a cup of tea after",
+    "My uncle left his bicycle leaning against",
+    "Every evening the old man and his dog walk along",
+    "There were small shops and cafes all around",
+    "Please wait for me at",
+    "She wanted to finish her letter before",
+    "The cat had been sleeping behind",
+    "The temperature in the valley fell below",
+    "They found an old wooden box buried beneath",
+    "He put his glasses and a book on the table beside",
+    "The new road runs through the hills between",
+    "The whole village was woken up by",
+    "Several people left the room during",
+    "The students have been preparing for",
+    "A cold wind was blowing from",
+    "When I was a child we spent our summers in",
+    "It was warm and very quiet inside",
+    "The children took off their shoes and jumped into",
+    "My parents bought a little house near",
+    "He was the youngest player in the history of",
+    "Somebody had left a wet umbrella on",
+    "A flock of geese flew slowly over",
+    "The train was now moving through",
+    "After the concert they all went back to",
+    "The key was where it always is, under",
+    "She is not very happy with",
+    "It would be hard to cook this dish without",
+    "I have read three different books about",
+    "The ship sailed north and disappeared behind",
+    "The museum stands on the left side of",
+    "You can see the mountains from",
+    "The farmer opened the gate and led his horse into",
+    "A young woman in a blue coat was standing at",
+    "The bridge was closed for a week after",
+    "All the letters had been hidden under",
+    "The boy climbed a tree and looked over",
+    "The doctor told him to stay in",
+)
