@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from mechbook.experiments import facts, facts_capacity, noisy
+from mechbook.experiments import english_runs, facts, facts_capacity, laser_dynamics, noisy
 from mechbook.experiments import hops as hop_experiments
 from mechbook.experiments.induction import frozen_run
-from mechbook.site import checks, checks_facts, checks_hops, checks_memory, checks_noise, vendor
+from mechbook.site import checks, checks_facts, checks_hops, checks_laser_time, checks_memory, checks_noise, vendor
 from mechbook.site.browser import opened, served
 from mechbook.site.notebooks import pages
 from mechbook.widgets import capacity, gradient_step, truncation
@@ -229,6 +229,17 @@ def exercise_hop_regimes(page: Any, name: str, sent: dict[str, Shipped]) -> list
     return wrong
 
 
+def exercise_laser_time(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Move the step and the task of widget 5c over all that there are, and press the presets."""
+    runs = [english_runs.english_run(seed) for seed in english_runs.SEEDS]
+    prompts = [laser_dynamics.tasks(seed) for seed in english_runs.SEEDS]
+    along = {
+        task: [laser_dynamics.dynamics(run, own[task]) for run, own in zip(runs, prompts, strict=True)]
+        for task in ("ioi", "facts")
+    }
+    return checks_laser_time.exercise_laser_time(page, name, along)
+
+
 def exercise_truncation(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     """Move rho, the choice and the text of widget 4a, insert the noise, and press the presets."""
     held, shown, wrong = sent["noisy"], checks.widget(page, name), []
@@ -269,6 +280,7 @@ def exercise_noise_attention(page: Any, name: str, sent: dict[str, Any]) -> list
 
 
 EXERCISES = {
+    "laser_time": exercise_laser_time,
     "hops": exercise_hops,
     "hop_regimes": exercise_hop_regimes,
     "capacity": exercise_capacity,
