@@ -161,9 +161,7 @@ def test_training_teaches_the_facts_of_each_size() -> None:
     tasks = [facts_capacity.random_task(size, generator(size)) for size in (3, 5)]
     config = FactConfig(V=21, A=40, d=24, H=4, d_h=6, m=32)
     weights = stack([initial_weights(config, generator(seed)) for seed in (1, 2)])
-    untrained = facts_capacity.train_stack(
-        tasks, weights, dataclasses.replace(recipe, steps=0), 1e-2, generator(3)
-    )
+    untrained = facts_capacity.train_stack(tasks, weights, dataclasses.replace(recipe, steps=0), 1e-2, generator(3))
     trained = facts_capacity.train_stack(tasks, weights, recipe, 1e-2, generator(3))
     assert float(untrained.max()) < 0.4 and float(trained.min()) > 0.97
 
@@ -177,6 +175,28 @@ def test_parameters_of_the_grid_and_the_shapes() -> None:
     config = facts_capacity.shape(16, 1.0, 1.0, 9)
     task = facts_capacity.random_task(9, generator(1))
     assert (config.V, config.A) == (task.V, task.A)
+
+
+def test_the_paper_scale_is_the_official_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the numbers of the published code, written out."""
+    monkeypatch.setenv("MECHBOOK_SCALE", "paper")
+    parts = {0.25, 0.5, 1.0, 2.0, 4.0}
+    points = facts_capacity.capacity_points()
+    assert sorted({d for d, _, _ in points}) == [8, 11, 16, 23, 32, 45, 64, 91, 128, 181]
+    assert {a for _, a, _ in points} == {b for _, _, b in points} == parts and len(set(points)) == 10 * 25
+    recipe, grid = facts_capacity.capacity_recipe(), facts_capacity.tradeoff_grid()
+    assert (recipe.steps, recipe.batch_size, set(recipe.rates)) == (16384, 1024, {1e-3, 3e-3, 1e-2})
+    assert facts_capacity.tradeoff_recipe() == facts_capacity.Recipe(steps=16384, batch_size=1024, rates=(1e-2,))
+    assert (grid.S, grid.d, grid.d_h, len(grid.H), len(grid.m)) == (32, 32, 8, 13, 13)
+    assert facts_capacity.TEST_SIZE == 1024
+    task, linear, soft = facts_capacity.random_task(32, generator(0)), facts.linear_run(), facts.softmax_run()
+    assert (task.T, task.D, task.n_noise) == (32, 8, 64)
+    for run in (linear, soft):
+        assert (run.S, run.R, run.D, run.T, run.n_noise, run.steps) == (16, 4, 8, 32, 20, 8192)
+    assert (linear.lr, linear.batch_size, linear.init) == (0.1, 1024, 1e-5)
+    assert {100, 1000} <= set(knowledge.exposures())
+    monkeypatch.setenv("MECHBOOK_SCALE", "laptop")
+    assert set(facts_capacity.capacity_points()) <= set(points)
 
 
 def test_the_smallest_construction_is_just_enough(monkeypatch: pytest.MonkeyPatch) -> None:
