@@ -200,22 +200,26 @@ def test_the_paper_scale_is_the_official_sweep(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_smallest_construction_is_just_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Oracle: accuracy of the size found, and of one 15% smaller, with the search's own weights."""
+    """Oracle: mean accuracy of the size found, and of one up to 20% smaller, with the search's own weights."""
+    draws = 3
+    monkeypatch.setattr(facts_hand, "FACTS_ASKED", 5 * 5 * draws)
     for kind in facts_hand.KINDS:
         size = facts_hand._smallest(kind, 5, 0)
         assert size > 0
         real = facts_hand.accuracy
-        asked: list[tuple[int, float]] = []
+        asked: dict[int, list[float]] = {}
 
         def spy(weights: Any, *rest: Any) -> float:
-            asked.append((facts_hand.stored_parameters(weights), real(weights, *rest)))  # noqa: B023
-            return asked[-1][1]  # noqa: B023
+            held = asked.setdefault(facts_hand.stored_parameters(weights), [])  # noqa: B023
+            held.append(real(weights, *rest))  # noqa: B023
+            return held[-1]
 
         monkeypatch.setattr(facts_hand, "accuracy", spy)
         assert facts_hand._smallest(kind, 5, 0) == size
         monkeypatch.setattr(facts_hand, "accuracy", real)
-        assert dict(asked)[size] >= 0.99
-        assert any(value < 0.99 and 0.8 * size < count < size for count, value in asked)
+        mean = {count: sum(held[:draws]) / draws for count, held in asked.items()}
+        assert mean[size] >= 0.99 and all(len(set(held[:draws])) > 1 or min(held) == 1 for held in asked.values())
+        assert any(value < 0.99 and 0.8 * size < count < size for count, value in mean.items())
 
 
 def test_a_knowledge_run_learns_bits_and_int8_keeps_them(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
