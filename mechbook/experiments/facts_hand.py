@@ -44,8 +44,8 @@ def recall(kind: str, seed: int) -> float:
 
 
 def sizes() -> tuple[int, ...]:
-    """S = R of the size experiment."""
-    return settings.choose(laptop=(8, 11, 16, 23), paper=(8, 11, 16, 23, 32, 45))
+    """S = R of the size experiment; above D = 8, for a head superposes R + D answers and it is R that is to grow."""
+    return settings.choose(laptop=(11, 16, 23, 32), paper=(11, 16, 23, 32, 45, 64))
 
 
 @dataclass(frozen=True, kw_only=True)
