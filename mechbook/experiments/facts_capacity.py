@@ -104,11 +104,14 @@ def shape(d: int, alpha: float, beta: float, S: int) -> FactConfig:
 
 
 def capacity_points() -> tuple[tuple[int, float, float], ...]:
-    """(d, alpha, beta) of every point of Figure 3, left."""
+    """(d, alpha, beta) of every point of Figure 3, left.
+
+    Laptop: of the paper's dimensions those up to 45 whose models store at least 8 x 8 facts, where its search begins.
+    """
     wide = (0.25, 0.5, 1.0, 2.0, 4.0)
     return settings.choose(
-        laptop=((8, 1.0, 1.0), (16, 1.0, 1.0), (24, 1.0, 1.0), (32, 1.0, 1.0),
-                (8, 1.0, 4.0), (16, 1.0, 4.0), (24, 1.0, 4.0)),
+        laptop=((16, 1.0, 1.0), (23, 1.0, 1.0), (32, 1.0, 1.0), (45, 1.0, 1.0),
+                (11, 1.0, 4.0), (16, 1.0, 4.0), (23, 1.0, 4.0), (32, 1.0, 4.0)),
         paper=tuple((round(2 ** (k / 2)), a, b) for k in range(6, 16) for a in wide for b in wide),
     )  # fmt: skip
 
@@ -148,7 +151,7 @@ def _capacity(d: int, alpha: float, beta: float, seeds: int, recipe: Recipe) -> 
         return [accuracy >= 0.99 for accuracy in best.tolist()]
 
     parameters = shape(d, alpha, beta, 1).parameters
-    guess = round(0.3 * parameters**0.5)
+    guess = max(2, round(0.25 * parameters**0.5))
     sizes = capacities_by_climbing(passes, [candidates(2, 8 * guess, 1.06)] * seeds, [guess] * seeds)
     return Capacity(parameters=parameters, sizes=sizes, seconds=time.monotonic() - started)
 

@@ -71,12 +71,12 @@ class Knowledge:
 
 def exposures() -> tuple[int, ...]:
     """Exposures of the experiment, fewest first."""
-    return settings.choose(laptop=(30, 90, 240), paper=(100, 300, 1000))
+    return settings.choose(laptop=(30, 100, 360), paper=(100, 300, 1000))
 
 
 def people() -> tuple[int, ...]:
     """N of the experiment."""
-    return settings.choose(laptop=(400, 700), paper=(300, 500, 700, 1000, 1500))
+    return settings.choose(laptop=(300, 700), paper=(300, 500, 700, 1000, 1500))
 
 
 def knowledge_run(shape: tuple[int, int, int], N: int, seen: int) -> KnowledgeRun:

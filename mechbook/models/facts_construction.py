@@ -33,8 +33,8 @@ def head_sets(S: int, R: int, H: int) -> list[Int[Tensor, "_"]]:
     """
     if not 2 <= H <= S + R:
         raise ValueError(f"H is {H}; it must be between 2, one set of subjects and one of relations, and {S + R}.")
-    for_subjects = min(max(1, round(H * S / (S + R))), S, H - 1)
-    for_subjects = max(for_subjects, H - R)
+    # at most S, and H minus it at most R, since H is at most S + R
+    for_subjects = min(max(1, round(H * S / (S + R))), H - 1)
     subjects = torch.arange(S).tensor_split(for_subjects)
     return [*subjects, *torch.arange(S, S + R).tensor_split(H - for_subjects)]
 

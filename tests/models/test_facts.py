@@ -85,10 +85,10 @@ def test_a_stack_is_its_models_one_by_one() -> None:
             torch.testing.assert_close(both[g], expected, rtol=1e-9, atol=1e-9)
 
 
-def test_scores_far_apart_do_not_overflow() -> None:
-    """Oracle: the definition, whose softmax takes the present tokens alone, with scores far below and above EOS's."""
+@pytest.mark.parametrize(("eos", "others"), [(0.0, -60.0), (0.0, 100.0), (-100.0, -160.0), (100.0, 160.0)])
+def test_scores_far_apart_do_not_overflow(eos: float, others: float) -> None:
+    """Oracle: the definition, whose softmax takes the present tokens alone; scores far from EOS's and from 0."""
     t, weights = small_task(), random_weights(0, 2)
-    weights.W_K.zero_()
     weights.E.copy_(torch.nn.functional.pad(torch.eye(t.V, dtype=torch.float64)[:, :16], (0, 1)))
     batch = sample(t, 5, generator(3))
     single = FactWeights(**{f.name: getattr(weights, f.name).float() for f in fields(weights)})
@@ -96,12 +96,15 @@ def test_scores_far_apart_do_not_overflow() -> None:
     single.E[-1, 16] = 1.0
     single.W_Q.zero_()
     single.W_Q[:, 0, 16] = math.sqrt(3)
-    single.W_K[:, 0, :16] = -60.0
-    found = count_logits(single, count_tokens(batch.z, t.V))
-    torch.testing.assert_close(found, FactTransformer(single)(batch.z), rtol=1e-5, atol=1e-6)
-    single.W_K[:, 0, :16] = 80.0
-    found = count_logits(single, count_tokens(batch.z, t.V))
-    torch.testing.assert_close(found, FactTransformer(single)(batch.z), rtol=1e-5, atol=1e-6)
+    single.W_K.zero_()
+    single.W_K[:, 0, :16], single.W_K[:, 0, 16] = others, eos
+    counts = count_tokens(batch.z, t.V)
+    torch.testing.assert_close(count_logits(single, counts), FactTransformer(single)(batch.z), rtol=1e-5, atol=1e-6)
+    scores = torch.full((t.V,), others)
+    scores[-1] = eos
+    values = torch.randn(t.V, t.A, generator=generator(4))
+    expected = scores[batch.z].softmax(-1).unsqueeze(1) @ values[batch.z]
+    torch.testing.assert_close(softmax_logits(values, scores, counts), expected.squeeze(1), rtol=1e-5, atol=1e-6)
 
 
 def test_linear_attention_is_its_formula() -> None:
@@ -202,12 +205,13 @@ def test_the_value_circuit_is_equation_12() -> None:
         torch.testing.assert_close(weights.W_O[h] @ P, expected, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("H", range(2, 13))
-def test_sets_cut_subjects_and_relations(H: int) -> None:
-    """Oracle: every token once, no set with both kinds, none empty."""
-    sets = [tokens.tolist() for tokens in hand.head_sets(7, 5, H)]
-    assert len(sets) == H and sorted(sum(sets, [])) == list(range(12)) and all(sets)
-    assert all(max(tokens) < 7 or min(tokens) >= 7 for tokens in sets)
+@pytest.mark.parametrize(("S", "R"), [(7, 5), (11, 1), (1, 11), (2, 9)])
+def test_sets_cut_subjects_and_relations(S: int, R: int) -> None:
+    """Oracle: every token once, no set with both kinds, none empty; for every H."""
+    for H in range(2, S + R + 1):
+        sets = [tokens.tolist() for tokens in hand.head_sets(S, R, H)]
+        assert len(sets) == H and sorted(sum(sets, [])) == list(range(S + R)) and all(sets)
+        assert all(max(tokens) < S or min(tokens) >= S for tokens in sets)
 
 
 def test_constructions_count_and_refuse() -> None:

@@ -189,8 +189,8 @@ def exercise_gradient_step(page: Any, name: str, sent: dict[str, Any]) -> list[s
 
 
 def exercise_fact_time(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
-    """Move every control of widget 6a, at every checkpoint."""
-    return checks_facts.exercise_time(page, name, shipped_facts(facts.linear_run(), facts.softmax_run()))
+    """Move every control of widget 6a, and its slider to every sixth checkpoint."""
+    return checks_facts.exercise_time(page, name, shipped_facts(facts.linear_run(), facts.softmax_run()), every=6)
 
 
 def exercise_fact_tradeoff(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
