@@ -34,6 +34,7 @@ def main() -> None:
     prompts = fact_prompts(model)[:FACTS] + ioi_prompts(model, PER_TEMPLATE, generator)
     measure(model, prompts, [])
     print(f"LASER on {model.name}: {len(prompts)} prompts; {len(MATRICES)} matrices a block, {len(RHOS)} rates each")
+    print("seconds for all points; the plain way's are reckoned from one point a block")
     print(f"{'blocks':>15} {'points':>7} {'plain':>8} {'sweep':>8} {'ratio':>7} {'largest difference':>19}")
     for place, layers in PLACES.items():
         edits = [laser(model, layer, name, rho=rho) for layer in layers for name in MATRICES for rho in RHOS]

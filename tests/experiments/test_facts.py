@@ -161,7 +161,9 @@ def test_training_teaches_the_facts_of_each_size() -> None:
     tasks = [facts_capacity.random_task(size, generator(size)) for size in (3, 5)]
     config = FactConfig(V=21, A=40, d=24, H=4, d_h=6, m=32)
     weights = stack([initial_weights(config, generator(seed)) for seed in (1, 2)])
-    untrained = facts_capacity.train_stack(tasks, weights, dataclasses.replace(recipe, steps=0), 1e-2, generator(3))
+    untrained = facts_capacity.train_stack(
+        tasks, weights, dataclasses.replace(recipe, steps=0), 1e-2, generator(3)
+    )
     trained = facts_capacity.train_stack(tasks, weights, recipe, 1e-2, generator(3))
     assert float(untrained.max()) < 0.4 and float(trained.min()) > 0.97
 
