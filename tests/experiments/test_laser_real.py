@@ -159,7 +159,7 @@ def made_up() -> Study:
         whole={task: row(task, "none", 0.5, second=0.9) for task in ("facts", "ioi")},
         controls={task: [row(task, kind, r) for kind, r in kinds.items()] for task in ("facts", "ioi")},
         p={task: torch.rand(4, 30, 5) for task in ("facts", "ioi")},
-        p_whole={task: torch.rand(30, 5) for task in ("facts", "ioi")},
+        p_whole={task: torch.rand(30, 5) * torch.tensor([5.0, 1, 1, 1, 1]) for task in ("facts", "ioi")},
         losses={"facts": torch.full((4, 50), 2.0), "ioi": torch.full((4, 50), 1.5)},
         losses_whole=torch.full((50,), 1.0),
         falls={"facts": [(" the", 0.4, 0.1), (" Europe", 0.2, 0.1), (" in", 0.02, 0.015)],
