@@ -1,6 +1,8 @@
 """What holds of a page in a browser: shared by the tests of the small site and those of the built book."""
 
+import base64
 import gzip
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from mechbook.data.shakespeare import encode, load_counts
 from mechbook.figures import token_label
 from mechbook.probes.recall import induction_memory_maps, recall_W_K1, recall_W_K2, recall_W_O2
 from mechbook.site.browser import Opened
+from mechbook.widgets.base import BookWidget
 from mechbook.widgets.induction import Shipped
 
 # What the theme itself logs where the reader has not chosen light or dark yet.
@@ -26,6 +29,28 @@ WIDE_FORMULAS = """() => [...document.querySelectorAll('mjx-container[display="t
 AXE = """async (context) => (await axe.run(context, { resultTypes: ["violations"] })).violations
   .filter((rule) => ["serious", "critical"].includes(rule.impact))
   .map((rule) => `${rule.id}: ${rule.nodes.map((node) => node.html.slice(0, 200)).join(" | ")}`)"""
+
+# As anywidget calls a widget, with a store that holds the bytes.
+RENDER = """async ([kind, name, settings, description, bytes]) => {
+  const raw = Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0));
+  const store = { description, data: new DataView(raw.buffer) };
+  const model = {
+    get: (key) => ({ kind, name, settings, store: "IPY_MODEL_1" })[key],
+    widget_manager: { get_model: async () => ({ get: (key) => store[key] }) },
+  };
+  document.documentElement.lang = "en";
+  document.querySelectorAll("main").forEach((old) => old.remove());
+  const el = document.body.appendChild(document.createElement("main"));
+  await mechbook.widgets[kind]({ model, el });
+}"""
+
+
+def render(page: Any, shown: BookWidget) -> Any:
+    """Show a widget alone on a page that has the book's scripts; return its element."""
+    data = base64.b64encode(shown.store.data).decode()
+    settings = json.loads(json.dumps(shown.settings))
+    page.evaluate(RENDER, [shown.kind, shown.name, settings, shown.store.description, data])
+    return widget(page, shown.name)
 
 
 def widget(page: Any, name: str) -> Any:

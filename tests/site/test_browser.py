@@ -9,10 +9,20 @@ from typing import Any
 import pytest
 import torch
 
-from mechbook.experiments import english_runs, facts, facts_capacity, laser_dynamics, noisy
+from mechbook.experiments import english_runs, facts, facts_capacity, laser_dynamics, laser_real, noisy
 from mechbook.experiments import hops as hop_experiments
 from mechbook.experiments.induction import frozen_run
-from mechbook.site import checks, checks_facts, checks_hops, checks_laser_time, checks_memory, checks_noise, vendor
+from mechbook.models.pretrained import load
+from mechbook.site import (
+    checks,
+    checks_facts,
+    checks_hops,
+    checks_laser_map,
+    checks_laser_time,
+    checks_memory,
+    checks_noise,
+    vendor,
+)
 from mechbook.site.browser import opened, served
 from mechbook.site.notebooks import pages
 from mechbook.widgets import capacity, gradient_step, truncation
@@ -229,6 +239,11 @@ def exercise_hop_regimes(page: Any, name: str, sent: dict[str, Shipped]) -> list
     return wrong
 
 
+def exercise_laser_map(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Select what widget 5b can show and walk over its map."""
+    return checks_laser_map.exercise_laser_map(page, name, laser_real.study(load("smollm2-135m")).map_rows)
+
+
 def exercise_laser_time(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     """Move the step and the task of widget 5c over all that there are, and press the presets."""
     runs = [english_runs.english_run(seed) for seed in english_runs.SEEDS]
@@ -280,6 +295,7 @@ def exercise_noise_attention(page: Any, name: str, sent: dict[str, Any]) -> list
 
 
 EXERCISES = {
+    "laser_map": exercise_laser_map,
     "laser_time": exercise_laser_time,
     "hops": exercise_hops,
     "hop_regimes": exercise_hop_regimes,

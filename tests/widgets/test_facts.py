@@ -1,7 +1,5 @@
 """Widgets 6a and 6b in a page of their own. Oracle: PyTorch in float64 with the tables as shipped, and the grid."""
 
-import base64
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,23 +15,9 @@ from mechbook.models.facts import linear_logits, softmax_logits
 from mechbook.site import checks, checks_facts, vendor
 from mechbook.site.browser import library_page
 from mechbook.widgets import facts
-from mechbook.widgets.base import BookWidget
 
 LOGITS = """([kind, values, weights, counts]) =>
   Array.from(mechbook.facts.logits(kind, Float32Array.from(values), Float32Array.from(weights), counts))"""
-# As anywidget calls a widget, with a store that holds the bytes.
-RENDER = """async ([kind, name, settings, description, bytes]) => {
-  const raw = Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0));
-  const store = { description, data: new DataView(raw.buffer) };
-  const model = {
-    get: (key) => ({ kind, name, settings, store: "IPY_MODEL_1" })[key],
-    widget_manager: { get_model: async () => ({ get: (key) => store[key] }) },
-  };
-  document.documentElement.lang = "en";
-  document.querySelectorAll("main").forEach((old) => old.remove());
-  const el = document.body.appendChild(document.createElement("main"));
-  await mechbook.widgets[kind]({ model, el });
-}"""
 SMALL = dict(S=6, R=3, D=2, T=9, n_noise=5, steps=300, probe_every=10, test_size=64, seeds=2, checkpoints=9)
 GRID = TradeoffGrid(S=5, d=8, d_h=2, H=(1, 3, 5, 7), m=(0, 3, 11), seeds=2)
 
@@ -61,25 +45,18 @@ def page(browser: Any) -> Iterator[Any]:
         yield found
 
 
-def render(page: Any, widget: BookWidget) -> None:
-    store = widget.store
-    data = base64.b64encode(store.data).decode()
-    settings = json.loads(json.dumps(widget.settings))
-    page.evaluate(RENDER, [widget.kind, widget.name, settings, store.description, data])
-    checks.widget(page, widget.name)
-
-
 @pytest.fixture
 def time(page: Any, sent: facts.ShippedFacts) -> Any:
     page.evaluate("history.replaceState(null, '', '#')")
-    render(page, facts.fact_time_widget(*specs()))
+    checks.render(page, facts.fact_time_widget(*specs()))
     return page
 
 
 @pytest.fixture
 def trade(page: Any) -> Any:
     page.evaluate("history.replaceState(null, '', '#')")
-    render(page, facts.tradeoff_widget(GRID, Tradeoff(accuracy=accuracy().unsqueeze(-1).expand(4, 3, 2), seconds=0.0)))
+    found = Tradeoff(accuracy=accuracy().unsqueeze(-1).expand(4, 3, 2), seconds=0.0)
+    checks.render(page, facts.tradeoff_widget(GRID, found))
     return page
 
 

@@ -1,7 +1,5 @@
 """Widget 5c in a page of its own. Oracle: the dynamics that it is made from."""
 
-import base64
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,19 +11,6 @@ from mechbook.site import checks, checks_laser_time
 from mechbook.site.browser import library_page
 from mechbook.widgets import laser_time
 
-# As anywidget calls a widget, with a store that holds the bytes.
-RENDER = """async ([kind, name, settings, description, bytes]) => {
-  const raw = Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0));
-  const store = { description, data: new DataView(raw.buffer) };
-  const model = {
-    get: (key) => ({ kind, name, settings, store: "IPY_MODEL_1" })[key],
-    widget_manager: { get_model: async () => ({ get: (key) => store[key] }) },
-  };
-  document.documentElement.lang = "en";
-  document.querySelectorAll("main").forEach((old) => old.remove());
-  const el = document.body.appendChild(document.createElement("main"));
-  await mechbook.widgets[kind]({ model, el });
-}"""
 STEPS = (0, 1, 8, 64)
 
 
@@ -50,11 +35,7 @@ def library(browser: Any) -> Iterator[Any]:
 @pytest.fixture
 def page(library: Any) -> Any:
     library.evaluate("history.replaceState(null, '', '#')")
-    widget = laser_time.laser_time_widget(ALONG)
-    data = base64.b64encode(widget.store.data).decode()
-    settings = json.loads(json.dumps(widget.settings))
-    library.evaluate(RENDER, [widget.kind, widget.name, settings, widget.store.description, data])
-    checks.widget(library, "widget-5c")
+    checks.render(library, laser_time.laser_time_widget(ALONG))
     return library
 
 

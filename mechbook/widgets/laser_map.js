@@ -1,0 +1,77 @@
+// Widget 5b: the map of LASER. A cell is one truncation: which block, which matrix, which rate.
+(() => {
+  "use strict";
+  const { kit, charts } = mechbook;
+  const { h } = kit;
+
+  const MEASURES = {
+    ratio: ["the ratio, log scale", (cell) => Math.log10(cell.answer / cell.the)],
+    answer: ["P(answer)", (cell) => cell.answer],
+    the: ["P(the)", (cell) => cell.the],
+    top1: ["answer is first, share", (cell) => cell.top1],
+  };
+  const short = (value) => (value === 0 ? "0" : value < 0.001 ? value.toExponential(1) : String(Number(value.toPrecision(3))));
+
+  mechbook.widgets.laser_map = async ({ model, el }) => {
+    const settings = model.get("settings"), tensors = await kit.weightsOf(model), name = model.get("name");
+    const { tasks, places, layers, best } = settings, n = places.length;
+    const kinds = tasks.map(([task]) => task), wordsOf = Object.fromEntries(tasks);
+    const state = { task: kinds[0], show: "ratio" };
+    const root = kit.frame(el, { name, title: settings.title });
+
+    const cell = (i, j) => {
+      const at = 3 * (i * n + j), row = tensors[state.task].data;
+      return { answer: row[at], the: row[at + 1], top1: row[at + 2] };
+    };
+    const place = (i, j) => `block ${i + 1}, ${places[j][0]}, ρ = ${places[j][1]}`;
+    const numbers = ({ answer, the, top1 }) =>
+      `P(answer) ${short(answer)}, P(the) ${short(the)}, ratio ${short(answer / the)}, first for ${Math.round(100 * top1)}%`;
+    const map = charts.heatMap({
+      title: "One truncation a cell", rowName: "block, counted from 1",
+      columnName: "matrix and ρ: " + places.map(([matrix, rho], j) => `${j + 1} ${matrix} ${rho}`).join(", "),
+      describe: (i, j) => `${place(i, j)}: ${numbers(cell(i, j))}`,
+    });
+    const says = kit.sentence(), told = kit.notice();
+    let home = best[state.task];
+    const draw = () => {
+      const [words, measure] = MEASURES[state.show];
+      const data = Float32Array.from({ length: layers * n }, (_, k) => measure(cell(Math.floor(k / n), k % n)));
+      const [i, j] = best[state.task], found = cell(i, j);
+      map.update({
+        rows: Array.from({ length: layers }, (_, k) => String(k + 1)), columns: places.map((_, k) => String(k + 1)), data,
+        low: Math.min(...data), high: Math.max(...data), frames: [[i, j]], frameColour: mechbook.roles.W_O2.colour, home,
+      });
+      home = null;
+      says.say(`${wordsOf[state.task]}: dark is large in ${words}. The largest ratio on the map, framed, is at ${place(i, j)}: ${numbers(found)}.`);
+      Object.assign(root.dataset, { ...state, best: found.answer / found.the });
+    };
+    const schedule = kit.scheduler(draw);
+    const change = (key, value) => {
+      state[key] = value;
+      if (key === "task") home = best[state.task];
+      synchronise();
+      schedule();
+    };
+    const task = kit.select({ label: "Task", value: state.task, options: tasks, change: (value) => change("task", value) });
+    const show = kit.select({
+      label: "Show", value: state.show, options: Object.entries(MEASURES).map(([key, [words]]) => [key, words]),
+      change: (value) => change("show", value),
+    });
+    function synchronise() { task.set(state.task); show.set(state.show); }
+    root.append(
+      h("div", { class: "mb-controls" }, task.element, show.element), told.element, says.element, map.element,
+      kit.linkButton({ name, state: () => ({ ...state }) }).element,
+    );
+    const stopAddress = kit.followAddress(name, root, (found) => {
+      const { taken, problem } = kit.allowedValues(found, { task: kinds, show: Object.keys(MEASURES) });
+      Object.assign(state, taken);
+      home = best[state.task];
+      told.say(problem);
+      synchronise();
+      schedule();
+    });
+    draw();
+    const stopTheme = kit.onTheme(map.draw);
+    return () => { stopAddress(); stopTheme(); map.stop(); };
+  };
+})();

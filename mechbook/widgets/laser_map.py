@@ -1,0 +1,77 @@
+"""Widget 5b: the map of LASER, block by matrix and rate: the ratio, or what it is made of, of any cell."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from mechbook.experiments.laser import Row, best
+from mechbook.figures import heat_map, use_style
+from mechbook.widgets.base import BookWidget, store
+
+TASKS = {"facts": "cities", "ioi": "names"}
+
+
+def columns(rows: Sequence[Row]) -> list[tuple[str, float]]:
+    """The matrices and rates of a map, in its order. ValueError where an edit is no truncation."""
+    if any(row.rho is None for row in rows):
+        raise ValueError("a row of the map has no rho; the map holds truncations only.")
+    return list(dict.fromkeys((row.matrix, row.rho) for row in rows if row.rho is not None))
+
+
+def shipped(rows: Sequence[Row], task: str) -> Float[Tensor, "layers columns three"]:
+    """Mean P(answer), mean P("the") and the fraction right at first guess, for each block and column.
+
+    ValueError where the rows are not a full grid of blocks and columns, once each.
+    """
+    own = [row for row in rows if row.group == task]
+    places, layers = columns(rows), sorted({row.layer for row in own})
+    found = {(row.layer, row.matrix, row.rho): row for row in own}
+    wanted = [[(layer, *place) for place in places] for layer in layers]
+    if len(own) != len(found) or sum(map(len, wanted)) != len(own) or layers != list(range(len(layers))):
+        raise ValueError(f"the rows of {task!r} are not a full grid: each block, matrix and rate must be there once.")
+    cells = [[found[key] for key in line] for line in wanted]
+    return torch.tensor([[(row.answer, row.generic, row.top1) for row in line] for line in cells])
+
+
+def laser_map_widget(rows: Sequence[Row], *, name: str = "widget-5b") -> BookWidget:
+    """Return the widget for the rows of a map, of the tasks of TASKS, as `laser_real.study` gives them."""
+    grids = {task: shipped(rows, task) for task in TASKS}
+    chosen = {task: best(rows, task) for task in TASKS}
+    places = columns(rows)
+    return BookWidget(
+        kind="laser_map",
+        name=name,
+        settings={
+            "title": "Where a truncation helps",
+            "tasks": [[task, words] for task, words in TASKS.items()],
+            "places": [[matrix.replace("mlp_", ""), rho] for matrix, rho in places],
+            "layers": len(grids["facts"]),
+            # block and column of the largest ratio
+            "best": {task: [row.layer, places.index((row.matrix, row.rho))] for task, row in chosen.items()},
+        },
+        store=store(grids, dtype="float32"),
+        picture=_picture(grids["facts"], places),
+        words="The ratio of the answer to “the” after a truncation, by block, matrix and rate, for cities.",
+    )
+
+
+def _picture(grid: Tensor, places: Sequence[tuple[str, float]]) -> Figure:
+    use_style()
+    figure = Figure(figsize=(5.2, 5.6))
+    ratios = (grid[..., 0] / grid[..., 1]).log() / math.log(10)
+    blocks = [str(i + 1) if i % 3 == 2 else "" for i in range(len(grid))]
+    heat_map(
+        figure.subplots(),
+        ratios.numpy(),
+        [f"{matrix} {rho:g}" for matrix, rho in places],
+        blocks,
+        x_name="matrix and ρ",
+        y_name="block",
+        value_name="log10 of the ratio",
+    )
+    figure.axes[0].tick_params(axis="x", labelrotation=90, labelsize=8)
+    return figure
