@@ -47,7 +47,7 @@ def exercise_laser_map(page: Any, name: str, rows: Sequence[Row]) -> list[str]:
         top = max((row for row in rows if row.group == task), key=lambda row: row.answer / row.generic)
         cell = shown.locator(".mb-cell")
         place = [int(cell.get_attribute(f"data-{axis}")) for axis in ("row", "column")]
-        if place != [top.layer, columns(rows).index((top.matrix, top.rho))]:
+        if place != [top.layer, next(j for j, at in enumerate(columns(rows)) if at == (top.matrix, top.rho))]:
             wrong.append(f"{task}: the map does not start at its largest ratio but at {place}")
         for show in MEASURES:
             shown.get_by_label("Show").select_option(show)

@@ -51,7 +51,10 @@ def laser_map_widget(rows: Sequence[Row], *, name: str = "widget-5b") -> BookWid
             "places": [[matrix.replace("mlp_", ""), rho] for matrix, rho in places],
             "layers": len(grids["facts"]),
             # block and column of the largest ratio
-            "best": {task: [row.layer, places.index((row.matrix, row.rho))] for task, row in chosen.items()},
+            "best": {
+                task: [row.layer, next(j for j, at in enumerate(places) if at == (row.matrix, row.rho))]
+                for task, row in chosen.items()
+            },
         },
         store=store(grids, dtype="float32"),
         picture=_picture(grids["facts"], places),
