@@ -20,7 +20,7 @@ KINDS = ("attention_only", "attention_mlp")
 TOKENS_PER_HEAD = (1, 2, 4, 8, 16)
 HEAD_DIMENSIONS = (16, 32, 64, 128)
 # facts asked of each size that a search tries: small tasks are drawn several times, for one draw of theirs says little
-FACTS_ASKED = 256
+FACTS_ASKED = 1024
 # of the crosstalk experiment: wide enough that heads, not embeddings, are what is short
 WIDE = 768
 
@@ -63,7 +63,7 @@ class FewestParameters:
 def fewest_parameters(seeds: int = 3) -> FewestParameters:
     """The smallest constructions with accuracy 0.99, by bisection of d (attention only) or m (with an MLP); cached.
 
-    Accuracy is the mean over as many draws of task and weights as have about 256 facts in all, each asked twice.
+    Accuracy is the mean over as many draws of task and weights as have about 1024 facts in all, each asked twice.
     Attention only has H = 4 heads with d_h = d / 2; with an MLP d = 4 S, the number of tokens less EOS.
     """
     use_threads()
