@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,40 +12,14 @@ from mechbook.experiments import ioi_circuit
 from mechbook.experiments.ioi_circuit import find_roles
 from mechbook.experiments.ioi_knockout import Knockout, drop, interval_of_drops, knock_out, random_sets, template_means
 from mechbook.models.adapter import Adapter
-from mechbook.models.adapters import adapt
 from mechbook.probes.circuit import HeadScores
 
 T = 11
+Prompts = Callable[..., list[IOIPrompts]]
 
 
 def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-@pytest.fixture(scope="module")
-def adapter(tiny_model: Callable[..., Path]) -> Adapter:
-    from transformers import AutoModelForCausalLM
-
-    return adapt(AutoModelForCausalLM.from_pretrained(tiny_model("llama"), dtype=torch.float64))
-
-
-def prompts(seed: int, sizes: tuple[int, ...] = (7, 5)) -> list[IOIPrompts]:
-    """A group of prompts without words for each size: names 3 to 9 at places 2, 4 and 7, other tokens above 9."""
-    random = generator(seed)
-    groups = []
-    for number, n in enumerate(sizes):
-        names = torch.stack([torch.randperm(7, generator=random)[:2] + 3 for _ in range(n)])
-        rows, IO, S = torch.randint(10, 60, (n, T), generator=random), names[:, 0], names[:, 1]
-        ABBA = torch.arange(n) % 2 == 0
-        rows[:, 2], rows[:, 4], rows[:, 7] = torch.where(ABBA, IO, S), torch.where(ABBA, S, IO), S
-        groups.append(
-            IOIPrompts(
-                template=f"{number}", texts=("",) * n, tokens=rows, abc=torch.randint(3, 60, (n, T), generator=random),
-                IO=IO, S=S, IO_at=torch.where(ABBA, 2, 4), S1_at=torch.where(ABBA, 4, 2),
-                S2_at=torch.full((n,), 7), is_ABBA=ABBA,
-            )
-        )  # fmt: skip
-    return groups
 
 
 def scores(**changes: dict[tuple[int, int], float]) -> HeadScores:
@@ -106,7 +79,7 @@ def test_candidates_and_the_trap_go_by_attention_alone() -> None:
 
 def test_the_whole_measurement_chooses_on_one_set_and_measures_on_another(
     adapter: Adapter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+, prompts: Prompts) -> None:
     """Oracle: the parts, called one by one on the two sets."""
     # a random model's heads attend everywhere: with these bars it has some of each role
     for name, value in {"ATTENDS": 0.1, "COPIES": 0.5, "MATTERS": 0.01}.items():
@@ -154,7 +127,9 @@ def test_the_whole_measurement_chooses_on_one_set_and_measures_on_another(
         assert [found.pabc_values()[key], found.pabc_values()[f"{key}_low95"]] == list(found.pabc[name][:2])
 
 
-def test_what_cannot_be_measured_is_refused(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_measured_is_refused(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch, prompts: Prompts
+) -> None:
     """Oracle: the sentences."""
     groups = prompts(1)
     other = [replace(group, template="another") for group in groups]

@@ -1,7 +1,6 @@
 """Knockouts of heads on a tiny random model, random sets, drops and their intervals."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,40 +11,14 @@ from mechbook.data.ioi import IOIPrompts
 from mechbook.experiments import ioi_knockout
 from mechbook.experiments.ioi_knockout import Effect, Knockout, knock_out, random_sets, template_means
 from mechbook.models.adapter import Adapter
-from mechbook.models.adapters import adapt
 from mechbook.probes.circuit import ablate, mean_outputs, observe
 
 T = 11
+Prompts = Callable[..., list[IOIPrompts]]
 
 
 def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-@pytest.fixture(scope="module")
-def adapter(tiny_model: Callable[..., Path]) -> Adapter:
-    from transformers import AutoModelForCausalLM
-
-    return adapt(AutoModelForCausalLM.from_pretrained(tiny_model("llama"), dtype=torch.float64))
-
-
-def prompts(seed: int, sizes: tuple[int, ...] = (7, 5)) -> list[IOIPrompts]:
-    """A group of prompts without words for each size: names 3 to 9 at places 2, 4 and 7, other tokens above 9."""
-    random = generator(seed)
-    groups = []
-    for number, n in enumerate(sizes):
-        names = torch.stack([torch.randperm(7, generator=random)[:2] + 3 for _ in range(n)])
-        rows, IO, S = torch.randint(10, 60, (n, T), generator=random), names[:, 0], names[:, 1]
-        ABBA = torch.arange(n) % 2 == 0
-        rows[:, 2], rows[:, 4], rows[:, 7] = torch.where(ABBA, IO, S), torch.where(ABBA, S, IO), S
-        groups.append(
-            IOIPrompts(
-                template=f"{number}", texts=("",) * n, tokens=rows, abc=torch.randint(3, 60, (n, T), generator=random),
-                IO=IO, S=S, IO_at=torch.where(ABBA, 2, 4), S1_at=torch.where(ABBA, 4, 2),
-                S2_at=torch.full((n,), 7), is_ABBA=ABBA,
-            )
-        )  # fmt: skip
-    return groups
 
 
 def effect(difference: Tensor, P_IO: Tensor | None = None) -> Effect:
@@ -104,7 +77,9 @@ def by_hand(adapter: Adapter, group: IOIPrompts, end: Tensor) -> tuple[Tensor, T
 
 
 @pytest.mark.parametrize(("place", "over"), [("END", "abc"), ("S2", "abc"), ("S2", "ioi")])
-def test_knockouts_are_those_of_each_template_with_its_own_means(adapter: Adapter, place: Any, over: Any) -> None:
+def test_knockouts_are_those_of_each_template_with_its_own_means(
+    adapter: Adapter, place: Any, over: Any, prompts: Prompts
+) -> None:
     """Oracle: `ablate` for each template by hand, probabilities and differences prompt by prompt."""
     groups, heads = prompts(1), ((0, 2), (1, 5))
     means = template_means(adapter, groups)
@@ -122,7 +97,7 @@ def test_knockouts_are_those_of_each_template_with_its_own_means(adapter: Adapte
     assert not torch.allclose(found["set"].difference, found["none"].difference)
 
 
-def test_a_watched_head_s_attention_is_that_of_the_run_with_the_knockout(adapter: Adapter) -> None:
+def test_a_watched_head_s_attention_is_that_of_the_run_with_the_knockout(adapter: Adapter, prompts: Prompts) -> None:
     """Oracle: the pattern that `ablate` and `observe` record, prompt by prompt."""
     groups = prompts(2)
     means = template_means(adapter, groups)
@@ -140,7 +115,7 @@ def test_a_watched_head_s_attention_is_that_of_the_run_with_the_knockout(adapter
     assert not torch.allclose(torch.stack(rows), torch.stack(clean), atol=1e-6)
 
 
-def test_means_are_those_of_the_prompts_and_of_their_counterparts(adapter: Adapter) -> None:
+def test_means_are_those_of_the_prompts_and_of_their_counterparts(adapter: Adapter, prompts: Prompts) -> None:
     """Oracle: `mean_outputs` of both kinds of tokens."""
     groups = prompts(3)
     for means, group in zip(template_means(adapter, groups), groups, strict=True):
@@ -148,7 +123,7 @@ def test_means_are_those_of_the_prompts_and_of_their_counterparts(adapter: Adapt
         torch.testing.assert_close(means.ioi, mean_outputs(observe(adapter, group.tokens)))
 
 
-def test_sets_that_make_no_sense_are_refused(adapter: Adapter) -> None:
+def test_sets_that_make_no_sense_are_refused(adapter: Adapter, prompts: Prompts) -> None:
     """Oracle: the sentences."""
     groups = prompts(1)
     means = template_means(adapter, groups)
