@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 from mechbook.experiments.laser import fact_prompts, ioi_prompts
-from mechbook.laser import Edit, Measured, Prompt, laser, measure, measure_plainly
+from mechbook.laser import Edit, Measured, Prompt, laser, measure
+from mechbook.laser_plain import measure_plainly
 from mechbook.models.pretrained import LanguageModel, load
 
 MATRICES = ("mlp_in", "mlp_gate", "mlp_out")

@@ -11,7 +11,6 @@ LASER (Sharma et al. 2023; Chen et al. 2.2) replaces W = sum_i s_i u_i v_i^T by 
 terms. Here an edit may drop any set of terms, for controls. The weights come back bit for bit.
 """
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -57,13 +56,18 @@ class Edit:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measured:
-    """Probabilities of k watched tokens and the most probable token: n prompts, before and after each of m edits."""
+    """Probabilities of k watched tokens, and the t most probable tokens: n prompts, before and after each of m edits.
+
+    top_before, top_after: those tokens, the most probable first; p_top_before, p_top_after: their probabilities
+    """
 
     edits: tuple[Edit, ...]
     before: Float[Tensor, "n k"]
     after: Float[Tensor, "m n k"]
-    top_before: Int[Tensor, "n"]
-    top_after: Int[Tensor, "m n"]
+    top_before: Int[Tensor, "n t"]
+    top_after: Int[Tensor, "m n t"]
+    p_top_before: Float[Tensor, "n t"]
+    p_top_after: Float[Tensor, "m n t"]
 
 
 def prompt(model: LanguageModel, text: str, answer: str, generic: str = " the", *, group: str = "") -> Prompt:
@@ -92,11 +96,14 @@ def without_largest(model: LanguageModel, layer: int, matrix: str, n: int) -> Ed
     return Edit(layer=layer, matrix=matrix, dropped=tuple(range(n)), kind=f"without the {n} largest")
 
 
-def without_random(model: LanguageModel, layer: int, matrix: str, n: int, generator: Generator) -> Edit:
-    """Drop `n` singular directions drawn at random."""
-    full = _at_most(model, layer, matrix, n)
-    drawn = torch.randperm(full, generator=generator)[:n].sort().values.tolist()
-    return Edit(layer=layer, matrix=matrix, dropped=tuple(drawn), kind=f"without {n} random")
+def without_random(
+    model: LanguageModel, layer: int, matrix: str, n: int, generator: Generator, *, spare: int = 0
+) -> Edit:
+    """Drop `n` singular directions drawn at random, none of them of the `spare` largest or the `spare` smallest."""
+    full = _at_most(model, layer, matrix, n + 2 * spare)
+    drawn = torch.randperm(full - 2 * spare, generator=generator)[:n].add(spare).sort().values.tolist()
+    where = f" between the {spare} largest and smallest" if spare else ""
+    return Edit(layer=layer, matrix=matrix, dropped=tuple(drawn), kind=f"without {n} random{where}")
 
 
 def without_mlp(model: LanguageModel, layer: int) -> Edit:
@@ -104,33 +111,55 @@ def without_mlp(model: LanguageModel, layer: int) -> Edit:
     return replace(laser(model, layer, "mlp_out", rho=0.0), kind="without the MLP", rho=None)
 
 
-def measure(model: LanguageModel, prompts: Sequence[Prompt], edits: Sequence[Edit]) -> Measured:
-    """Next-token probabilities before and after each edit, on the CPU.
+def measure(model: LanguageModel, prompts: Sequence[Prompt], edits: Sequence[Edit], *, top: int = 1) -> Measured:
+    """Next-token probabilities before and after each edit, on the CPU; the `top` most probable tokens are named.
 
     A matrix is decomposed once for all its edits that stand side by side; prompts of a length run together; what is
     below an edited block is computed once. ValueError without prompts, for prompts that watch different numbers of
     tokens, and for edits of parts the model does not have.
     """
     batches = batches_of(prompts)
-    found: list[tuple[Tensor, Tensor]] = []
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
     visit_ends(
         model.adapter,
         [tokens for _, tokens in batches],
         edits,
-        lambda ends: found.append(watched_probabilities(model.adapter, prompts, batches, ends)),
+        lambda ends: found.append(watched_probabilities(model.adapter, prompts, batches, ends, top=top)),
         last_only=True,
     )
-    p, top = (torch.stack(part) for part in zip(*found, strict=True))
-    return Measured(edits=tuple(edits), before=p[0], after=p[1:], top_before=top[0], top_after=top[1:])
+    return measured(edits, found)
+
+
+def measured(edits: Sequence[Edit], found: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Measured:
+    """What `watched_probabilities` gave for the whole model and then for each edit, as one."""
+    p, top, p_top = (torch.stack(part) for part in zip(*found, strict=True))
+    return Measured(
+        edits=tuple(edits),
+        before=p[0],
+        after=p[1:],
+        top_before=top[0],
+        top_after=top[1:],
+        p_top_before=p_top[0],
+        p_top_after=p_top[1:],
+    )
 
 
 def watched_probabilities(
-    adapter: Adapter, prompts: Sequence[Prompt], batches: Sequence[tuple[Tensor, Tensor]], ends: Float[Tensor, "n d"]
-) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n"]]:
-    """Each prompt's probabilities of what it watches, and its most probable token, from what leaves the last block."""
+    adapter: Adapter,
+    prompts: Sequence[Prompt],
+    batches: Sequence[tuple[Tensor, Tensor]],
+    ends: Float[Tensor, "n d"],
+    *,
+    top: int = 1,
+) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n t"], Float[Tensor, "n t"]]:
+    """Of each prompt, from what leaves the last block: the probabilities of what it watches, and its `top` most
+    probable tokens with theirs. ValueError for a `top` that is not between 1 and the vocabulary's size."""
+    if not 1 <= top <= adapter.n_vocab:
+        raise ValueError(f"top is {top}; it must be between 1 and the {adapter.n_vocab} tokens of the vocabulary.")
     rows = torch.cat([which for which, _ in batches])
     p = adapter.logits(ends).float().softmax(-1).cpu()[rows.argsort()]
-    return p.gather(1, torch.tensor([prompt.watch for prompt in prompts])), p.argmax(-1)
+    best = p.topk(top)
+    return p.gather(1, torch.tensor([prompt.watch for prompt in prompts])), best.indices, best.values
 
 
 def mean_distributions(
@@ -235,26 +264,6 @@ class Terms(LowRank):
         U, S, Vh = self._svd
         index = torch.tensor(kept, device=S.device)
         return ((U[:, index] * S[index]) @ Vh[index]).to(self._W.dtype)
-
-
-def measure_plainly(model: LanguageModel, prompts: Sequence[Prompt], edits: Sequence[Edit]) -> Measured:
-    """`measure` as it is usually done, and its definition: for each edit a copy of the model and a decomposition, then
-    one prompt at a time through the whole of it."""
-    watched = torch.tensor([p.watch for p in prompts])
-    found = []
-    for edit in (None, *edits):
-        edited = copy.deepcopy(model.adapter.model)
-        if edit is not None:
-            matrix = type(model.adapter)(edited).matrix(edit.layer, edit.matrix)
-            U, S, Vh = torch.linalg.svd(matrix.read(), full_matrices=False)
-            S[list(edit.dropped)] = 0
-            matrix.write((U * S) @ Vh)
-        with torch.no_grad():
-            rows = [edited(torch.tensor([p.tokens])).logits[0, -1] for p in prompts]
-        p = torch.stack(rows).float().softmax(-1)
-        found.append((p.gather(1, watched), p.argmax(-1)))
-    values, top = (torch.stack(part) for part in zip(*found, strict=True))
-    return Measured(edits=tuple(edits), before=values[0], after=values[1:], top_before=top[0], top_after=top[1:])
 
 
 def batches_of(prompts: Sequence[Prompt]) -> list[tuple[Tensor, Tensor]]:

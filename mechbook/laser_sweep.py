@@ -15,6 +15,7 @@ from mechbook.laser import (
     Streams,
     batches_of,
     laser,
+    measured,
     streams_entering,
     visit_edits,
     visit_whole,
@@ -34,6 +35,7 @@ class _Task:
     revision: str | None
     fingerprint: str
     prompts: tuple[Prompt, ...]
+    top: int
     layers: tuple[int, ...] = field(repr=False)
 
 
@@ -46,6 +48,7 @@ def sweep(
     rhos: Sequence[float],
     jobs: int | None = None,
     cluster: str | None = None,
+    top: int = 1,
 ) -> Measured:
     """`measure` of LASER at every (layer, matrix, rho), one decomposition a matrix; in that order, rho fastest.
 
@@ -63,22 +66,18 @@ def sweep(
         revision=model.revision,
         fingerprint=model.fingerprint,
         prompts=tuple(prompts),
+        top=top,
         layers=tuple(sorted({edit.layer for edit in edits})),
     )
     _PRESENT[model.fingerprint] = model
     try:
-        whole, *rest = spread(partial(_point, task), points, jobs=jobs, cluster=cluster)
+        parts = spread(partial(_point, task), points, jobs=jobs, cluster=cluster)
     finally:
         del _PRESENT[model.fingerprint]
         _streams.cache_clear()
-    k = whole["p"].shape[-1]
-    return Measured(
-        edits=tuple(edits),
-        before=whole["p"][0],
-        after=torch.cat([part["p"] for part in rest]) if rest else torch.empty(0, len(prompts), k),
-        top_before=whole["top"][0],
-        top_after=torch.cat([part["top"] for part in rest]) if rest else torch.empty(0, len(prompts), dtype=torch.long),
-    )
+    # the whole model first, then the edits of one matrix after the other
+    p, top_tokens, p_top = (torch.cat([part[name] for part in parts]) for name in ("p", "top", "p_top"))
+    return measured(edits, list(zip(p, top_tokens, p_top, strict=True)))
 
 
 def _point(task: _Task, edits: tuple[Edit, ...]) -> dict[str, Tensor]:
@@ -87,6 +86,7 @@ def _point(task: _Task, edits: tuple[Edit, ...]) -> dict[str, Tensor]:
         "sweep": task.fingerprint,
         "prompts": [asdict(prompt) for prompt in task.prompts],
         "edits": [asdict(edit) for edit in edits],
+        "top": task.top,
     }
     found: dict[str, Tensor] = cached(key, lambda: _compute(task, edits), modules=_MODULES)
     return found
@@ -95,17 +95,17 @@ def _point(task: _Task, edits: tuple[Edit, ...]) -> dict[str, Tensor]:
 def _compute(task: _Task, edits: tuple[Edit, ...]) -> dict[str, Tensor]:
     model, streams = _model(task), _streams(task)
     batches = batches_of(task.prompts)
-    found: list[tuple[Tensor, Tensor]] = []
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def visit(ends: Tensor) -> None:
-        found.append(watched_probabilities(model.adapter, task.prompts, batches, ends))
+        found.append(watched_probabilities(model.adapter, task.prompts, batches, ends, top=task.top))
 
     if edits:
         visit_edits(model.adapter, streams, edits, visit, last_only=True)
     else:
         visit_whole(model.adapter, streams, visit, last_only=True)
-    p, top = (torch.stack(part) for part in zip(*found, strict=True))
-    return {"p": p, "top": top}
+    p, top, p_top = (torch.stack(part) for part in zip(*found, strict=True))
+    return {"p": p, "top": top, "p_top": p_top}
 
 
 def _model(task: _Task) -> LanguageModel:

@@ -15,7 +15,6 @@ from mechbook.laser import (
     laser,
     mean_distributions,
     measure,
-    measure_plainly,
     prompt,
     text_losses,
     without_largest,
@@ -23,6 +22,7 @@ from mechbook.laser import (
     without_random,
     without_smallest,
 )
+from mechbook.laser_plain import measure_plainly
 from mechbook.models.pretrained import LanguageModel, load
 
 FACTS = (
@@ -57,10 +57,13 @@ def some_edits(model: LanguageModel) -> list[Edit]:
 def test_the_sweep_is_the_plain_way_of_doing_it(model: LanguageModel) -> None:
     """Oracle: `measure_plainly` (transformers' forward pass of a copy, per edit and prompt), to 1e-5."""
     edits = some_edits(model)
-    fast, plain = measure(model, prompts(model), edits), measure_plainly(model, prompts(model), edits)
+    fast, plain = (way(model, prompts(model), edits, top=3) for way in (measure, measure_plainly))
     torch.testing.assert_close(fast.before, plain.before, rtol=0, atol=1e-5)
     torch.testing.assert_close(fast.after, plain.after, rtol=0, atol=1e-5)
-    assert torch.equal(fast.top_before, plain.top_before) and torch.equal(fast.top_after, plain.top_after)
+    for now in ("before", "after"):
+        tokens, p = getattr(fast, f"top_{now}"), getattr(fast, f"p_top_{now}")
+        assert torch.equal(tokens, getattr(plain, f"top_{now}")) and tokens.shape[-1] == 3
+        torch.testing.assert_close(p, getattr(plain, f"p_top_{now}"), rtol=0, atol=1e-5)
     changed = (fast.after - fast.before).abs().amax((1, 2))
     for edit, change in zip(edits, changed.tolist(), strict=True):
         assert change > 1e-5 if edit.dropped else change < 1e-6, edit
@@ -148,6 +151,8 @@ def test_what_does_not_exist_is_refused_in_one_sentence(tiny_model: Callable[...
         laser(model, 3, "mlp_in", rho=0.1)
     with pytest.raises(ValueError, match="the matrix is 'mlp_gate'"):
         laser(model, 0, "mlp_gate", rho=0.1)
+    with pytest.raises(ValueError, match="top is 0; it must be between 1 and"):
+        measure(model, prompts(model), [], top=0)
     for rho in (-0.1, 1.01):
         with pytest.raises(ValueError, match="rho is .*; the fraction of the rank to keep must be in"):
             laser(model, 0, "mlp_in", rho=rho)

@@ -41,19 +41,21 @@ def prompts(model: LanguageModel) -> list[Prompt]:
 
 
 def same(one: Measured, other: Measured) -> bool:
-    names = ("before", "after", "top_before", "top_after")
+    names = ("before", "after", "top_before", "top_after", "p_top_before", "p_top_after")
     return one.edits == other.edits and all(torch.equal(getattr(one, n), getattr(other, n)) for n in names)
 
 
 def test_the_sweep_is_measure_over_the_grid(model: LanguageModel) -> None:
     """Oracle: `measure` of the same edits, listed by a loop."""
     edits = [laser(model, layer, name, rho=rho) for layer in (0, 2) for name in ("mlp_in", "o") for rho in (0.1, 0.5)]
-    expected = measure(model, prompts(model), edits)
-    found = sweep(model, prompts(model), **GRID)
+    expected = measure(model, prompts(model), edits, top=3)
+    found = sweep(model, prompts(model), **GRID, top=3)
     assert found.edits == expected.edits
     torch.testing.assert_close(found.after, expected.after, rtol=0, atol=1e-6)
     torch.testing.assert_close(found.before, expected.before, rtol=0, atol=1e-6)
     assert torch.equal(found.top_after, expected.top_after) and torch.equal(found.top_before, expected.top_before)
+    torch.testing.assert_close(found.p_top_after, expected.p_top_after, rtol=0, atol=1e-6)
+    assert found.top_after.shape == (8, 2, 3)
     nothing = sweep(model, prompts(model), matrices=(), layers=(0,), rhos=(0.1,))
     assert nothing.after.shape == (0, 2, 2) and torch.equal(nothing.before, found.before)
 
@@ -117,7 +119,7 @@ def test_a_model_in_memory_is_swept_here_and_a_worker_refuses_another_one(model:
     found = sweep(mine, prompts(mine), **GRID)
     assert torch.equal(found.after, sweep(model, prompts(model), **GRID).after)
     task = laser_sweep._Task(
-        name=model.name, revision=None, fingerprint="other", prompts=tuple(prompts(model)), layers=(0,)
+        name=model.name, revision=None, fingerprint="other", prompts=tuple(prompts(model)), top=1, layers=(0,)
     )
     with pytest.raises(ValueError, match="on this worker is not the model of the sweep"):
         laser_sweep._model(task)

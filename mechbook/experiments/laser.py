@@ -79,7 +79,7 @@ def table(result: Measured, prompts: Sequence[Prompt], keep: Bool[Tensor, "n"] |
         for group in groups:
             member = torch.tensor([p.group == group for p in prompts])
             member = member if keep is None else member & keep
-            p, right = result.after[number][member], (result.top_after[number] == answers)[member]
+            p, right = result.after[number][member], (result.top_after[number][:, 0] == answers)[member]
             rows.append(_row(edit, group, p, right))
     return rows
 
@@ -93,6 +93,8 @@ def whole_rows(result: Measured, prompts: Sequence[Prompt], keep: Bool[Tensor, "
         after=result.before[None],
         top_before=result.top_before,
         top_after=result.top_before[None],
+        p_top_before=result.p_top_before,
+        p_top_after=result.p_top_before[None],
     )
     return table(whole, prompts, keep)
 

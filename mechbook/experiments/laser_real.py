@@ -14,6 +14,7 @@ from mechbook.cache import cached
 from mechbook.data.cities import one_token_facts
 from mechbook.data.control import control_text
 from mechbook.experiments.laser import Row, fact_prompts, ioi_prompts, split_halves, table, whole_rows
+from mechbook.experiments.laser_shown import TOP, Shown, extra_prompts, packed, shown, unpacked
 from mechbook.laser import (
     Edit,
     Measured,
@@ -63,7 +64,7 @@ def search() -> Search:
     laptop = Search(
         per_template=10,
         on_map={"facts": 12, "ioi": 20},
-        mlp_rhos=(0.01, 0.1, 0.3),
+        mlp_rhos=(0.01, 0.1, 0.3, 0.6),
         attention_rhos=(0.1,),
         finer_rhos=finer,
         candidates=4,
@@ -85,7 +86,8 @@ class Study:
     """What was measured. Half A is where edits are chosen, half B where they are reported; rows are as `table`'s.
 
     sizes: how many prompts each task has, both halves together
-    map_rows: every point of the map
+    map_rows, map_whole: every point of the map, and the whole model on the map's prompts, by task
+    shown: what follows a few of the map's prompts
     chosen: for each task its edit
     whole: the whole model on half B, by task
     controls: for each task the edits at its chosen matrix, with what they give on half B: rows of that task
@@ -100,6 +102,8 @@ class Study:
 
     sizes: dict[str, int]
     map_rows: list[Row]
+    map_whole: dict[str, Row]
+    shown: Shown
     chosen: dict[str, Edit]
     whole: dict[str, Row]
     controls: dict[str, list[Row]]
@@ -129,7 +133,9 @@ def _study(model: LanguageModel, how: Search) -> Study:
     in_A = split_halves(prompts, settings.generator(5, 11))
     half_A = [p for p, chosen in zip(prompts, in_A.tolist(), strict=True) if chosen]
     half_B = [p for p, chosen in zip(prompts, in_A.tolist(), strict=True) if not chosen]
-    map_rows = _map(model, _some(half_A, how.on_map, settings.generator(5, 12)), how)
+    on_map = _some(half_A, how.on_map, settings.generator(5, 12)) + extra_prompts(model)
+    results = _map(model, on_map, how)
+    map_rows = [row for result in results for row in table(result, on_map) if row.group in TASKS]
     chosen = _choose(model, half_A, map_rows, how)
     generator = settings.generator(5, 13)
     parts: dict[str, Any] = {name: {} for name in ("whole", "controls", "p", "p_whole", "losses", "falls")}
@@ -148,6 +154,8 @@ def _study(model: LanguageModel, how: Search) -> Study:
     return Study(
         sizes={task: sum(p.group == task for p in prompts) for task in TASKS},
         map_rows=map_rows,
+        map_whole={row.group: row for row in whole_rows(results[0], on_map) if row.group in TASKS},
+        shown=shown(model, on_map, results),
         chosen=chosen,
         losses_whole=losses_whole[0],
         right=right,
@@ -161,7 +169,8 @@ def _study(model: LanguageModel, how: Search) -> Study:
 
 def control_edits(model: LanguageModel, chosen: Edit, generator: Generator) -> list[Edit]:
     """The chosen edit; then, at its matrix, LASER at three rates, the MLP dropped, and other directions dropped:
-    the smallest 1 percent, random 10 percent several times, the largest 10 and 50 percent."""
+    the smallest 1 percent, random 10 percent several times (of all, then of those away from both ends), the largest 10
+    and 50 percent."""
     layer, name = chosen.layer, chosen.matrix
     full = min(model.adapter.matrix(layer, name).shape)
     few, tenth = max(1, round(full / 100)), round(full / 10)
@@ -178,20 +187,20 @@ def control_edits(model: LanguageModel, chosen: Edit, generator: Generator) -> l
         without_mlp(model, layer),
         without_smallest(model, layer, name, few),
         *(random() for _ in range(RANDOM_DRAWS)),
+        *(without_random(model, layer, name, tenth, generator, spare=few) for _ in range(RANDOM_DRAWS)),
         without_largest(model, layer, name, tenth),
         without_largest(model, layer, name, full // 2),
     ]
 
 
-def _map(model: LanguageModel, prompts: list[Prompt], how: Search) -> list[Row]:
+def _map(model: LanguageModel, prompts: list[Prompt], how: Search) -> list[Measured]:
+    """The sweeps over MLP and over attention matrices."""
     names, layers = model.adapter.matrix_names, range(model.adapter.n_layers)
-    rows = []
-    for matrices, rhos in (
-        ([name for name in names if name.startswith("mlp")], how.mlp_rhos),
-        ([name for name in names if not name.startswith("mlp")], how.attention_rhos),
-    ):
-        rows += table(sweep(model, prompts, matrices=matrices, layers=layers, rhos=rhos), prompts)
-    return rows
+    mlp = [name for name in names if name.startswith("mlp")]
+    return [
+        sweep(model, prompts, matrices=matrices, layers=layers, rhos=rhos, top=TOP)
+        for matrices, rhos in ((mlp, how.mlp_rhos), ([n for n in names if n not in mlp], how.attention_rhos))
+    ]
 
 
 def _choose(model: LanguageModel, half_A: list[Prompt], map_rows: list[Row], how: Search) -> dict[str, Edit]:
@@ -253,6 +262,8 @@ def _madrid(model: LanguageModel, text: str, edit: Edit, others: tuple[str, ...]
 def _pack(found: Study) -> dict[str, Any]:
     plain = dict(vars(found))
     plain["map_rows"] = [asdict(row) for row in found.map_rows]
+    plain["map_whole"] = {task: asdict(row) for task, row in found.map_whole.items()}
+    plain["shown"] = packed(found.shown)
     plain["chosen"] = {task: asdict(edit) for task, edit in found.chosen.items()}
     plain["whole"] = {task: asdict(row) for task, row in found.whole.items()}
     plain["controls"] = {task: [asdict(row) for row in rows] for task, rows in found.controls.items()}
@@ -262,6 +273,8 @@ def _pack(found: Study) -> dict[str, Any]:
 def _unpack(stored: dict[str, Any]) -> Study:
     plain = dict(stored)
     plain["map_rows"] = [Row(**row) for row in stored["map_rows"]]
+    plain["map_whole"] = {task: Row(**row) for task, row in stored["map_whole"].items()}
+    plain["shown"] = unpacked(stored["shown"])
     plain["chosen"] = {task: Edit(**edit) for task, edit in stored["chosen"].items()}
     plain["whole"] = {task: Row(**row) for task, row in stored["whole"].items()}
     plain["controls"] = {task: [Row(**row) for row in rows] for task, rows in stored["controls"].items()}

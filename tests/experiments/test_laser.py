@@ -28,7 +28,16 @@ def made(n: int = 7, m: int = 3) -> tuple[Measured, list[Prompt]]:
     )
     top = torch.randint(2, (m, n), generator=g) * torch.arange(n)
     p = torch.rand(m, n, 3, generator=g)
-    return Measured(edits=edits, before=p[0] / 2, after=p, top_before=top[0], top_after=top), prompts
+    result = Measured(
+        edits=edits,
+        before=p[0] / 2,
+        after=p,
+        top_before=top[0, :, None],
+        top_after=top[..., None],
+        p_top_before=p[0, :, :1],
+        p_top_after=p[..., :1],
+    )
+    return result, prompts
 
 
 def test_the_table_is_the_loop_over_prompts() -> None:
@@ -43,7 +52,7 @@ def test_the_table_is_the_loop_over_prompts() -> None:
             if prompt.group == row.group and keep[i]:
                 p = result.after[row.layer, i].tolist()
                 answer, generic, n = answer + p[0], generic + p[1], n + 1
-                right += result.top_after[row.layer, i] == prompt.watch[0]
+                right += result.top_after[row.layer, i, 0] == prompt.watch[0]
                 above += p[0] > p[2]
         assert row.n == n and row.layer_from_1 == row.layer + 1 and row.dropped == 5 - row.layer
         for found, expected in (

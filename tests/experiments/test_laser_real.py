@@ -15,7 +15,9 @@ from mechbook.data.control import control_text
 from mechbook.experiments import laser_real, laser_values
 from mechbook.experiments.laser import Row, fact_prompts, ioi_prompts, split_halves
 from mechbook.experiments.laser_real import Search, Study, control_edits, pick, study
-from mechbook.laser import Edit, Measured, Prompt, Terms, laser, measure_plainly
+from mechbook.experiments.laser_shown import Shown
+from mechbook.laser import Edit, Measured, Prompt, Terms, laser
+from mechbook.laser_plain import measure_plainly
 from mechbook.models.pretrained import LanguageModel, load
 
 SMALL = Search(
@@ -63,6 +65,24 @@ def test_the_map_has_every_matrix_of_every_block(model: LanguageModel, found: St
     mlp = {(i, name, rho) for i in range(3) for name in ("mlp_in", "mlp_gate", "mlp_out") for rho in (0.1, 0.5)}
     assert points == mlp | {(i, name, 0.3) for i in range(3) for name in "qkvo"}
     assert all(row.n == SMALL.on_map[row.group] for row in found.map_rows)
+
+
+def test_the_whole_model_stands_beside_the_map_and_shown_prompts_are_of_it(model: LanguageModel, found: Study) -> None:
+    """Oracle: `measure_plainly` on the map's prompts; and the study's own rows."""
+    A, _ = halves(model)
+    on_map = laser_real._some(A, SMALL.on_map, settings.generator(5, 12))
+    for task, whole in found.map_whole.items():
+        own = [p for p in on_map if p.group == task]
+        assert whole.n == len(own) and math.isclose(
+            whole.ratio, ratio(measure_plainly(model, own, []).before), rel_tol=1e-4
+        )
+    texts = [model.tokenizer.decode(list(p.tokens)) for p in on_map]
+    assert all(
+        text in texts
+        for text, task in zip(found.shown.texts[1:], found.shown.tasks[1:], strict=True)
+        if task in ("facts", "ioi")
+    )
+    assert found.shown.places == [(row.layer, row.matrix, row.rho) for row in found.map_rows if row.group == "ioi"]
 
 
 def test_the_choice_is_the_best_on_half_A_and_its_report_is_that_of_half_B(model: LanguageModel, found: Study) -> None:
@@ -113,12 +133,17 @@ def test_controls_drop_what_they_name(model: LanguageModel, found: Study) -> Non
     assert edits[4].matrix == "mlp_out" and sizes[4] == 18
     assert edits[5].dropped == tuple(range(full - max(1, round(full / 100)), full))
     tenth = round(full / 10)
-    assert sizes[6:] == [tenth] * 5 + [full // 2] and edits[10].dropped == tuple(range(tenth))
+    assert sizes[6:] == [tenth] * 9 + [full // 2] and edits[14].dropped == tuple(range(tenth))
     assert len({edit.dropped for edit in edits[6:10]}) > 1
     few = len(edits[5].dropped)
     for edit in edits[6:10]:
         small, large = (len(set(edit.dropped) & set(end)) for end in (range(full - few, full), range(few)))
         assert edit.kind == f"without {tenth} random ({small} of the {few} smallest, {large} of the {few} largest)"
+    ends = {*range(few), *range(full - few, full)}
+    for edit in edits[10:14]:
+        assert edit.kind == f"without {tenth} random between the {few} largest and smallest"
+        assert len(set(edit.dropped)) == tenth and not ends & set(edit.dropped)
+    assert len({edit.dropped for edit in edits[10:14]}) > 1
 
 
 def test_an_edit_that_ruins_the_names_is_not_chosen_for_ioi() -> None:
@@ -129,17 +154,26 @@ def test_an_edit_that_ruins_the_names_is_not_chosen_for_ioi() -> None:
     good = good.clone()
     good[:, 2] = 0.1
     edits = tuple(Edit(layer=i, matrix="mlp_in", dropped=(), kind=str(i)) for i in range(3))
-    top = torch.zeros(4, dtype=torch.long)
+    top = torch.zeros(4, 1, dtype=torch.long)
     result = Measured(
         edits=edits,
         before=before,
         after=torch.stack([ruined, good, small]),
         top_before=top,
-        top_after=top.expand(3, 4),
+        top_after=top.expand(3, 4, 1),
+        p_top_before=before[:, :1],
+        p_top_after=before[:, :1].expand(3, 4, 1),
     )
     assert pick(result, prompts, "ioi").layer == 1 and pick(result, prompts, "facts").layer == 0
+    one = replace(result, edits=edits[:1], after=ruined[None], top_after=top[None], p_top_after=before[None, :, :1])
     with pytest.raises(ValueError, match="every edit lowers the IO-over-S accuracy too much"):
-        pick(replace(result, edits=edits[:1], after=ruined[None], top_after=top[None]), prompts, "ioi")
+        pick(one, prompts, "ioi")
+
+
+SHOWN = Shown(
+    texts=[], answers=[], tasks=[], places=[], words={}, top=torch.zeros(1, 0, 1, dtype=torch.long),
+    p_top=torch.zeros(1, 0, 1), p_answer=torch.zeros(1, 0), p_the=torch.zeros(1, 0),
+)  # fmt: skip
 
 
 def made_up() -> Study:
@@ -152,6 +186,8 @@ def made_up() -> Study:
     kinds = {"rho 0.1": 8.0, "without the 6 smallest": 2.0, "without 58 random (0)": 1.25, "without 58 random (1)": 0.4}
     return Study(
         sizes={"facts": 60, "ioi": 100},
+        map_whole={task: row(task, "none", 0.5) for task in ("facts", "ioi")},
+        shown=SHOWN,
         map_rows=[row(g, "rho", r, i, rho) for g, r, i, rho in (
             ("facts", 2.0, 28, 0.1), ("facts", 3.0, 27, 0.3), ("ioi", 5.0, 4, 0.01), ("ioi", 4.0, 29, 0.1)
         )],
