@@ -24,7 +24,7 @@ def model(tiny_model: Callable[..., Path], chapter_5_words: str) -> LanguageMode
 
 
 def on_map(model: LanguageModel) -> list[Prompt]:
-    return fact_prompts(model)[:7] + ioi_prompts(model, 2, settings.generator(5, 10))[:5] + extra_prompts(model)
+    return fact_prompts(model)[1:8] + ioi_prompts(model, 2, settings.generator(5, 10))[:5] + extra_prompts(model)
 
 
 def test_extra_prompts_are_those_with_an_answer_of_one_token(
