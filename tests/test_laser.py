@@ -64,9 +64,10 @@ def test_the_sweep_is_the_plain_way_of_doing_it(model: LanguageModel) -> None:
         tokens, p = getattr(fast, f"top_{now}"), getattr(fast, f"p_top_{now}")
         assert torch.equal(tokens, getattr(plain, f"top_{now}")) and tokens.shape[-1] == 3
         torch.testing.assert_close(p, getattr(plain, f"p_top_{now}"), rtol=0, atol=1e-5)
-    changed = (fast.after - fast.before).abs().amax((1, 2))
-    for edit, change in zip(edits, changed.tolist(), strict=True):
-        assert change > 1e-5 if edit.dropped else change < 1e-6, edit
+    for before, after in ((fast.before, fast.after), (fast.p_top_before, fast.p_top_after)):
+        changed = (after - before).abs().amax((1, 2))
+        for edit, change in zip(edits, changed.tolist(), strict=True):
+            assert change > 1e-5 if edit.dropped else change < 1e-6, edit
 
 
 def test_weights_come_back_bit_for_bit_whatever_happens(model: LanguageModel) -> None:

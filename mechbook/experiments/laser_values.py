@@ -73,11 +73,17 @@ def controls_values(study: Study) -> dict[str, int | float]:
     values: dict[str, int | float] = {}
     for task in TASKS:
         whole, rows = math.log(study.whole[task].ratio), study.controls[task]
-        random = [abs(math.log(row.ratio) - whole) for row in rows if " random (" in row.kind]
         smallest = next(row for row in rows if row.kind.endswith(" smallest"))
-        values[f"{task}_random"] = math.exp(max(random))
+        values[f"{task}_random"] = worst_factor(study, task, " random (")
         values[f"{task}_smallest"] = (math.log(smallest.ratio) - whole) / (math.log(rows[0].ratio) - whole)
     return values
+
+
+def worst_factor(study: Study, task: str, kind: str) -> float:
+    """By what factor >= 1 the ratio changes under the control, of those whose name has `kind` in it, that changes it
+    most."""
+    whole = math.log(study.whole[task].ratio)
+    return math.exp(max(abs(math.log(row.ratio) - whole) for row in study.controls[task] if kind in row.kind))
 
 
 def cost_values(study: Study, generator: Generator) -> dict[str, int | float]:
@@ -142,10 +148,14 @@ def lines(study: Study, task: str, generator: Generator) -> list[Line]:
 
 
 def map_grid(study: Study, task: str) -> tuple[list[str], Float[Tensor, "layers columns"]]:
-    """The map as a matrix: log10 of the ratio by block (row 0 the first), matrix and rate; first their names."""
+    """The map as a matrix, log10 of the ratio over the whole model's: block (row 0 the first) by matrix and rate.
+
+    The columns' names come first.
+    """
     rows = [row for row in study.map_rows if row.group == task]
     columns = list(dict.fromkeys((row.matrix, row.rho) for row in rows))
     grid = torch.full((max(row.layer_from_1 for row in rows), len(columns)), math.nan)
     for row in rows:
-        grid[row.layer, columns.index((row.matrix, row.rho))] = math.log10(row.ratio)
+        change = row.ratio / study.map_whole[task].ratio
+        grid[row.layer, columns.index((row.matrix, row.rho))] = math.log10(change)
     return [f"{matrix.removeprefix('mlp_')} {rho:g}" for matrix, rho in columns], grid

@@ -102,6 +102,21 @@ def test_the_choice_is_the_best_on_half_A_and_its_report_is_that_of_half_B(model
     torch.testing.assert_close(found.p["facts"][0], held_out.after[0], rtol=0, atol=1e-5)
 
 
+def test_edits_are_chosen_on_half_A(model: LanguageModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Oracle: the split made again; nothing of half B reaches the choice."""
+    monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path))
+    seen: list[list[Prompt]] = []
+
+    def choose(_: Any, prompts: list[Prompt], *__: Any) -> None:
+        seen.append(prompts)
+        raise InterruptedError
+
+    monkeypatch.setattr(laser_real, "_choose", choose)
+    with pytest.raises(InterruptedError):
+        laser_real._study(model, SMALL)
+    assert seen == [halves(model)[0]]
+
+
 def test_cost_is_that_of_the_edited_model(model: LanguageModel, found: Study) -> None:
     """Oracle: transformers' loss, and the likeliest country found prompt by prompt, with the edit made by hand."""
     _, B = halves(model)
@@ -219,6 +234,7 @@ def test_the_claims_values_are_worked_out_by_hand() -> None:
         "facts_listed": 2, "facts_function": 1, "ioi_listed": 2, "ioi_function": 2
     }  # fmt: skip
     controls = laser_values.controls_values(made)
+    assert math.isclose(laser_values.worst_factor(made, "ioi", "random (0"), 2.5)
     assert math.isclose(controls["facts_random"], 2.5) and math.isclose(controls["ioi_smallest"], 0.5)
     cost = laser_values.cost_values(made, torch.Generator().manual_seed(0))
     # all losses differ by the same: the interval is a point, and the smaller of the two rises counts
@@ -259,4 +275,5 @@ def test_the_map_s_grid_has_every_point_in_its_place(found: Study) -> None:
     assert names[:2] == ["in 0.1", "in 0.5"] and names[-1] == "o 0.3" and grid.shape == (3, 10)
     for row in (row for row in found.map_rows if row.group == "ioi"):
         column = names.index(f"{row.matrix.removeprefix('mlp_')} {row.rho:g}")
-        assert math.isclose(10 ** float(grid[row.layer, column]), row.ratio, rel_tol=1e-5)
+        factor = row.ratio / found.map_whole["ioi"].ratio
+        assert math.isclose(10 ** float(grid[row.layer, column]), factor, rel_tol=1e-5)
