@@ -62,7 +62,7 @@ def search() -> Search:
     """The settings of the current scale."""
     finer = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5)
     laptop = Search(
-        per_template=10,
+        per_template=20,
         on_map={"facts": 12, "ioi": 20},
         mlp_rhos=(0.01, 0.1, 0.3, 0.6),
         attention_rhos=(0.1,),

@@ -1,7 +1,7 @@
 """What holds of widget 5b in a browser: its cells are the rows of the map it was made from."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mechbook.experiments.laser import Row
@@ -9,14 +9,14 @@ from mechbook.site.checks import CLOSE, settle, widget
 from mechbook.widgets.laser_map import columns
 
 MEASURES = {
-    "ratio": lambda row: math.log10(row.answer / row.generic),
-    "answer": lambda row: row.answer,
-    "the": lambda row: row.generic,
-    "top1": lambda row: row.top1,
+    "ratio": lambda row, whole: math.log10(row.answer / row.generic / (whole.answer / whole.generic)),
+    "answer": lambda row, _: row.answer,
+    "the": lambda row, _: row.generic,
+    "top1": lambda row, _: row.top1,
 }
 
 
-def wrong_cell(page: Any, name: str, rows: Sequence[Row]) -> list[str]:
+def wrong_cell(page: Any, name: str, rows: Sequence[Row], whole: Mapping[str, Row]) -> list[str]:
     """Where the widget's current cell, or the largest ratio it names, is not what the rows say."""
     settle(page)
     shown = widget(page, name)
@@ -26,7 +26,7 @@ def wrong_cell(page: Any, name: str, rows: Sequence[Row]) -> list[str]:
     layer, column = (int(cell.get_attribute(f"data-{axis}")) for axis in ("row", "column"))
     place = columns(rows)[column]
     (row,) = (row for row in own if (row.layer, row.matrix, row.rho) == (layer, *place))
-    found, expected = float(cell.get_attribute("data-value")), MEASURES[show](row)
+    found, expected = float(cell.get_attribute("data-value")), MEASURES[show](row, whole[task])
     wrong = []
     if abs(found - expected) > CLOSE * max(1, abs(expected)):
         wrong.append(f"{task}, {show}, block {layer + 1}, {place}: {found}, not {expected}")
@@ -38,7 +38,7 @@ def wrong_cell(page: Any, name: str, rows: Sequence[Row]) -> list[str]:
     return wrong
 
 
-def exercise_laser_map(page: Any, name: str, rows: Sequence[Row]) -> list[str]:
+def exercise_laser_map(page: Any, name: str, rows: Sequence[Row], whole: Mapping[str, Row]) -> list[str]:
     """Select every task and measure, and walk over the map by keys."""
     shown, wrong = widget(page, name), []
     for task in dict.fromkeys(row.group for row in rows):
@@ -51,11 +51,11 @@ def exercise_laser_map(page: Any, name: str, rows: Sequence[Row]) -> list[str]:
             wrong.append(f"{task}: the map does not start at its largest ratio but at {place}")
         for show in MEASURES:
             shown.get_by_label("Show").select_option(show)
-            wrong += wrong_cell(page, name, rows)
+            wrong += wrong_cell(page, name, rows, whole)
             if (now := (shown.get_attribute("data-task"), shown.get_attribute("data-show"))) != (task, show):
                 wrong.append(f"{now} is shown, not {(task, show)}")
         box = shown.get_by_role("application")
         for key in ("Home", "ArrowUp", "ArrowRight", "End", "ArrowUp", "ArrowLeft"):
             box.press(key)
-            wrong += wrong_cell(page, name, rows)
+            wrong += wrong_cell(page, name, rows, whole)
     return wrong

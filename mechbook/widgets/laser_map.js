@@ -5,7 +5,7 @@
   const { h } = kit;
 
   const MEASURES = {
-    ratio: ["the ratio, log scale", (cell) => Math.log10(cell.answer / cell.the)],
+    ratio: ["the ratio’s change, log scale", (cell, full) => Math.log10(cell.answer / cell.the / (full.answer / full.the))],
     answer: ["P(answer)", (cell) => cell.answer],
     the: ["P(the)", (cell) => cell.the],
     top1: ["answer is first, share", (cell) => cell.top1],
@@ -14,7 +14,7 @@
 
   mechbook.widgets.laser_map = async ({ model, el }) => {
     const settings = model.get("settings"), tensors = await kit.weightsOf(model), name = model.get("name");
-    const { tasks, places, layers, best } = settings, n = places.length;
+    const { tasks, places, layers, best, whole, reach } = settings, n = places.length;
     const kinds = tasks.map(([task]) => task), wordsOf = Object.fromEntries(tasks);
     const state = { task: kinds[0], show: "ratio" };
     const root = kit.frame(el, { name, title: settings.title });
@@ -23,6 +23,7 @@
       const at = 3 * (i * n + j), row = tensors[state.task].data;
       return { answer: row[at], the: row[at + 1], top1: row[at + 2] };
     };
+    const fullOf = (which) => { const [answer, the, top1] = whole[which]; return { answer, the, top1 }; };
     const place = (i, j) => `block ${i + 1}, ${places[j][0]}, ρ = ${places[j][1]}`;
     const numbers = ({ answer, the, top1 }) =>
       `P(answer) ${short(answer)}, P(the) ${short(the)}, ratio ${short(answer / the)}, first for ${Math.round(100 * top1)}%`;
@@ -35,14 +36,15 @@
     let home = best[state.task];
     const draw = () => {
       const [words, measure] = MEASURES[state.show];
-      const data = Float32Array.from({ length: layers * n }, (_, k) => measure(cell(Math.floor(k / n), k % n)));
-      const [i, j] = best[state.task], found = cell(i, j);
+      const data = Float32Array.from({ length: layers * n }, (_, k) => measure(cell(Math.floor(k / n), k % n), fullOf(state.task)));
+      const [i, j] = best[state.task], found = cell(i, j), change = state.show === "ratio", full = fullOf(state.task);
       map.update({
         rows: Array.from({ length: layers }, (_, k) => String(k + 1)), columns: places.map((_, k) => String(k + 1)), data,
-        low: Math.min(...data), high: Math.max(...data), frames: [[i, j]], frameColour: mechbook.roles.W_O2.colour, home,
+        diverging: change, low: change ? -reach : Math.min(...data), high: change ? reach : Math.max(...data), frames: [[i, j]], frameColour: mechbook.roles.W_O2.colour, home,
       });
       home = null;
-      says.say(`${wordsOf[state.task]}: dark is large in ${words}. The largest ratio on the map, framed, is at ${place(i, j)}: ${numbers(found)}.`);
+      const colours = change ? "orange cells raise the ratio, purple ones lower it" : `strong colour is large in ${words}`;
+      says.say(`${wordsOf[state.task]}: ${colours}. Full model: ${numbers(full)}. The largest ratio on the map, framed, is at ${place(i, j)}: ${numbers(found)}.`);
       Object.assign(root.dataset, { ...state, best: found.answer / found.the });
     };
     const schedule = kit.scheduler(draw);

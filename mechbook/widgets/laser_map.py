@@ -1,7 +1,7 @@
 """Widget 5b: the map of LASER, block by matrix and rate: the ratio, or what it is made of, of any cell."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,8 @@ from mechbook.figures import heat_map, use_style
 from mechbook.widgets.base import BookWidget, store
 
 TASKS = {"facts": "cities", "ioi": "names"}
+# colours end where log10 of the ratio has changed by so much
+REACH = 1.5
 
 
 def columns(rows: Sequence[Row]) -> list[tuple[str, float]]:
@@ -37,8 +39,11 @@ def shipped(rows: Sequence[Row], task: str) -> Float[Tensor, "layers columns thr
     return torch.tensor([[(row.answer, row.generic, row.top1) for row in line] for line in cells])
 
 
-def laser_map_widget(rows: Sequence[Row], *, name: str = "widget-5b") -> BookWidget:
-    """Return the widget for the rows of a map, of the tasks of TASKS, as `laser_real.study` gives them."""
+def laser_map_widget(rows: Sequence[Row], whole: Mapping[str, Row], *, name: str = "widget-5b") -> BookWidget:
+    """Return the widget for the rows of a map, of the tasks of TASKS, as `laser_real.study` gives them.
+
+    whole: for each task the full model's row on the same prompts
+    """
     grids = {task: shipped(rows, task) for task in TASKS}
     chosen = {task: best(rows, task) for task in TASKS}
     places = columns(rows)
@@ -47,9 +52,11 @@ def laser_map_widget(rows: Sequence[Row], *, name: str = "widget-5b") -> BookWid
         name=name,
         settings={
             "title": "Where a truncation helps",
+            "reach": REACH,
             "tasks": [[task, words] for task, words in TASKS.items()],
             "places": [[matrix.replace("mlp_", ""), rho] for matrix, rho in places],
             "layers": len(grids["facts"]),
+            "whole": {task: [whole[task].answer, whole[task].generic, whole[task].top1] for task in TASKS},
             # block and column of the largest ratio
             "best": {
                 task: [row.layer, next(j for j, at in enumerate(places) if at == (row.matrix, row.rho))]
@@ -57,24 +64,26 @@ def laser_map_widget(rows: Sequence[Row], *, name: str = "widget-5b") -> BookWid
             },
         },
         store=store(grids, dtype="float32"),
-        picture=_picture(grids["facts"], places),
-        words="The ratio of the answer to “the” after a truncation, by block, matrix and rate, for cities.",
+        picture=_picture(grids["facts"], whole["facts"].ratio, places),
+        words="How a truncation changes the ratio of the answer to “the”, by block, matrix and rate, for cities.",
     )
 
 
-def _picture(grid: Tensor, places: Sequence[tuple[str, float]]) -> Figure:
+def _picture(grid: Tensor, whole: float, places: Sequence[tuple[str, float]]) -> Figure:
     use_style()
     figure = Figure(figsize=(5.2, 5.6))
-    ratios = (grid[..., 0] / grid[..., 1]).log() / math.log(10)
+    changes = (grid[..., 0] / grid[..., 1] / whole).log() / math.log(10)
     blocks = [str(i + 1) if i % 3 == 2 else "" for i in range(len(grid))]
     heat_map(
         figure.subplots(),
-        ratios.numpy(),
+        changes.numpy(),
         [f"{matrix} {rho:g}" for matrix, rho in places],
         blocks,
         x_name="matrix and ρ",
         y_name="block",
-        value_name="log10 of the ratio",
+        value_name="log10 of the change",
+        diverging=True,
+        limits=(-REACH, REACH),
     )
     figure.axes[0].tick_params(axis="x", labelrotation=90, labelsize=8)
     return figure
