@@ -1,6 +1,6 @@
 """Widget 5b in a page of its own. Oracle: the rows of a map that it is made from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +9,8 @@ import torch
 
 from mechbook.experiments.laser import Row
 from mechbook.site import checks, checks_laser_map
-from mechbook.site.browser import library_page
 from mechbook.widgets import laser_map
+from mechbook.widgets.base import BookWidget
 
 LAYERS, PLACES = 5, (("mlp_in", 0.01), ("mlp_in", 0.3), ("q", 0.1))
 
@@ -45,17 +45,9 @@ def rows() -> list[Row]:
 ROWS = rows()
 
 
-@pytest.fixture(scope="module")
-def library(browser: Any) -> Iterator[Any]:
-    with library_page(browser) as found:
-        yield found
-
-
 @pytest.fixture
-def page(library: Any) -> Any:
-    library.evaluate("history.replaceState(null, '', '#')")
-    checks.render(library, laser_map.laser_map_widget(ROWS))
-    return library
+def page(alone: Callable[[BookWidget], Any]) -> Any:
+    return alone(laser_map.laser_map_widget(ROWS))
 
 
 def test_what_is_shipped_is_the_rows_block_by_column() -> None:
@@ -95,12 +87,10 @@ def test_every_control_moves_what_the_rows_give(page: Any) -> None:
 )
 def test_an_address_sets_what_it_may(page: Any, fragment: str, words: str, state: dict[str, str]) -> None:
     """Oracle: the allowed values; what is not allowed is named and changes nothing."""
-    page.evaluate(f"location.hash = '#widget-5b?{fragment}'")
-    page.wait_for_timeout(80)
+    said = checks.follow(page, "widget-5b", fragment)
     shown = checks.widget(page, "widget-5b")
     for key, value in state.items():
         assert shown.get_attribute(f"data-{key}") == value
-    said = shown.locator(".mb-notice").text_content()
     assert words in said and bool(said) == bool(words)
     # the controls go on from there
     shown.get_by_label("Show").select_option("answer")
