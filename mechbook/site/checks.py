@@ -60,6 +60,16 @@ def widget(page: Any, name: str) -> Any:
     return found
 
 
+def follow(page: Any, name: str, fragment: str) -> str:
+    """Go to a state of a widget by its address; return what its notice says then."""
+    # in one step, and on a page that has another address the moment before: each call is a change
+    page.evaluate("(hash) => new Promise((done) => { addEventListener('hashchange', done, { once: true }); "
+                  "location.hash = hash; })", f"#{name}?{fragment}")  # fmt: skip
+    settle(page)
+    said: str = widget(page, name).locator(".mb-notice").text_content()
+    return said
+
+
 def settle(page: Any) -> None:
     """Wait until what was asked for is drawn."""
     page.evaluate(FRAME)

@@ -151,18 +151,18 @@ mechbook.charts = (() => {
     };
   }
 
-  /** Horizontal bars with their values: `update` takes [{label, value, mark, role}, ...]. */
+  /** Horizontal bars with their values: `update` takes [{label, value, mark, role (none: neutral), text}, ...]. */
   function bars({ title }) {
     const list = h("ol", { class: "mb-bars" });
     return {
       element: h("figure", { class: "mb-chart" }, h("figcaption", {}, title), list),
       update(entries) {
-        list.replaceChildren(...entries.map(({ label, value, mark, role }) => {
+        list.replaceChildren(...entries.map(({ label, value, mark, role, text }) => {
           const fill = h("span", { class: "mb-fill" });
           fill.style.width = `${Math.max(0, Math.min(1, value)) * 100}%`;
-          fill.style.background = mechbook.roles[role].colour;
+          fill.style.background = role ? mechbook.roles[role].colour : "var(--mb-quiet)";
           const number = h("span", { class: "mb-readout" });
-          show(number, value);
+          show(number, value, text);
           const name = h("span", { class: "mb-token" }, label);
           const note = h("span", { class: "mb-mark" }, mark ?? "");
           return h("li", { "data-label": label }, name, h("span", { class: "mb-bar", "aria-hidden": "true" }, fill), number, note);

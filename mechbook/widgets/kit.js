@@ -25,6 +25,10 @@ mechbook.kit = (() => {
   /** A decimal with a minus sign that is one. */
   const decimal = (value, digits) => value.toFixed(digits).replace("-", "−");
 
+  /** A number to so many digits that count, however small it is. */
+  const short = (value, digits = 3) =>
+    (value === 0 ? "0" : value < 0.001 ? value.toExponential(1) : String(Number(value.toPrecision(digits))));
+
   function show(element, value, text = format(value)) {
     element.dataset.value = String(value);
     element.textContent = text;
@@ -93,14 +97,15 @@ mechbook.kit = (() => {
     return { element: h("div", { class: "mb-control" }, h("label", { for: id }, label), range, shown), set };
   }
 
-  /** A labelled choice; options are [value, words]. */
+  /** A labelled choice; options are [value, words], and `offer` takes others. */
   function select({ label, options, value, change }) {
     const id = fresh("select");
     const box = h("select", { id, change: () => change(box.value) });
-    for (const [key, words] of options) box.append(h("option", { value: key }, words));
+    const offer = (next) => box.replaceChildren(...next.map(([key, words]) => h("option", { value: key }, words)));
+    offer(options);
     const set = (next) => { box.value = next; };
     set(value);
-    return { element: h("div", { class: "mb-control" }, h("label", { for: id }, label), box), set };
+    return { element: h("div", { class: "mb-control" }, h("label", { for: id }, label), box), set, offer };
   }
 
   /** A labelled line of text. `check` gives null, or a sentence that says what is wrong; only checked text is passed on. */
@@ -225,7 +230,7 @@ mechbook.kit = (() => {
   }
 
   return {
-    h, fresh, format, decimal, show, glyph, spoken, frame, scheduler, onTheme, slider, select, textInput, presets, again, notice,
+    h, fresh, format, decimal, short, show, glyph, spoken, frame, scheduler, onTheme, slider, select, textInput, presets, again, notice,
     sentence, stateInAddress, allowedValues, linkButton, followAddress, weightsOf,
   };
 })();

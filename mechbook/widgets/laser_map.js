@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const { kit, charts } = mechbook;
-  const { h } = kit;
+  const { h, short } = kit;
 
   const MEASURES = {
     ratio: ["the ratio’s change, log scale", (cell, full) => Math.log10(cell.answer / cell.the / (full.answer / full.the))],
@@ -10,7 +10,6 @@
     the: ["P(the)", (cell) => cell.the],
     top1: ["answer is first, share", (cell) => cell.top1],
   };
-  const short = (value) => (value === 0 ? "0" : value < 0.001 ? value.toExponential(1) : String(Number(value.toPrecision(3))));
 
   mechbook.widgets.laser_map = async ({ model, el }) => {
     const settings = model.get("settings"), tensors = await kit.weightsOf(model), name = model.get("name");

@@ -24,18 +24,28 @@ def columns(rows: Sequence[Row]) -> list[tuple[str, float]]:
     return list(dict.fromkeys((row.matrix, row.rho) for row in rows if row.rho is not None))
 
 
+def full_grid(
+    places: Sequence[tuple[int, str, float | None]], columns: Sequence[tuple[str, float]], what: str = "edits"
+) -> list[list[int]]:
+    """For each block, counted from 0, and each column the number of its place.
+
+    ValueError where the places are not a full grid of blocks and columns, once each.
+    """
+    found, layers = {place: i for i, place in enumerate(places)}, sorted({layer for layer, _, _ in places})
+    wanted = [[(layer, *column) for column in columns] for layer in layers]
+    if sum(map(len, wanted)) != len(places) or len(found) != len(places) or layers != list(range(len(layers))):
+        raise ValueError(f"the {what} are not a full grid: each block, matrix and rate must be there once.")
+    return [[found[key] for key in line] for line in wanted]
+
+
 def shipped(rows: Sequence[Row], task: str) -> Float[Tensor, "layers columns three"]:
     """Mean P(answer), mean P("the") and the fraction right at first guess, for each block and column.
 
     ValueError where the rows are not a full grid of blocks and columns, once each.
     """
     own = [row for row in rows if row.group == task]
-    places, layers = columns(rows), sorted({row.layer for row in own})
-    found = {(row.layer, row.matrix, row.rho): row for row in own}
-    wanted = [[(layer, *place) for place in places] for layer in layers]
-    if len(own) != len(found) or sum(map(len, wanted)) != len(own) or layers != list(range(len(layers))):
-        raise ValueError(f"the rows of {task!r} are not a full grid: each block, matrix and rate must be there once.")
-    cells = [[found[key] for key in line] for line in wanted]
+    places = full_grid([(row.layer, row.matrix, row.rho) for row in own], columns(rows), f"rows of {task!r}")
+    cells = [[own[i] for i in line] for line in places]
     return torch.tensor([[(row.answer, row.generic, row.top1) for row in line] for line in cells])
 
 

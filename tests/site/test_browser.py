@@ -19,6 +19,7 @@ from mechbook.site import (
     checks_hops,
     checks_laser_map,
     checks_laser_time,
+    checks_laser_tokens,
     checks_memory,
     checks_noise,
     vendor,
@@ -241,7 +242,8 @@ def exercise_hop_regimes(page: Any, name: str, sent: dict[str, Shipped]) -> list
 
 def exercise_laser_map(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     """Select what widget 5b can show and walk over its map."""
-    return checks_laser_map.exercise_laser_map(page, name, laser_real.study(load("smollm2-135m")).map_rows)
+    study = laser_real.study(load("smollm2-135m"))
+    return checks_laser_map.exercise_laser_map(page, name, study.map_rows, study.map_whole)
 
 
 def exercise_laser_time(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
@@ -253,6 +255,11 @@ def exercise_laser_time(page: Any, name: str, sent: dict[str, Any]) -> list[str]
         for task in ("ioi", "facts")
     }
     return checks_laser_time.exercise_laser_time(page, name, along)
+
+
+def exercise_laser_tokens(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Show every prompt of widget 5a at every matrix and rate, and press the presets."""
+    return checks_laser_tokens.exercise_laser_tokens(page, name, laser_real.study(load("smollm2-135m")).shown)
 
 
 def exercise_truncation(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
@@ -297,6 +304,7 @@ def exercise_noise_attention(page: Any, name: str, sent: dict[str, Any]) -> list
 EXERCISES = {
     "laser_map": exercise_laser_map,
     "laser_time": exercise_laser_time,
+    "laser_tokens": exercise_laser_tokens,
     "hops": exercise_hops,
     "hop_regimes": exercise_hop_regimes,
     "capacity": exercise_capacity,

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from mechbook.experiments.noisy_runs import NoisyRun
 from mechbook.models.noisy import NoisyConfig
 from mechbook.models.simplified import SimplifiedConfig
 from mechbook.runs import InductionRun
-from mechbook.site.browser import served
+from mechbook.site import checks
+from mechbook.site.browser import library_page, served
 from mechbook.training import TrainingSettings
 from mechbook.widgets import truncation
+from mechbook.widgets.base import BookWidget
 from mechbook.widgets.induction import Shipped, shipped
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,6 +137,25 @@ noise_attention_widget(SPEC)
 }
 CHAPTERS = [name.removesuffix(".md") for name in PAGES if name != "book/index.md"]
 TOC = "format: jb-book\nroot: book/index\nchapters:\n" + "".join(f"  - file: {name}\n" for name in CHAPTERS)
+
+
+@pytest.fixture(scope="module")
+def library(browser: Any) -> Iterator[Any]:
+    """An empty page with the widgets' scripts, for the tests of a file."""
+    with library_page(browser) as found:
+        yield found
+
+
+@pytest.fixture
+def alone(library: Any) -> Callable[[BookWidget], Any]:
+    """Show a widget alone on the page, at an address without a state; returns the page."""
+
+    def show(widget: BookWidget) -> Any:
+        library.evaluate("history.replaceState(null, '', '#')")
+        checks.render(library, widget)
+        return library
+
+    return show
 
 
 @pytest.fixture(scope="session")

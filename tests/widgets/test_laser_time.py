@@ -1,6 +1,6 @@
 """Widget 5c in a page of its own. Oracle: the dynamics that it is made from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,8 +8,8 @@ import torch
 
 from mechbook.experiments.laser_dynamics import Choice, Dynamics, Means
 from mechbook.site import checks, checks_laser_time
-from mechbook.site.browser import library_page
 from mechbook.widgets import laser_time
+from mechbook.widgets.base import BookWidget
 
 STEPS = (0, 1, 8, 64)
 
@@ -26,17 +26,9 @@ ALONG = {
 }
 
 
-@pytest.fixture(scope="module")
-def library(browser: Any) -> Iterator[Any]:
-    with library_page(browser) as found:
-        yield found
-
-
 @pytest.fixture
-def page(library: Any) -> Any:
-    library.evaluate("history.replaceState(null, '', '#')")
-    checks.render(library, laser_time.laser_time_widget(ALONG))
-    return library
+def page(alone: Callable[[BookWidget], Any]) -> Any:
+    return alone(laser_time.laser_time_widget(ALONG))
 
 
 def test_what_is_shipped_is_the_mean_over_seeds() -> None:
@@ -69,12 +61,10 @@ def test_every_control_moves_what_the_dynamics_give(page: Any) -> None:
 )
 def test_an_address_sets_what_it_may(page: Any, fragment: str, words: str, state: dict[str, str]) -> None:
     """Oracle: the allowed values; what is not allowed is named and changes nothing."""
-    page.evaluate(f"location.hash = '#widget-5c?{fragment}'")
-    page.wait_for_timeout(80)
+    said = checks.follow(page, "widget-5c", fragment)
     shown = checks.widget(page, "widget-5c")
     for key, value in state.items():
         assert shown.get_attribute(f"data-{key}") == value
-    said = shown.locator(".mb-notice").text_content()
     assert words in said and bool(said) == bool(words)
     assert checks_laser_time.wrong_means(page, "widget-5c", ALONG) == []
 
