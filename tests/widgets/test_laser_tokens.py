@@ -25,7 +25,7 @@ PROMPTS = (
     ("Thank you very", " much", "ordinary"),
 )
 # One sweep after the other, as the study has them: rates of their own, blocks outermost.
-SWEEPS = ((("mlp_in", "mlp_out"), (0.01, 0.1, 0.6)), (("q",), (0.1,)))
+SWEEPS = ((("mlp_in", "mlp_out"), (0.01, 0.1, 0.6)), (("q",), (0.1, 0.5)))
 PLACES = [(layer, matrix, rho) for names, rhos in SWEEPS for layer in range(LAYERS) for matrix in names for rho in rhos]
 BROKEN, EQUAL = 12, 3
 
@@ -66,7 +66,7 @@ def test_what_is_shipped_is_what_was_measured_block_by_block() -> None:
     sent, words = laser_tokens.shipped(SHOWN), list(SHOWN.words.values())
     columns = laser_tokens.grid(SHOWN).columns
     assert columns == [("mlp_in", 0.01), ("mlp_in", 0.1), ("mlp_in", 0.6), ("mlp_out", 0.01), ("mlp_out", 0.1),
-                       ("mlp_out", 0.6), ("q", 0.1)]  # fmt: skip
+                       ("mlp_out", 0.6), ("q", 0.1), ("q", 0.5)]  # fmt: skip
     edits = [(layer, *column) for layer in range(LAYERS) for column in columns]
     for row, place in enumerate([None, *edits]):
         own = 0 if place is None else 1 + SHOWN.places.index(place)
@@ -115,7 +115,7 @@ def test_what_is_no_full_grid_is_refused() -> None:
             ValueError, match="edits are not a full grid: each block, matrix and rate must be there once"
         ):
             laser_tokens.laser_tokens_widget(replace(SHOWN, places=wrong))
-    with pytest.raises(ValueError, match="there are 35 edits and 35 rows; row 0 is the whole model's"):
+    with pytest.raises(ValueError, match="there are 40 edits and 40 rows; row 0 is the whole model's"):
         cut = {key: getattr(SHOWN, key)[1:] for key in ("top", "p_top", "p_answer", "p_the")}
         laser_tokens.laser_tokens_widget(replace(SHOWN, **cut))
     with pytest.raises(ValueError, match="no prompt is of a task, facts or ioi"):
