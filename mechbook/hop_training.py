@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from mechbook.models.hops import HopTransformer
-from mechbook.models.hops_fast import Stack, stack_models, stacked_logits, unstack
+from mechbook.models.hops_fast import Stack, measure, stack_models, stacked_logits, unstack
 from mechbook.training import use_threads
 
 Regime = Literal["direct", "mixture", "curriculum", "current"]
@@ -178,29 +178,30 @@ def train_stacked(
     rounding.
     """
     use_threads()
-    config, stack = models[0].config, stack_models(models)
+    _hold_memory()
+    config = models[0].config
+    weights, stack = _flattened(stack_models(models))
     records = [_Record(settings, config.hops) for _ in models]
     results: dict[int, HopResult] = {}
-    active, optimizer = list(range(len(models))), _optimizer(stack, settings)
+    active, optimizer = list(range(len(models))), _optimizer(weights, settings)
     seconds, step, last = [0.0] * len(models), 0, time.monotonic()
     while active:
         step += 1
         batches = [draws[s](generators[s]) for s in active]
         z, targets = (torch.stack(parts) for parts in zip(*batches, strict=True))
         logits = stacked_logits(stack, config, z)
-        losses = F.cross_entropy(logits.flatten(0, 3), targets.flatten(), reduction="none").view(targets.shape)
-        weights = torch.stack([hop_weights(settings.regime, records[s].stage, config.hops) for s in active])
-        each = (losses.mean((1, 2)) * weights.to(losses)).sum(1)
-        optimizer.zero_grad()
-        each.sum().backward()
-        _clip(stack, settings.clip_norm)
+        losses, accuracy, gradient = measure(logits, targets)
+        counted = torch.stack([hop_weights(settings.regime, records[s].stage, config.hops) for s in active]).to(losses)
+        each = (losses * counted).sum(1)
+        trained = [values for values in stack.values() if values.requires_grad]
+        gradients = torch.autograd.grad(logits, trained, gradient * counted[:, None, None, :, None])
+        weights.grad = _clipped(torch.cat([values.flatten(1) for values in gradients], dim=1), settings.clip_norm)
         for group in optimizer.param_groups:
             group["lr"] = _rate(settings, step)
         optimizer.step()
-        accuracy = (logits.detach().argmax(-1) == targets).double().mean((1, 2)).tolist()
         over = [
             records[s].add(step, loss, row)
-            for s, loss, row in zip(active, each.detach().tolist(), accuracy, strict=True)
+            for s, loss, row in zip(active, each.tolist(), accuracy.tolist(), strict=True)
         ]
         if any(over) or step % settings.record_every == 0:
             now = time.monotonic()
@@ -213,39 +214,55 @@ def train_stacked(
                     results[s] = records[s].result(unstack(stack, place), seconds[s])
             kept = [place for place in range(len(active)) if not over[place]]
             active = [active[place] for place in kept]
-            stack, optimizer = _keep(stack, optimizer, kept, settings)
+            if kept:
+                weights, stack, optimizer = _keep(stack, optimizer, kept, settings)
     return [results[s] for s in range(len(models))]
+
+
+def _hold_memory() -> None:
+    """Let this process keep what a step frees for the next step.
+
+    The C library of Linux returns freed memory to the system above a threshold, which it sets to twice the largest
+    block freed so far, of 32 MB at most. With less than a step's memory, every step would be handed fresh pages.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 def _rate(settings: HopTraining, step: int) -> float:
     return settings.lr * min(1.0, step / settings.warmup)
 
 
-def _optimizer(stack: Stack, settings: HopTraining) -> torch.optim.AdamW:
+def _flattened(stack: Stack) -> tuple[Float[Tensor, "S parameters"], Stack]:
+    """Return all trained weights of each model in one row, and a stack whose trained tensors are views of these rows.
+
+    One tensor is updated and clipped in a few operations, where a step of thirty small ones is mostly overhead.
+    """
     trained = [values for values in stack.values() if values.requires_grad]
-    return torch.optim.AdamW(trained, lr=settings.lr, betas=(0.9, settings.beta2), weight_decay=0.0)
+    weights = torch.cat([values.detach().flatten(1) for values in trained], dim=1).requires_grad_()
+    parts = iter(weights.detach().split([values[0].numel() for values in trained], dim=1))
+    views = {
+        name: next(parts).view(values.shape).requires_grad_() if values.requires_grad else values
+        for name, values in stack.items()
+    }
+    return weights, views
 
 
-def _clip(stack: Stack, most: float) -> None:
+def _optimizer(weights: Tensor, settings: HopTraining) -> torch.optim.AdamW:
+    return torch.optim.AdamW([weights], lr=settings.lr, betas=(0.9, settings.beta2), weight_decay=0.0)
+
+
+def _clipped(gradient: Float[Tensor, "S parameters"], most: float) -> Float[Tensor, "S parameters"]:
     """As torch.nn.utils.clip_grad_norm_, for each model by itself."""
-    gradients = [values.grad for values in stack.values() if values.grad is not None]
-    norms = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
-    factors = (most / (norms + 1e-6)).clamp(max=1.0)
-    for gradient in gradients:
-        gradient.mul_(factors.view(-1, *[1] * (gradient.dim() - 1)))
+    return gradient * (most / (gradient.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1.0)
 
 
 def _keep(
     stack: Stack, optimizer: torch.optim.AdamW, kept: list[int], settings: HopTraining
-) -> tuple[Stack, torch.optim.AdamW]:
-    """The stack and its optimizer with the models of these places alone."""
+) -> tuple[Tensor, Stack, torch.optim.AdamW]:
+    """The weights, their stack and their optimizer with the models of these places alone."""
     smaller = {name: values.detach()[kept].requires_grad_(values.requires_grad) for name, values in stack.items()}
-    if not kept:
-        return smaller, optimizer
-    fresh = _optimizer(smaller, settings)
-    for name, values in stack.items():
-        if values.requires_grad:
-            old = optimizer.state[values]
-            moments = {key: old[key][kept] for key in ("exp_avg", "exp_avg_sq")}
-            fresh.state[smaller[name]] = {"step": old["step"], **moments}
-    return smaller, fresh
+    weights, views = _flattened(smaller)
+    fresh = _optimizer(weights, settings)
+    ((_, old),) = optimizer.state.items()
+    fresh.state[weights] = {"step": old["step"], **{key: old[key][kept] for key in ("exp_avg", "exp_avg_sq")}}
+    return weights, views, fresh

@@ -143,13 +143,20 @@ def sample(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it must be at least 1.")
-    B, T, home = batch_size, task.T, generator.device
+    batch = chain(task, *random_numbers(task, batch_size, generator))
+    return batch if device is None else batch.to(device)
+
+
+def random_numbers(
+    task: NoisyTask, B: int, generator: torch.Generator
+) -> tuple[Float[Tensor, "T B"], Bool[Tensor, "T B"], Int[Tensor, "B K"], Int[Tensor, "B"]]:
+    """Draw what `chain` makes B sequences of, on the generator's device."""
+    T, home = task.T, generator.device
     uniform = torch.rand(T, B, generator=generator, device=home, dtype=torch.float64)
     noisy = torch.rand(T, B, generator=generator, device=home) < task.alpha
     outputs = torch.randint(task.N, (B, len(task.triggers)), generator=generator, device=home)
     last = torch.randint(len(task.triggers), (B,), generator=generator, device=home)
-    batch = chain(task, uniform, noisy, outputs, last)
-    return batch if device is None else batch.to(device)
+    return uniform, noisy, outputs, last
 
 
 def chain(

@@ -59,7 +59,7 @@ def lengths() -> dict[str, list[UniformNoisyTask]]:
 
 def sweep(name: str, seed: int) -> list[dict[str, float]]:
     """`measured` on each task of one of the `lengths`."""
-    m = settings.choose(laptop=20_000, paper=100_000)
+    m = settings.choose(laptop=10_000, paper=100_000)
 
     def compute() -> list[dict[str, float]]:
         section = 45 + list(lengths()).index(name)
@@ -121,7 +121,7 @@ def derived_flip() -> float:
 
 def flip(seed: int) -> dict[str, list[float]]:
     """The gradient along the noise direction over `elsewhere_grid`: "measured" with its "error", and "exact"."""
-    m = settings.choose(laptop=40_000, paper=100_000)
+    m = settings.choose(laptop=10_000, paper=100_000)
 
     def compute() -> dict[str, list[float]]:
         tasks = [flip_task(x) for x in elsewhere_grid()]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mechbook import settings
 from mechbook.cache import cached
@@ -26,6 +27,8 @@ from mechbook.models.noisy_memory import (
 _MODULES = ("mechbook.experiments.noisy_memory_runs",)
 RANKS = (1, 2, 3, 4)
 RUNS = 20
+# seeds that run side by side: sets of RUNS runs of Figure 6, and runs of alpha against n
+SEEDS, CONDITION_SEEDS = 6, 3
 
 
 def _key(name: str, **key: Any) -> dict[str, Any]:
@@ -38,23 +41,28 @@ def log_steps(last: int, count: int) -> list[int]:
 
 
 def figure_6(d: int, seed: int) -> dict[str, Any]:
-    """RUNS runs of Figure 6 (n = 3, alpha = 0.03) from random embeddings and weights.
+    """RUNS runs of Figure 6 (n = 3, alpha = 0.03) from random embeddings and weights; seed is in range(SEEDS).
 
     "steps", and "loss": the clean loss at each of them for RANKS and the full model, (steps, ranks + 1, runs).
     """
     n, alpha = 3, 0.03
     last = settings.choose(laptop=10_000, paper=100_000)
 
-    def compute() -> dict[str, Any]:
-        generator = settings.generator(4, 51, d, seed)
+    def drawn(s: int) -> tuple[Tensor, Tensor, Tensor]:
+        generator = settings.generator(4, 51, d, s)
         E, U = on_sphere(RUNS, n, d, generator), on_sphere(RUNS, n + 1, d, generator)
-        W = torch.randn(RUNS, d, d, generator=generator, dtype=torch.float64) / d**0.5
+        return torch.randn(RUNS, d, d, generator=generator, dtype=torch.float64) / d**0.5, E, U
+
+    def compute() -> dict[str, Any]:
+        # all seeds side by side: a step of small matrices costs little more for many of them
+        W, E, U = (torch.cat(parts) for parts in zip(*map(drawn, range(SEEDS)), strict=True))
         steps = log_steps(last, 33)
         path = descend(W, E, U, target(n, alpha)[None], lr=1.0, record=steps)
-        loss = [clean_loss(truncate(path, k), E, U) for k in (*RANKS, d)]
-        return {"steps": steps, "loss": torch.stack(loss, 1)}
+        loss = torch.stack([clean_loss(truncate(path, k), E, U) for k in (*RANKS, d)], 1)
+        return {"steps": steps, "loss": list(loss.split(RUNS, dim=-1))}
 
-    return dict(cached(_key("figure_6", d=d, run=seed, last=last), compute, modules=_MODULES))
+    every = cached(_key("figure_6", d=d, seeds=SEEDS, last=last), compute, modules=_MODULES)
+    return {"steps": every["steps"], "loss": every["loss"][seed]}
 
 
 def grid() -> tuple[tuple[int, ...], tuple[float, ...]]:
@@ -63,7 +71,8 @@ def grid() -> tuple[tuple[int, ...], tuple[float, ...]]:
 
 
 def alpha_vs_n(n: int, seed: int) -> dict[str, Any]:
-    """Gradient descent from zero with orthonormal embeddings in random directions, one run for each alpha of `grid`.
+    """Gradient descent from zero with orthonormal embeddings in random directions, one run for each alpha of `grid`;
+    seed is in range(CONDITION_SEEDS).
 
     "time" of the flow on the mean loss; "values": singular values (alphas, n), largest first; "signal": the logit gap
     a; "full", "cut", "removed": the clean loss, after cutting to rank n - 1, and after removing the direction that
@@ -73,22 +82,27 @@ def alpha_vs_n(n: int, seed: int) -> dict[str, Any]:
     # a step of 2 on the sum over inputs; far below what keeps the descent stable, 4
     lr, last = 2.0 * n, settings.choose(laptop=15_000, paper=150_000)
 
+    def drawn(s: int) -> tuple[Tensor, Tensor]:
+        generator, d, runs = settings.generator(4, 52, n, s), n + 3, len(alphas)
+        return orthonormal(runs, n, d, generator), orthonormal(runs, n + 1, d, generator)
+
     def compute() -> dict[str, Any]:
-        generator, d, runs = settings.generator(4, 52, n, seed), n + 3, len(alphas)
-        E, U = orthonormal(runs, n, d, generator), orthonormal(runs, n + 1, d, generator)
-        targets = torch.stack([target(n, alpha) for alpha in alphas])
-        W = descend(torch.zeros(runs, d, d, dtype=torch.float64), E, U, targets, lr=lr, record=[last])[0]
+        E, U = (torch.cat(parts) for parts in zip(*map(drawn, range(CONDITION_SEEDS)), strict=True))
+        targets = torch.stack([target(n, alpha) for alpha in alphas]).repeat(CONDITION_SEEDS, 1, 1)
+        start = torch.zeros(len(E), n + 3, n + 3, dtype=torch.float64)
+        W = descend(start, E, U, targets, lr=lr, record=[last])[0]
         logits, shared = scores(W, E, U), E.mean(1) * n**0.5
-        return {
-            "time": lr * last,
+        found = {
             "values": torch.linalg.svdvals(W)[:, :n],
             "signal": logits[:, 0, 0] - logits[:, 0, 1],
             "full": clean_loss(W, E, U),
             "cut": clean_loss(truncate(W, n - 1), E, U),
             "removed": clean_loss(W - W @ shared[:, :, None] * shared[:, None, :], E, U),
         }
+        return {name: list(value.split(len(alphas))) for name, value in found.items()}
 
-    return dict(cached(_key("alpha_vs_n", n=n, run=seed, lr=lr, last=last), compute, modules=_MODULES))
+    every = cached(_key("alpha_vs_n", n=n, seeds=CONDITION_SEEDS, lr=lr, last=last), compute, modules=_MODULES)
+    return {"time": lr * last, **{name: parts[seed] for name, parts in every.items()}}
 
 
 def condition(n: int, seed: int) -> list[dict[str, float]]:

@@ -9,8 +9,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from mechbook import settings
+from mechbook.allocator import keep_freed_memory
 from mechbook.cache import cached, scratch
 from mechbook.data.noisy import NoisyBatch, NoisyTask, sample, shakespeare_noisy_task
+from mechbook.data.noisy_ahead import sampler
 from mechbook.models.noisy import NoisyConfig, NoisyTransformer
 from mechbook.models.noisy_fast import before_F2, selected_logits
 from mechbook.probes.noisy import noise_margin, pair_positions, prediction
@@ -88,6 +90,7 @@ class NoisyRun:
     def run(self) -> TrainingRun:
         """The run, from the cache where it was made before; one that was interrupted goes on where it stopped."""
         use_threads()
+        keep_freed_memory()
         return TrainingRun(**cached(self.key(), self._trained, modules=_MODULES))
 
     def _trained(self) -> dict[str, Any]:
@@ -105,9 +108,7 @@ class NoisyRun:
         model = model.to(device)
         panel = Panel(self, device)
 
-        def draw(generator: Generator) -> NoisyBatch:
-            return sample(task, self.training.batch_size, generator, device)
-
+        draw = sampler(task, self.training.batch_size, device)
         phases = [(0, self.training)]
         if self.cool_down is not None:
             steps, lr = self.cool_down

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mechbook import settings
 from mechbook.cache import cached
-from mechbook.data.noisy_uniform import NoisyCounts, UniformNoisyTask, sample_counts
+from mechbook.data.noisy_uniform import NoisyCounts, UniformNoisyTask, counts_of, sample_counts, sample_sequences
 from mechbook.models.noisy_moments import (
     CASES,
     FirstStep,
@@ -32,7 +32,10 @@ def _kept(name: str, seed: int, **key: Any) -> dict[str, Any]:
 
 
 def _draw(task: UniformNoisyTask, m: int, section: int, seed: int, number: int = 0) -> NoisyCounts:
-    return sample_counts(task, m, settings.generator(_CHAPTER, section, seed, number))
+    generator = settings.generator(_CHAPTER, section, seed, number)
+    # two ways to the same distribution: the one's cost grows with T, the other's with T / N + N
+    short = task.T <= task.N
+    return counts_of(task, sample_sequences(task, m, generator)) if short else sample_counts(task, m, generator)
 
 
 def task_of_theorem_1() -> UniformNoisyTask:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mechbook.models.hops import HopConfig, HopTransformer
+from mechbook.models.hops_attention import attend
 
 # The names of a model's state dict, each tensor with one more axis in front: the model.
 Stack = dict[str, Tensor]
@@ -47,20 +48,35 @@ def stacked_logits(
     x = (F.embedding(own, tables).view(S, B, T, d) + stack["P"][:, None]).view(S, B * T, d)
     for layer in range(config.n_layers):
         name = f"layers.{layer}"
-        W_QKV = torch.cat([stack[f"{name}.W_{part}"] for part in "QKV"], dim=1)
-        y = _normalised(x, stack, f"{name}.norm", config)
-        qkv = torch.bmm(y, W_QKV.transpose(1, 2)).view(S * B, T, 3, heads, d // heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        # written out: at these lengths faster than the fused attention, backward included
-        scores = (q / math.sqrt(d // heads)) @ k.transpose(2, 3)
-        if config.causal:
-            later = torch.ones(T, T, dtype=torch.bool, device=z.device).triu(1)
-            scores = scores.masked_fill(later, -math.inf)
-        mixed = (scores.softmax(-1) @ v).transpose(1, 2).reshape(S, B * T, d)
+        W_Q, W_K, W_V = (stack[f"{name}.W_{part}"] for part in "QKV")
+        # the scale of the scores goes to W_Q, which is smaller than the scores
+        W_QKV = torch.cat([W_Q / math.sqrt(d // heads), W_K, W_V], dim=1)
+        qkv = torch.bmm(_normalised(x, stack, f"{name}.norm", config), W_QKV.transpose(1, 2))
+        mixed = attend(qkv.view(S * B, T, 3 * d), heads, causal=config.causal).view(S, B * T, d)
         x = torch.baddbmm(x, mixed, stack[f"{name}.W_O"].transpose(1, 2))
     W_R = stack["W_R"].view(S, config.hops * config.outputs, d)
-    logits = torch.bmm(_normalised(x, stack, "norm", config), W_R.transpose(1, 2))
-    return logits.view(S, B, T, config.hops, config.outputs)
+    # the tokens last: the loss then runs along them, and not along a handful of answers
+    logits = torch.bmm(W_R, _normalised(x, stack, "norm", config).transpose(1, 2))
+    return logits.view(S, config.hops, config.outputs, B, T).permute(0, 3, 4, 1, 2)
+
+
+def measure(
+    logits: Float[Tensor, "S B T hops N_out"], targets: Int[Tensor, "S B T hops"]
+) -> tuple[Float[Tensor, "S hops"], Float[Tensor, "S hops"], Float[Tensor, "S B T hops N_out"]]:
+    """Return each hop's mean loss and accuracy, (S, hops), and the gradient of the loss to the logits, by hand.
+
+    The gradient of a hop's mean cross-entropy to its logits is (softmax - one-hot) / (B T). The target counts as
+    answered where no logit is larger (a tie, which random numbers do not have, would count too).
+    """
+    S, B, T, hops, outputs = logits.shape
+    by_answer = logits.detach().permute(0, 3, 4, 1, 2).reshape(S, hops, outputs, B * T)
+    wanted = targets.permute(0, 3, 1, 2).reshape(S, hops, 1, B * T)
+    log_p = by_answer.log_softmax(2)
+    of_target = log_p.gather(2, wanted)
+    right = (by_answer.gather(2, wanted) == by_answer.amax(2, keepdim=True)).to(torch.float64)
+    gradient = log_p.exp().scatter_add_(2, wanted, torch.full_like(of_target, -1.0)) / (B * T)
+    gradient = gradient.view(S, hops, outputs, B, T).permute(0, 3, 4, 1, 2)
+    return -of_target.mean((2, 3)), right.mean((2, 3)), gradient
 
 
 def _normalised(x: Tensor, stack: Stack, name: str, config: HopConfig) -> Tensor:

@@ -23,25 +23,14 @@ def selected_logits(
     The result's shape depends on the values of `select`, so it waits for the device once a call. Raises ValueError for
     more positions than the model has.
     """
-    y, _, place = _before_F2(model, z, select)
-    return (y + model.F2(y))[place] @ model.W_U.T
+    y, _ = before_F2(model, z, select)
+    return (y + model.F2(y)) @ model.W_U.T
 
 
 def before_F2(model: NoisyTransformer, z: Int[Tensor, "B T"], select: Bool[Tensor, "B T"]) -> tuple[Tensor, Tensor]:
     """Return, at the selected positions, the stream that F_2 reads, (n, d), and layer 2's attention, (n, T).
 
     Raises ValueError for more positions than the model has.
-    """
-    y, attention, place = _before_F2(model, z, select)
-    return y[place], attention[place]
-
-
-def _before_F2(
-    model: NoisyTransformer, z: Int[Tensor, "B T"], select: Bool[Tensor, "B T"]
-) -> tuple[Float[Tensor, "B W d"], Float[Tensor, "B W T"], tuple[Tensor, Tensor]]:
-    """The stream before F_2 and layer 2's attention on a grid of W columns, and where the selected positions sit in it.
-
-    Column w of a row is its sequence's w-th selected position; rows that have fewer repeat position 0.
     """
     scale = 1 / math.sqrt(model.config.d)
     x = embed(z, model.W_E, model.P)
@@ -50,6 +39,7 @@ def _before_F2(
     x = x + F.scaled_dot_product_attention(query, key, value, is_causal=True).squeeze(1)
     x = x + model.F1(x)
 
+    # column w of a row is its sequence's w-th selected position; rows that have fewer repeat position 0
     sequence, position = select.nonzero(as_tuple=True)
     slot = (select.cumsum(1) - 1)[sequence, position]
     width = int(select.sum(1).max())
@@ -59,4 +49,7 @@ def _before_F2(
     future = torch.arange(z.shape[1], device=z.device) > at.unsqueeze(2)
     scores = (own @ (model.W_KQ2 * scale)) @ x.mT
     attention = scores.masked_fill(future, float("-inf")).softmax(-1)
-    return own + (attention @ x) @ model.W_V2.T, attention, (sequence, slot)
+    # what follows is done for the selected positions alone, about half of the grid's
+    place = sequence * width + slot
+    own, found, attention = (v.flatten(0, 1).index_select(0, place) for v in (own, attention @ x, attention))
+    return own + found @ model.W_V2.T, attention

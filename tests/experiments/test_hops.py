@@ -55,6 +55,16 @@ def test_layers_are_as_many_as_doubling_needs(scale) -> None:
     assert {hops.head_runs(L).n_layers for L in hops.DEPTHS} == set(hops.DEPTHS)
 
 
+def test_eight_hops_have_half_the_sequences(scale) -> None:
+    """Oracle: by hand; the other runs have one batch size, so that their steps compare."""
+    batches = {hops.scaling_runs("mixture", k).training.batch_size for k in (2, 4)}
+    batches |= {hops.scaling_runs("direct", k).training.batch_size for k in (1, 2, 3)}
+    (batch,) = batches
+    assert hops.mixture_runs().training.batch_size == batch
+    for regime in ("mixture", "curriculum"):
+        assert hops.scaling_runs(regime, 8).training.batch_size * 2 == batch
+
+
 def test_the_slope_of_a_power_is_its_exponent() -> None:
     """Oracle: steps = 3 k^1.7; what was not solved is left out, unless too little is left."""
     ks = (2, 4, 8)

@@ -38,6 +38,13 @@ def test_noise_levels_and_dimensions_share_the_main_run_s_streams(scale):
     assert len(runs[0].probe_steps) > 20 and [run.probe_steps for run in runs[1:]] == [(r.steps,) for r in runs[1:]]
 
 
+def test_the_main_run_is_the_same_with_its_dimension_named(scale):
+    """Oracle: equality of all settings, so that it is trained once; another dimension is another run."""
+    own, other = noisy.dimensions()[-1], noisy.dimensions()[0]
+    assert noisy.main_run(1, d=own) == noisy.main_run(1) != noisy.main_run(1, d=other)
+    assert noisy.main_run(1, d=own, alpha=0.2) == noisy.main_run(1, alpha=0.2)
+
+
 def test_paper_scale_is_the_paper_s(monkeypatch):
     """Oracle: Chen et al. section 4 and appendix A.5: d = T = 256, batches of 512, 2000 steps of SGD, momentum 0.9."""
     monkeypatch.setenv("MECHBOOK_SCALE", "paper")

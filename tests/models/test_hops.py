@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mechbook.models.hops import HopConfig, HopTransformer
-from mechbook.models.hops_fast import stack_models, stacked_logits, unstack
+from mechbook.models.hops_fast import measure, stack_models, stacked_logits, unstack
 
 SIZES = dict(T=7, N=3, hops=2, N_out=5, d=12, n_layers=2, n_heads=3)
 
@@ -102,6 +102,23 @@ def test_stacked_models_are_each_model(changes) -> None:
             torch.testing.assert_close(stack[name].grad[s], parameter.grad, rtol=0, atol=1e-10)
         for name, values in model.state_dict().items():
             assert torch.equal(unstack(stack, s)[name], values)
+
+
+def test_loss_accuracy_and_gradient_of_a_hop() -> None:
+    """Oracle: torch's cross-entropy of one model and one hop at a time, its autograd, and argmax; float64, 1e-10."""
+    logits = torch.randn(2, 3, 7, 4, 5, generator=generator(11), dtype=torch.float64)
+    targets = torch.randint(5, (2, 3, 7, 4), generator=generator(12))
+    losses, accuracy, gradient = measure(logits, targets)
+    assert gradient.shape == logits.shape
+    for s in range(2):
+        for hop in range(4):
+            given = logits[s, :, :, hop].clone().requires_grad_()
+            loss = torch.nn.functional.cross_entropy(given.flatten(0, 1), targets[s, :, :, hop].flatten())
+            (slope,) = torch.autograd.grad(loss, given)
+            torch.testing.assert_close(losses[s, hop], loss.detach(), rtol=0, atol=1e-10)
+            torch.testing.assert_close(gradient[s, :, :, hop], slope, rtol=0, atol=1e-10)
+            right = (given.argmax(-1) == targets[s, :, :, hop]).double().mean()
+            torch.testing.assert_close(accuracy[s, hop], right, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(

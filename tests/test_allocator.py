@@ -1,0 +1,43 @@
+"""What the allocator keeps, told by the page faults of a process that makes and frees the same arrays again."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+_SCRIPT = """
+import resource, sys
+import torch
+from mechbook.allocator import keep_freed_memory
+
+torch.set_num_threads(1)
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+faults = []
+# the first ones make room: where the next array starts may not fit what the last one left
+for _ in range(40):
+    torch.ones(16 << 20)
+    torch.ones(1 << 20), torch.ones(1 << 20)
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+print((faults[-1] - faults[-11]) // 10)
+"""
+
+
+def faults(mode):
+    done = subprocess.run([sys.executable, "-c", _SCRIPT, mode], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told anything")
+def test_freed_memory_is_kept_where_asked():
+    """Oracle: the kernel's count of page faults: 64 MiB of fresh memory need thousands, kept memory hardly any."""
+    assert faults("keep") < 100 < 1000 < faults("leave")
+
+
+def test_other_libraries_are_left_alone(monkeypatch):
+    """Oracle: the answer, False."""
+    from mechbook import allocator
+
+    monkeypatch.setattr(allocator.platform, "libc_ver", lambda: ("", ""))
+    assert allocator.keep_freed_memory() is False
