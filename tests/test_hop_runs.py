@@ -92,3 +92,22 @@ def test_fresh_accuracy_is_counted() -> None:
 def test_a_seed_that_was_not_trained_is_refused() -> None:
     with pytest.raises(ValueError, match=r"There is no seed 3 among these runs; they are \[4, 2\]."):
         trained(RUNS, 3)
+
+
+def test_numbers_too_small_are_zero_while_training_and_only_then(monkeypatch) -> None:
+    """Oracle: 1e-30 x 1e-10, below 1e-38: zero within the training, 1e-40 before and after it, also where it fails."""
+
+    def product() -> float:
+        return float((torch.full((64,), 1e-30) * 1e-10).sum())
+
+    found = []
+
+    def fails(*args):
+        found.append(product())
+        raise FloatingPointError("The loss is nan")
+
+    monkeypatch.setattr("mechbook.hop_runs.train_stacked", fails)
+    before = product()
+    with pytest.raises(FloatingPointError, match="The loss is nan"):
+        RUNS.run()
+    assert (before > 0, found, product() > 0) == (True, [0.0], True)
