@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from mechbook.allocator import keep_freed_memory
 from mechbook.models.hops import HopTransformer
 from mechbook.models.hops_fast import Stack, measure, stack_models, stacked_logits, unstack
 from mechbook.training import use_threads
@@ -178,7 +179,7 @@ def train_stacked(
     rounding.
     """
     use_threads()
-    _hold_memory()
+    keep_freed_memory()
     config = models[0].config
     weights, stack = _flattened(stack_models(models))
     records = [_Record(settings, config.hops) for _ in models]
@@ -217,15 +218,6 @@ def train_stacked(
             if kept:
                 weights, stack, optimizer = _keep(stack, optimizer, kept, settings)
     return [results[s] for s in range(len(models))]
-
-
-def _hold_memory() -> None:
-    """Let this process keep what a step frees for the next step.
-
-    The C library of Linux returns freed memory to the system above a threshold, which it sets to twice the largest
-    block freed so far, of 32 MB at most. With less than a step's memory, every step would be handed fresh pages.
-    """
-    torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 def _rate(settings: HopTraining, step: int) -> float:

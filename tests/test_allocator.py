@@ -31,8 +31,11 @@ def faults(mode):
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told anything")
 def test_freed_memory_is_kept_where_asked():
-    """Oracle: the kernel's count of page faults: 64 MiB of fresh memory need thousands, kept memory hardly any."""
-    assert faults("keep") < 100 < 1000 < faults("leave")
+    """Oracle: the kernel's count of page faults: fresh memory needs one for each of its pages, kept memory hardly any.
+
+    How many there are depends on the size of a page, which is the machine's.
+    """
+    assert 8 * faults("keep") < faults("leave")
 
 
 def test_other_libraries_are_left_alone(monkeypatch):
