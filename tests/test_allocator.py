@@ -15,9 +15,9 @@ torch.set_num_threads(1)
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 faults = []
-# one array at a time: it is at the end of the heap, which is what glibc gives back first
-for _ in range(40):
-    torch.ones(16 << 20)
+# each a little larger, so that it fits no gap but stands at the end of the heap, which glibc gives back first
+for i in range(40):
+    torch.ones((16 << 20) + 4096 * i)
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 print((faults[-1] - faults[-11]) // 10)
 """
