@@ -53,17 +53,17 @@ sync: $(READY)  ## write each chapter's .ipynb from its .md
 	@$(PY) -m mechbook.site.pair book
 
 bench: $(READY)  ## print how much faster fast paths are than the definitions, and a widget's times
-	@$(PY) benchmarks/bench_step.py
-	@$(PY) benchmarks/bench_capacity.py
-	@$(PY) benchmarks/bench_hops.py
-	@$(PY) benchmarks/bench_facts.py
-	@$(PY) benchmarks/bench_noisy.py
-	@$(PY) benchmarks/bench_laser.py
-	@if [ -e _build/html/index.html ]; then $(PY) benchmarks/bench_widget.py; \
+	@$(PY) -m benchmarks.bench_step
+	@$(PY) -m benchmarks.bench_capacity
+	@$(PY) -m benchmarks.bench_hops
+	@$(PY) -m benchmarks.bench_facts
+	@$(PY) -m benchmarks.bench_noisy
+	@$(PY) -m benchmarks.bench_laser
+	@if [ -e _build/html/index.html ]; then $(PY) -m benchmarks.bench_widget; \
 	else echo "The widgets are timed on the built site: run make book first."; fi
 
 pythia: $(READY)  ## run chapter 5's claims on MODEL, asking the model hub for its weights, and keep the results
-	@$(PY) -m mechbook.experiments.laser_pretrained $(MODEL)
+	@$(PY) -m mechbook.laser.pretrained_run $(MODEL)
 
 clean:  ## remove the site, the execution cache and trained runs (environment and vendored scripts stay)
 	rm -rf _build _cache .pytest_cache .mypy_cache .ruff_cache mechbook.egg-info

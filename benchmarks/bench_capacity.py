@@ -12,9 +12,9 @@ import time
 
 import torch
 
-from mechbook.experiments.memory_capacity import Search, TrainedSearches, linear_searches, linear_training
-from mechbook.models.trained_memory import train_memory
-from mechbook.probes.capacity import capacity_by_bisection
+from mechbook.memories.capacity import Search, TrainedSearches, linear_searches, linear_training
+from mechbook.memories.trained import train_memory
+from mechbook.shared.capacity_search import capacity_by_bisection
 
 
 def loop(searches: list[Search]) -> list[int]:

@@ -11,11 +11,11 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
-from mechbook.data.fact_stack import FactStack
-from mechbook.data.facts import FactTask, count_tokens, sample, structured_answers
-from mechbook.experiments.facts import descend
-from mechbook.experiments.facts_capacity import Recipe, random_task, train_stack
-from mechbook.models.facts import FactConfig, FactTransformer, count_logits, initial_weights, linear_logits, stack
+from mechbook.facts.capacity import Recipe, random_task, train_stack
+from mechbook.facts.dynamics import descend
+from mechbook.facts.model import FactConfig, FactTransformer, count_logits, initial_weights, linear_logits, stack
+from mechbook.facts.task import FactTask, count_tokens, sample, structured_answers
+from mechbook.facts.task_stack import FactStack
 
 REPEATS = 3
 STEPS = 60

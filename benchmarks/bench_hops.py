@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import torch
 
-from mechbook.experiments import hops
-from mechbook.hop_runs import CompositionRuns
-from mechbook.hop_training import Draw, train_hops, train_stacked
-from mechbook.models.hops import HopTransformer
+from mechbook.hops import experiments as hops
+from mechbook.hops.model import HopTransformer
+from mechbook.hops.runs import CompositionRuns
+from mechbook.hops.training import Draw, train_hops, train_stacked
 
 STEPS, REPEATS = 25, 4
 

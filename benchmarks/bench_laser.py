@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from mechbook.experiments.laser import fact_prompts, ioi_prompts
-from mechbook.laser import Edit, Measured, Prompt, laser, measure
-from mechbook.laser_plain import measure_plainly
-from mechbook.models.pretrained import LanguageModel, load
+from mechbook.laser.edits import Edit, Measured, Prompt, laser, measure
+from mechbook.laser.plain import measure_plainly
+from mechbook.laser.prompts import fact_prompts, ioi_prompts
+from mechbook.pretrained.load import LanguageModel, load
 
 MATRICES = ("mlp_in", "mlp_gate", "mlp_out")
 RHOS = (0.01, 0.05, 0.1, 0.3)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mechbook.data.noisy import NoisyBatch, sample, shakespeare_noisy_task
-from mechbook.models.noisy import NoisyConfig, NoisyTransformer
-from mechbook.models.noisy_fast import selected_logits
+from mechbook.noisy.fast import selected_logits
+from mechbook.noisy.model import NoisyConfig, NoisyTransformer
+from mechbook.noisy.task import NoisyBatch, sample, shakespeare_noisy_task
 
 # The laptop's batch and dimensions: (B, T, d).
 SHAPES = ((32, 64, 64), (32, 64, 128))

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mechbook.data.bigrams import BigramBatch, sample, shakespeare_task
-from mechbook.models.fast import selected_logits
-from mechbook.models.simplified import SimplifiedConfig, SimplifiedTransformer
+from mechbook.shared.bigrams import BigramBatch, sample, shakespeare_task
+from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
+from mechbook.shared.simplified_fast import selected_logits
 
 SHAPES = {(64, 64): 40, (512, 256): 4}
 Logits = Callable[[SimplifiedTransformer, BigramBatch], Tensor]

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from mechbook.models.simplified import SimplifiedConfig, SimplifiedTransformer
-from mechbook.site import checks
-from mechbook.site.browser import launched, library_page, opened, served
+from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
 from mechbook.widgets.weights import pack
+from tests.browser import checks
+from tests.browser.browser import launched, library_page, opened, served
 
 HTML = Path(__file__).resolve().parents[1] / "_build" / "html"
 # Page, widget, what is set first, and the slider that moves.

@@ -8,6 +8,13 @@ from typing import Any
 import pytest
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """The small site and what shows widgets, for tests of any folder; they import the package."""
+    # Last and not above: nothing of the package may be imported before its shapes are set to be checked.
+    config.pluginmanager.import_plugin("tests.browser.fixtures")
+
+
 @pytest.fixture(autouse=True)
 def plain_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run at laptop scale, seed 0, whatever the environment says; the device stays what it is."""
@@ -18,8 +25,7 @@ def plain_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """The browser; without one the tests are skipped, and fail where CI=true."""
-    # Here and not above: nothing of the package may be imported before its shapes are set to be checked.
-    from mechbook.site.browser import launched
+    from tests.browser.browser import launched
 
     try:
         with launched() as running:
@@ -103,9 +109,9 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def chapter_5_words() -> str:
     """A corpus with all that chapter 5 asks a tokenizer for, so that each of its words is one token."""
-    from mechbook.data import ioi
-    from mechbook.data.cities import load_facts
-    from mechbook.data.control import control_text
+    from mechbook.laser.data import ioi
+    from mechbook.laser.data.cities import load_facts
+    from mechbook.laser.data.control import control_text
 
     words = [*ioi.NAMES, *ioi.PLACES, *ioi.THINGS, "the", "a", "southern", "northern", "them", "her", "country", "of"]
     sentences = [text.format(A="Mary", B="John", S="John", P="store", O="drink") for text in ioi.TEMPLATES]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from mechbook.figures import ROLE
+from mechbook.reader.figures import ROLE
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from typing import Any
 
 from IPython.display import display
 
-from mechbook import settings
+from mechbook.core import settings
 
 MIME = "application/vnd.mechbook.claim+json"
 

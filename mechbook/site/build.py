@@ -14,8 +14,8 @@ import time
 import warnings
 from pathlib import Path
 
-from mechbook import settings
-from mechbook.closure import PACKAGE
+from mechbook.core import settings
+from mechbook.core.cache.closure import PACKAGE
 
 REDIRECT = '<!doctype html><title>{0}</title><meta http-equiv="refresh" content="0; url={0}"><a href="{0}">{0}</a>\n'
 

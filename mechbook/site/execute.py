@@ -30,7 +30,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
 from nbformat.reader import NotJSONError
 
-from mechbook.closure import PACKAGE
+from mechbook.core.cache.closure import PACKAGE
 from mechbook.site.configuration import markdown_config
 from mechbook.site.fingerprint import dependencies, module_names
 from mechbook.site.notebooks import code, pages, read, with_fingerprint

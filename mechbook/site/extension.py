@@ -76,7 +76,7 @@ def reports(env: BuildEnvironment) -> dict[str, list[dict[str, Any]]]:
 def judged(env: BuildEnvironment) -> tuple[list[dict[str, Any]], list[str]]:
     """The scorecard's rows and the problems, of every report in reading order."""
     # Here and not above: criteria are applied when the site is built, and no chapter depends on them.
-    from mechbook.claims.judge import judge
+    from mechbook.site.judge import judge
 
     labels = env.get_domain("std").anonlabels  # type: ignore[attr-defined]
     uri = env.app.builder.get_target_uri
@@ -149,7 +149,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     """Write claims.json, then log every problem as an error."""
     if exception is not None or not hasattr(app.env, "mechbook_rows"):
         return
-    from mechbook.claims.judge import claims_json
+    from mechbook.site.judge import claims_json
 
     path = Path(app.outdir) / "claims.json"
     partial = path.with_suffix(".part")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-from mechbook import settings
-from mechbook.closure import PACKAGE, imported_names, module_closure
+from mechbook.core import settings
+from mechbook.core.cache.closure import PACKAGE, imported_names, module_closure
 
 PINNED = ("torch", "numpy", "matplotlib")
 

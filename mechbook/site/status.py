@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docutils import nodes
 
-from mechbook import settings
+from mechbook.core import settings
 
 PACKAGES = ("torch", "numpy", "scipy", "matplotlib", "jupyter-book", "myst-nb", "Sphinx", "sphinx-book-theme")
 

@@ -17,7 +17,7 @@ import tempfile
 from importlib.metadata import distribution
 from pathlib import Path
 
-from mechbook.closure import PACKAGE
+from mechbook.core.cache.closure import PACKAGE
 
 WANTED = ("package.json", "package-lock.json", ".npmrc")
 # From MathJax: the one script the pages load, and what it asks for beside itself as they need it.

@@ -95,7 +95,7 @@ mechbook.associative = (() => {
     return { scores, recalled, share: count / N, right, crosstalk: Math.sqrt(squares / (N * (M - 1))) };
   }
 
-  /** The crosstalk's deviation over the draw of the embeddings, as mechbook.models.memory.score_variance gives it. */
+  /** The crosstalk's deviation over the draw of the embeddings, as mechbook.memories.memory.score_variance gives it. */
   function expectedCrosstalk(f, M, d) {
     const N = f.length, held = new Float64Array(M), e = 1 + 2 / d;
     for (const k of f) held[k] += 1;

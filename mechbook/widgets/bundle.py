@@ -4,10 +4,10 @@ import hashlib
 import json
 from pathlib import Path
 
-from mechbook.figures import ROLE
+from mechbook.reader.figures import ROLE
 
-HERE = Path(__file__).resolve().parent
-FIRST = ("engine", "kit", "charts", "runs")
+PACKAGE = Path(__file__).resolve().parents[1]
+FIRST = ("engine", "kit", "charts", "runs", "associative", "noise", "model")
 
 
 def library() -> str:
@@ -15,9 +15,10 @@ def library() -> str:
 
     `mechbook.version` is a hash of it all.
     """
-    scripts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.js"))}
+    scripts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.glob("**/widgets/*.js"))}
     order = [*FIRST, *(name for name in scripts if name not in FIRST)]
-    style = "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.css")))
+    sheets = sorted(PACKAGE.glob("**/widgets/*.css"), key=lambda path: path.name)
+    style = "\n".join(path.read_text(encoding="utf-8") for path in sheets)
     body = "\n".join(scripts[name] for name in order)
     version = hashlib.sha256((style + body).encode()).hexdigest()[:16]
     roles = {name: {"colour": role.colour, "dashes": role.dashes} for name, role in ROLE.items()}

@@ -218,7 +218,7 @@ mechbook.engine = (() => {
     return value;
   }
 
-  /** The simplified transformer of mechbook/models/simplified.py; `feedForward` as its feed_forward. */
+  /** The simplified transformer of mechbook/shared/simplified.py; `feedForward` as its feed_forward. */
   function simplified(w, { feedForward = "none" } = {}) {
     const [N, d] = w.W_E.shape;
     const layers = w.W_K2 ? 2 : 1;
@@ -258,7 +258,7 @@ mechbook.engine = (() => {
     return out;
   }
 
-  /** The vanilla transformer of mechbook/models/vanilla.py, from its state dict's own names. */
+  /** The vanilla transformer of mechbook/shared/vanilla.py, from its state dict's own names. */
   function vanilla(w, { n_layers: layers, n_heads: heads }) {
     const [N, d] = w.W_E.shape, width = d / heads;
     const norm = (name) => ({ weight: w[`${name}.weight`], bias: w[`${name}.bias`] });

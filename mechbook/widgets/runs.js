@@ -1,5 +1,5 @@
-// The checkpoints of one run, for the widgets that show it: mechbook.runs.
-mechbook.runs = (() => {
+// The checkpoints of one run, for the widgets that show it: mechbook.induction.runs.
+mechbook.induction.runs = (() => {
   "use strict";
   const { engine, kit } = mechbook;
 

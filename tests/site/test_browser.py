@@ -9,11 +9,24 @@ from typing import Any
 import pytest
 import torch
 
-from mechbook.experiments import english_runs, facts, facts_capacity, laser_dynamics, laser_real, noisy
-from mechbook.experiments import hops as hop_experiments
-from mechbook.experiments.induction import frozen_run
-from mechbook.models.pretrained import load
-from mechbook.site import (
+from mechbook.facts import capacity as facts_capacity
+from mechbook.facts import dynamics as facts
+from mechbook.facts.widgets.facts import shipped_facts
+from mechbook.gradients.widgets import gradient_step
+from mechbook.hops import experiments as hop_experiments
+from mechbook.hops.widgets import hops as hop_widgets
+from mechbook.induction.presets import frozen_run
+from mechbook.induction.widgets.induction import QUOTATION, Shipped, shipped, small_steps
+from mechbook.laser import dynamics as laser_dynamics
+from mechbook.laser import english_runs
+from mechbook.laser import study as laser_real
+from mechbook.memories.widgets import capacity
+from mechbook.noisy import presets as noisy
+from mechbook.noisy.widgets import truncation
+from mechbook.pretrained.load import load
+from mechbook.site import vendor
+from mechbook.site.notebooks import pages
+from tests.browser import (
     checks,
     checks_facts,
     checks_hops,
@@ -22,14 +35,8 @@ from mechbook.site import (
     checks_laser_tokens,
     checks_memory,
     checks_noise,
-    vendor,
 )
-from mechbook.site.browser import opened, served
-from mechbook.site.notebooks import pages
-from mechbook.widgets import capacity, gradient_step, truncation
-from mechbook.widgets import hops as hop_widgets
-from mechbook.widgets.facts import shipped_facts
-from mechbook.widgets.induction import QUOTATION, Shipped, shipped, small_steps
+from tests.browser.browser import opened, served
 
 ROOT = Path(__file__).resolve().parents[2]
 TOC = pages(ROOT)

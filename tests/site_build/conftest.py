@@ -71,7 +71,6 @@ FILES = {
     "book/scorecard.md": "# Scorecard\n\n```{scorecard}\n```\n",
     "book/status.md": "# Status\n\n```{versions}\n```\n\n```{nb-exec-table}\n```\n",
     "mechbook/__init__.py": "",
-    "mechbook/claims/__init__.py": "",
     "mechbook/one.py": "NUMBER = 1.0\n",
     "mechbook/two.py": """from .deep import NUMBER
 
@@ -86,7 +85,7 @@ NUMBER = json.loads(Path(__file__).with_name("deep.json").read_text())
 """,
     "mechbook/deep.json": "2.5\n",
     "mechbook/late.py": "ONE = 1\n",
-    "mechbook/settings.py": """import os
+    "mechbook/core/settings.py": """import os
 
 
 def scale():
@@ -103,7 +102,7 @@ def device():
     return "cpu"
 """,
     # One claim of each chapter, and one of a chapter that is not written; a value above 1 holds.
-    "mechbook/claims/judge.py": """CLAIMS = {"am.one": 1, "sm.two": 2, "nr.three": 3}
+    "mechbook/site/judge.py": """CLAIMS = {"am.one": 1, "sm.two": 2, "nr.three": 3}
 
 
 def judge(reports, chapters):
@@ -134,18 +133,18 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        root.mkdir(exist_ok=True)
+        # What lies in /vendor of every site is fetched once for all of them.
+        (ROOT / "_vendor").mkdir(exist_ok=True)
+        (root / "_vendor").symlink_to((ROOT / "_vendor").resolve(), target_is_directory=True)
+        for name in ("_config.yml", "package.json", "package-lock.json", ".npmrc"):
+            shutil.copy(ROOT / name, root / name)
+        for name in (*(f"mechbook/{part}" for part in ("core", "claims", "reader", "site", "widgets")), "book/_static"):
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name, text in FILES.items():
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        # What lies in /vendor of every site is fetched once for all of them.
-        (ROOT / "_vendor").mkdir(exist_ok=True)
-        (root / "_vendor").symlink_to((ROOT / "_vendor").resolve(), target_is_directory=True)
-        copied = ("mechbook/closure.py", "mechbook/figures.py", "mechbook/claims/report.py", "_config.yml")
-        for name in (*copied, "package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(ROOT / name, root / name)
-        for name in ("mechbook/site", "mechbook/widgets", "book/_static"):
-            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
 
     def write(self, name: str, text: str) -> None:
         """Replace one file."""

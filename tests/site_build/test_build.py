@@ -58,7 +58,7 @@ def test_a_second_build_executes_nothing_and_says_the_same(built: Any) -> None:
         ("mechbook/deep.json", "2.5", "3.5", {"02_second"}),
         ("mechbook/late.py", "ONE = 1", "ONE = 2", {"02_second"}),
         ("mechbook/one.py", "NUMBER = 1.0", "NUMBER = 5.0", {"01_first"}),
-        ("mechbook/claims/judge.py", 'paper="2"', 'paper="3"', set()),
+        ("mechbook/site/judge.py", 'paper="2"', 'paper="3"', set()),
         ("book/01_first.md", "# First", "# The first", set()),
         ("requirements.txt", "torch==0", "torch==1", {"01_first", "02_second"}),
     ],

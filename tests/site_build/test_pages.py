@@ -8,7 +8,7 @@ import pytest
 import yaml
 from myst_parser.config.main import MdParserConfig
 
-from mechbook.closure import PACKAGE
+from mechbook.core.cache.closure import PACKAGE
 from mechbook.site import notebooks, pair
 
 BLOCK = """---

@@ -5,8 +5,8 @@ import re
 import pytest
 from docutils import nodes
 
-from mechbook.closure import PACKAGE
-from mechbook.figures import ROLE
+from mechbook.core.cache.closure import PACKAGE
+from mechbook.reader.figures import ROLE
 from mechbook.site import scorecard
 
 ROW = {

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from mechbook.models.simplified import SimplifiedConfig, SimplifiedTransformer
-from mechbook.models.vanilla import VanillaConfig, VanillaTransformer
-from mechbook.probes.recall import memory_map, memory_recall, previous_token_recall
-from mechbook.site.browser import library_page
+from mechbook.shared.recall import memory_map, memory_recall, previous_token_recall
+from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
+from mechbook.shared.vanilla import VanillaConfig, VanillaTransformer
 from mechbook.widgets.weights import pack, round_weights
+from tests.browser.browser import library_page
 
 FORWARD = """async ([kind, options, description, bytes, tokens]) => {
   const data = Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0));

@@ -1,0 +1,1 @@
+"""What every theme stands on: settings, training, the cache, sweeps."""

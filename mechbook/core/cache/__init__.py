@@ -1,0 +1,1 @@
+"""Computed results on disk."""

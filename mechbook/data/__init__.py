@@ -1,1 +1,0 @@
-"""Tasks: each samples whole batches of sequences from a generator."""

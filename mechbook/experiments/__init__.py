@@ -1,1 +1,0 @@
-"""The experiments of each chapter, by their settings at both scales."""

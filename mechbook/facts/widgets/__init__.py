@@ -1,0 +1,1 @@
+"""Chapter widgets: what runs in the page of facts."""

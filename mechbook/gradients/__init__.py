@@ -1,0 +1,1 @@
+"""Chapter 2: gradients that write associative memories."""

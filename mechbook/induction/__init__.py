@@ -1,0 +1,1 @@
+"""Chapter 3: induction heads, memory by memory."""

@@ -1,0 +1,82 @@
+"""What is measured on trained models: accuracy on fresh sequences, attention masses, preferences, diagonals."""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor
+
+from mechbook.core import settings
+from mechbook.induction.metrics import in_context_accuracy
+from mechbook.induction.preference import Preference, retrieval_preference
+from mechbook.induction.probes_attention import induction_mass, previous_token_mass
+from mechbook.induction.runs import InductionRun
+from mechbook.shared.bigrams import BigramBatch, sample
+from mechbook.shared.simplified import SimplifiedTransformer
+from mechbook.shared.vanilla import VanillaTransformer
+
+# A stream of `settings.generator` that no training run draws from.
+_FRESH = 2
+
+
+def trained(spec: InductionRun, step: int | None = None) -> SimplifiedTransformer | VanillaTransformer:
+    """The model of a run at a checkpoint, or at its end (None), on the settings' device.
+
+    Raises KeyError where there is no checkpoint at `step`.
+    """
+    run, model = spec.run(), spec.build()
+    model.load_state_dict(run.final if step is None else run.checkpoints[step])
+    return model.to(settings.device()).requires_grad_(False)
+
+
+def fresh_batch(
+    spec: InductionRun, size: int = 512, *, outputs: Literal["uniform", "bigram"] | None = None
+) -> BigramBatch:
+    """Sequences of the run's task that it was not trained on; `outputs` replaces how the task draws them."""
+    spec = spec if outputs is None else replace(spec, outputs=outputs)
+    return sample(spec.task(), size, settings.generator(*spec.seed_key, _FRESH), settings.device())
+
+
+def accuracy(spec: InductionRun, *, outputs: Literal["uniform", "bigram"] | None = None) -> float:
+    """In-context accuracy of the trained model on fresh sequences."""
+    batch = fresh_batch(spec, outputs=outputs)
+    return float(in_context_accuracy(trained(spec)(batch.inputs), batch))
+
+
+def head_masses(spec: InductionRun) -> dict[str, list[float]]:
+    """Mean attention of each head of the trained model, over fresh sequences.
+
+    "previous": the heads of layer 1, on the preceding position; "induction": those of layer 2 at in-context positions,
+    "repeats": at other repeated tokens, both on what followed earlier occurrences of the query.
+    """
+    batch = fresh_batch(spec)
+    first, second = trained(spec).trace(batch.inputs).attention
+    repeats = ~batch.is_trigger & (batch.occurrence >= 2)
+    heads = range(first.shape[1])
+    return {
+        "previous": [float(previous_token_mass(first[:, h])) for h in heads],
+        "induction": [float(induction_mass(second[:, h], batch.inputs, batch.in_context)) for h in heads],
+        "repeats": [float(induction_mass(second[:, h], batch.inputs, repeats)) for h in heads],
+    }
+
+
+def preference(spec: InductionRun) -> Preference:
+    """How far the trained model raises a retrieved token above the global bigrams, at second occurrences."""
+    batch = fresh_batch(spec)
+    logits = trained(spec)(batch.inputs)
+    return retrieval_preference(logits, batch.inputs, batch.occurrence, spec.task().pi_b.to(logits))
+
+
+def diagonal_separation(matrix: Tensor) -> float:
+    """The diagonal's mean minus the rest's mean, in standard deviations of the rest; matrix (n, n)."""
+    off = matrix[~torch.eye(len(matrix), dtype=torch.bool, device=matrix.device)]
+    return float((matrix.diagonal().mean() - off.mean()) / off.std())
+
+
+def rank_correlation(x: Tensor, y: Tensor) -> tuple[float, float]:
+    """Spearman's correlation of two vectors and the lower end of its 95% interval (Fisher's transform)."""
+    ranks = [stats.rankdata(np.asarray(v.detach().cpu(), dtype=float)) for v in (x, y)]
+    result = stats.pearsonr(*ranks)
+    return float(result.statistic), float(result.confidence_interval(0.95).low)

@@ -1,0 +1,1 @@
+"""Chapter 5: LASER on a language model."""

@@ -1,0 +1,1 @@
+"""The circuit behind indirect object identification."""

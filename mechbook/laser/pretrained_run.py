@@ -1,0 +1,144 @@
+"""The paper's own models: Chen et al.'s Table 1 and Figure 2 on Pythia-1B and Figure 1 on GPT-2, where weights are.
+
+`make pythia MODEL=pythia-1b` runs this file: it may ask the network, and keeps the numbers in `pretrained_results.json`
+beside it, which later builds show with their date, device and the hash of the weights.
+"""
+
+import argparse
+import json
+import math
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mechbook.core import settings
+from mechbook.core.training.loop import use_threads
+from mechbook.laser.edits import Prompt, laser, measure
+from mechbook.laser.prompts import ioi_prompts, table, whole_rows
+from mechbook.pretrained.load import LanguageModel, known_names, load
+
+RESULTS = Path(__file__).parent / "pretrained_results.json"
+# layers counted from 0 here; the paper says the 16th and the 11th (appendix B.2)
+FACTS_PLACE, IOI_PLACE = (15, 0.0125), (10, 0.008)
+REVISION = "step14000"
+FIGURE_1_LAYERS = (8, 9, 10)
+FIGURE_1_RHOS = tuple(round(0.1 * i, 1) for i in range(1, 9))
+STORE = "When Mary and John went to a store, John gave a drink to"
+MADRID = "Madrid is located in"
+# which claims each model's run gives
+CLAIMS = {"pythia-1b": ("laser.pythia_table1", "laser.pythia_fig2"), "gpt2": ("laser.gpt2_fig1",)}
+
+
+def table_1(model: LanguageModel, layer: int, rho: float) -> dict[str, float]:
+    """P("the") and P("Spain") after "Madrid is located in", before and after LASER on the MLP's input matrix."""
+    watch = (model.token(" Spain"), model.token(" the"))
+    edit = laser(model, layer, model.adapter.mlp_input, rho=rho)
+    result = measure(model, [Prompt(tokens=tuple(model.encode(MADRID)), watch=watch)], [edit])
+    (answer_before, the_before), (answer_after, the_after) = result.before[0].tolist(), result.after[0, 0].tolist()
+    return {
+        "the_before": the_before,
+        "answer_before": answer_before,
+        "the_after": the_after,
+        "answer_after": answer_after,
+    }
+
+
+def figure_2(model: LanguageModel, facts: tuple[int, float], ioi: tuple[int, float]) -> dict[str, float]:
+    """The ratio of the answer to "the": 100 IOI sentences, and "Madrid is located in", before and after LASER."""
+    madrid = table_1(model, *facts)
+    prompts = ioi_prompts(model, 10, settings.generator(5, 20))
+    edit = laser(model, ioi[0], model.adapter.mlp_input, rho=ioi[1])
+    result = measure(model, prompts, [edit])
+    return {
+        "ioi_before": whole_rows(result, prompts)[0].ratio,
+        "ioi_after": table(result, prompts)[0].ratio,
+        "facts_before": madrid["answer_before"] / madrid["the_before"],
+        "facts_after": madrid["answer_after"] / madrid["the_after"],
+    }
+
+
+def figure_1(model: LanguageModel, layers: tuple[int, ...]) -> dict[str, float]:
+    """For "the" and "them": the largest probability over rho in [.1, .8] at each layer, less the full model's."""
+    watch = (model.token(" Mary"), model.token(" the"), model.token(" them"))
+    prompt = Prompt(tokens=tuple(model.encode(STORE)), watch=watch)
+    name = model.adapter.mlp_input
+    edits = [laser(model, layer, name, rho=rho) for layer in layers for rho in FIGURE_1_RHOS]
+    result = measure(model, [prompt], edits)
+    most = result.after[:, 0].view(len(layers), len(FIGURE_1_RHOS), 3).amax(1) - result.before[0]
+    words = (("the", 1), ("them", 2))
+    return {f"{word}_{layer + 1}": float(most[i, column]) for word, column in words for i, layer in enumerate(layers)}
+
+
+def run(name: str, *, network: bool) -> dict[str, Any]:
+    """The results of the model `name` with where they come from; ValueError for a model the paper does not use."""
+    if name not in CLAIMS:
+        raise ValueError(f"MODEL is {name!r}; the chapter's claims need {' or '.join(CLAIMS)}.")
+    use_threads()
+    hashes, values = {}, {}
+    if name == "gpt2":
+        model = load(name, network=network)
+        hashes["main"] = model.fingerprint
+        values["laser.gpt2_fig1"] = figure_1(model, FIGURE_1_LAYERS)
+    else:
+        model = load(name, network=network)
+        hashes["main"] = model.fingerprint
+        values["laser.pythia_table1"] = table_1(model, *FACTS_PLACE)
+        weights = model.adapter.W_U.clone()
+        model = load(name, revision=REVISION, network=network)
+        hashes[REVISION] = model.fingerprint
+        # some revisions are reported to be served with other revisions' weights
+        if torch.equal(weights, model.adapter.W_U):
+            raise ValueError(f"{name} at {REVISION} has the same weights as at main: one of them is wrong.")
+        values["laser.pythia_fig2"] = figure_2(model, FACTS_PLACE, IOI_PLACE)
+    if not all(math.isfinite(number) for claim in values.values() for number in claim.values()):
+        raise ValueError(f"the results of {name} hold a number that is not finite: {values}.")
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "device": str(model.adapter.W_U.device),
+        "sha256": hashes,
+        "values": values,
+    }
+
+
+def stored(path: Path = RESULTS) -> dict[str, Any]:
+    """What was run before, by model; empty where nothing was."""
+    if not path.exists():
+        return {}
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def reported(claim: str, path: Path = RESULTS) -> dict[str, Any]:
+    """What `report` takes for a claim: values where its model was run, else the reason and the command that runs it."""
+    (name,) = [model for model, claims in CLAIMS.items() if claim in claims]
+    if (found := stored(path).get(name)) is not None and claim in found["values"]:
+        return {"values": [found["values"][claim]], "seeds": [0]}
+    return {
+        "reason": f"the weights of {name} are not part of this build, which asks no model hub; "
+        f"make pythia MODEL={name} runs it where they can be had"
+    }
+
+
+def main(arguments: list[str] | None = None, path: Path = RESULTS) -> int:
+    """Run one model and keep its results; what cannot be done is one sentence and the exit status 1."""
+    parser = argparse.ArgumentParser(description="Run the chapter's Pythia or GPT-2 part and keep its results.")
+    parser.add_argument("model", choices=[name for name in known_names() if name in CLAIMS])
+    parser.add_argument("--offline", action="store_true", help="use only weights that are on this machine")
+    given = parser.parse_args(arguments)
+    try:
+        found = run(given.model, network=not given.offline)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    everything = stored(path) | {given.model: found}
+    path.write_text(json.dumps(everything, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=1))
+    print(f"Kept in {path.name}: the next make book shows it.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

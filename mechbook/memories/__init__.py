@@ -1,0 +1,1 @@
+"""Chapter 1: weights as associative memories."""

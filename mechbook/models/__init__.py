@@ -1,1 +1,0 @@
-"""Models: one family a file."""

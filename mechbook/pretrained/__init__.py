@@ -1,0 +1,1 @@
+"""Language models that others trained, by name or from a folder."""

@@ -1,1 +1,0 @@
-"""Probes: tensors in, numbers out."""

@@ -1,0 +1,1 @@
+"""What a chapter shows a reader: figures, tables, exercises."""

@@ -1,0 +1,1 @@
+"""What several themes use: tasks, models and probes."""

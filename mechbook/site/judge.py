@@ -1,0 +1,138 @@
+"""Hold what the chapters reported against the criteria: the scorecard's rows, and the problems that fail a build."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from mechbook.claims.catalogue import Claim, load_claims
+from mechbook.claims.criteria import CRITERIA, Criterion
+
+# Imported for what it registers; a new chapter's criteria are added here.
+from mechbook.site.record import Record, load_record
+
+HELD, FAILED, NOT_RUN = "held", "failed", "not run"
+MISSING, NOT_WRITTEN = "missing", "chapter not written yet"
+REPORTED = (HELD, FAILED, NOT_RUN)
+
+Row = dict[str, Any]
+
+
+def judge(
+    reports: Iterable[Mapping[str, Any]],
+    chapters_in_toc: Collection[int],
+    *,
+    claims: Mapping[str, Claim] | None = None,
+    criteria: Mapping[str, Criterion] | None = None,
+    record: Record | None = None,
+) -> tuple[list[Row], list[str]]:
+    """Return one row for every claim of the list, in its order, and the problems, one sentence each.
+
+    `reports` are measurements as chapters displayed them, each with the "page" and "anchor" it stands at;
+    `chapters_in_toc` are the numbers of the chapters in the table of contents. A row has: id, chapter, source,
+    statement, paper, criterion, measured, spread, values, seeds, scale, seed, device, held, marginal, status, reason,
+    note, page, anchor, figure, checks. `note` tells of a difference from the committed record that is no problem.
+
+    Problems: a claim missing, reported twice, unknown, measured without a criterion function or not as its criterion
+    reads it; one that held in the committed record at this scale and does not, at seed 0 on the CPU.
+    """
+    claims = load_claims() if claims is None else claims
+    criteria = CRITERIA if criteria is None else criteria
+    problems: list[str] = []
+    if record is None:
+        try:
+            record = load_record()
+        except ValueError as error:
+            record = {}
+            problems.append(str(error))
+    by_id: dict[str, list[Mapping[str, Any]]] = {}
+    for report in reports:
+        by_id.setdefault(report["id"], []).append(report)
+    for id, found in by_id.items():
+        pages = ", ".join(str(report["page"]) for report in found)
+        if id not in claims:
+            problems.append(f"{id} is reported on {pages} and is not in the list of claims.")
+        elif len(found) > 1:
+            problems.append(f"{id} is reported {len(found)} times: {pages}.")
+    rows = []
+    for claim in claims.values():
+        row = _blank(claim)
+        if claim.id in by_id:
+            problems += _fill(row, by_id[claim.id][0], criteria.get(claim.id))
+            problems += _compare(row, record)
+        elif claim.chapter in chapters_in_toc:
+            row["status"] = MISSING
+            problems.append(f"{claim.id} is missing: no page reports it, and chapter {claim.chapter} is in the book.")
+        rows.append(row)
+    return rows, problems
+
+
+def claims_json(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that claims.json holds: those of the reported claims."""
+    return [row for row in rows if row["status"] in REPORTED]
+
+
+def _blank(claim: Claim) -> Row:
+    return {
+        "id": claim.id,
+        "chapter": claim.chapter,
+        "source": claim.source,
+        "statement": claim.statement,
+        "paper": claim.paper,
+        "criterion": claim.criterion,
+        "measured": None,
+        "spread": None,
+        "values": [],
+        "seeds": [],
+        "scale": None,
+        "seed": None,
+        "device": None,
+        "held": None,
+        "marginal": False,
+        "status": NOT_WRITTEN,
+        "reason": None,
+        "note": None,
+        "page": None,
+        "anchor": None,
+        "figure": None,
+        "checks": [],
+    }
+
+
+COPIED = ("measured", "spread", "values", "seeds", "scale", "seed", "device", "reason", "page", "anchor", "figure")
+
+
+def _fill(row: Row, report: Mapping[str, Any], criterion: Criterion | None) -> list[str]:
+    """Put a report and its verdict into the claim's row; return the problems."""
+    row.update({name: report[name] for name in COPIED})
+    row["status"] = NOT_RUN
+    if row["measured"] is None:
+        return []
+    if criterion is None:
+        row["reason"] = "measured, but no criterion function judges it"
+        return [f"{row['id']} is measured on {row['page']} and has no criterion function."]
+    try:
+        checks = criterion(row["id"], row["values"], row["scale"])
+    except ValueError as error:
+        row["held"], row["status"], row["reason"] = False, FAILED, str(error)
+        return [str(error)]
+    row["held"] = all(check.ok for check in checks)
+    row["status"] = HELD if row["held"] else FAILED
+    row["marginal"] = any(check.marginal for check in checks)
+    row["checks"] = [check.as_dict() for check in checks]
+    return []
+
+
+def _compare(row: Row, record: Record) -> list[str]:
+    """Compare a row with the committed record; return the problem, or leave a note."""
+    held = record.get(row["scale"], {})
+    before = held.get(row["id"])
+    if row["id"] not in held:
+        row["note"] = f"not in the committed record at the {row['scale']} scale"
+        return []
+    if before == row["held"]:
+        return []
+    now = {True: "holds", False: "does not hold", None: "is not run"}
+    told = f"in the committed record at the {row['scale']} scale it {now[before]}, here it {now[row['held']]}"
+    if before and row["seed"] == 0 and row["device"] == "cpu":
+        return [f"{row['id']} held and no longer does: {told}."]
+    row["note"] = f"{told} (seed {row['seed']}, {row['device']})"
+    return []

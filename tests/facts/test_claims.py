@@ -1,0 +1,126 @@
+"""Chapter 6's criteria against measurements that hold, and one that fails for each condition.
+
+The oracle is the column `holds_when` of claims.csv, read by hand into the table below.
+"""
+
+import math
+
+import pytest
+
+from mechbook.claims.catalogue import load_claims
+from mechbook.claims.criteria import CRITERIA, Check
+from mechbook.facts import claims as criteria_facts
+
+PLAIN = "plain"
+PEAKS = {"few_1": 0.8, "few_2": 0.7, "few_3": 0.6, "many_1": 1.7, "many_2": 1.6, "many_3": 1.8}
+HOLDS = {
+    "fact.capacity": {PLAIN: 1.0},
+    "fact.tradeoff": {"attention_only": 1.0, "attention_mlp": 0.995, "few_heads": 0.6},
+    "fact.constructions": {"attention_only": 1.0, "attention_mlp": 1.0},
+    "fact.construction_size": {"attention_only": 0.9, "attention_mlp": 1.2},
+    "fact.plateau_linear": {"plateau_steps": 1700, "final_loss": 0.01},
+    "fact.plateau_softmax": {
+        "plateau_steps": 700,
+        "relation_only": 0.08,
+        "subject_only": 1.95,
+        "final_accuracy": 0.95,
+    },
+    # Of 5 x 3200 sequences: standard error sqrt(7/64 / 16000) = 0.0026146, four of them 0.010458.
+    "fact.hallucination": {"valid": 1.0, "correct": 0.13, "D": 8, "sequences": 3200},
+    "fact.convergence": {PLAIN: 0.01},
+    "fact.knowledge_capacity": PEAKS,
+    "fact.int8": {"largest_gap": 0.01},
+}
+FAILS: list[tuple[str, dict[str, float], set[int]]] = [
+    ("fact.capacity", {PLAIN: 0.849}, {0}),
+    ("fact.capacity", {PLAIN: 1.151}, {1}),
+    ("fact.tradeoff", {"attention_only": 0.989}, {0}),
+    ("fact.tradeoff", {"attention_mlp": 0.989}, {1}),
+    ("fact.tradeoff", {"few_heads": 0.9}, {2}),
+    ("fact.constructions", {"attention_only": 0.9999}, {0}),
+    ("fact.constructions", {"attention_mlp": 0.9999}, {1}),
+    ("fact.construction_size", {"attention_only": 0.79}, {0}),
+    ("fact.construction_size", {"attention_only": 1.31}, {1}),
+    ("fact.construction_size", {"attention_mlp": 0.79}, {2}),
+    ("fact.construction_size", {"attention_mlp": 1.31}, {3}),
+    ("fact.plateau_linear", {"plateau_steps": 499}, {0}),
+    ("fact.plateau_linear", {"final_loss": 0.02}, {1}),
+    ("fact.plateau_softmax", {"plateau_steps": 199}, {0}),
+    ("fact.plateau_softmax", {"relation_only": 0.1}, {1}),
+    ("fact.plateau_softmax", {"subject_only": 1.5}, {2}),
+    ("fact.plateau_softmax", {"final_accuracy": 0.9}, {3}),
+    ("fact.hallucination", {"valid": 0.98}, {0}),
+    ("fact.hallucination", {"correct": 0.1145}, {1}),
+    ("fact.hallucination", {"correct": 0.1355}, {2}),
+    ("fact.convergence", {PLAIN: 0.02}, {0}),
+    *(("fact.knowledge_capacity", {f"few_{k}": 1.9}, {k - 1}) for k in (1, 2, 3)),
+    *(("fact.knowledge_capacity", {f"many_{k}": 1.5}, {k + 2}) for k in (1, 2, 3)),
+    ("fact.int8", {"largest_gap": 0.051}, {0}),
+]
+
+
+def applied(id: str, *seeds: dict[str, float], scale: str = "laptop") -> list[Check]:
+    return CRITERIA[id](id, [seed[PLAIN] if PLAIN in seed else seed for seed in seeds], scale)
+
+
+def failing(checks: list[Check]) -> set[int]:
+    return {place for place, check in enumerate(checks) if not check.ok}
+
+
+def test_every_claim_of_the_list_has_a_criterion_and_every_condition_a_row() -> None:
+    """Oracle: claims.csv."""
+    ids = {id for id in load_claims() if id.startswith("fact.")}
+    assert {id for id in CRITERIA if id.startswith("fact.")} == HOLDS.keys() == ids
+    for id, seed in HOLDS.items():
+        covered = {place for claim, _, places in FAILS if claim == id for place in places}
+        assert covered == set(range(len(applied(id, *[seed] * 5)))), id
+
+
+@pytest.mark.parametrize("id", HOLDS)
+def test_what_should_hold_holds(id: str) -> None:
+    """Oracle: the table."""
+    assert not failing(applied(id, *[HOLDS[id]] * 5))
+
+
+@pytest.mark.parametrize(("id", "change", "places"), FAILS)
+def test_each_condition_can_fail_and_fails_alone(id: str, change: dict[str, float], places: set[int]) -> None:
+    """Oracle: the table."""
+    assert failing(applied(id, *[{**HOLDS[id], **change}] * 5)) == places
+
+
+@pytest.mark.parametrize("id", HOLDS)
+def test_too_few_seeds_are_a_check_that_fails(id: str) -> None:
+    """Oracle: the house's floor, 3 seeds, and the 5 that the row of fact.convergence names."""
+    fewest = 5 if id == "fact.convergence" else 3
+    assert not failing(applied(id, *[HOLDS[id]] * fewest))
+    assert applied(id, *[HOLDS[id]] * (fewest - 1))[0].label == "seeds reported"
+
+
+def test_one_seed_that_does_not_converge_is_enough_to_fail() -> None:
+    """Oracle: "from 5 seeds"; the mean alone would hide it."""
+    assert failing(applied("fact.convergence", *[{PLAIN: 0.001}] * 5, {PLAIN: 0.03}))
+
+
+def test_the_standard_error_is_that_of_all_seeds_together() -> None:
+    """Oracle: sqrt(1/D (1 - 1/D) / n) by hand, for 3 seeds of 1000 sequences and D = 5."""
+    seed = {"valid": 1.0, "correct": 0.2, "D": 5, "sequences": 1000}
+    bars = [check.bar for check in applied("fact.hallucination", *[seed] * 3)[1:]]
+    assert bars == pytest.approx([0.2 - 4 * math.sqrt(0.16 / 3000), 0.2 + 4 * math.sqrt(0.16 / 3000)])
+
+
+def test_the_paper_scale_asks_for_the_quoted_peaks() -> None:
+    """Oracle: 1 bit at 100 exposures, 2 at 1000; another scale is refused."""
+    quoted = {f"few_{k}": 1.0 for k in (1, 2, 3)} | {f"many_{k}": 2.0 for k in (1, 2, 3)}
+    assert not failing(applied("fact.knowledge_capacity", *[quoted] * 3, scale="paper"))
+    for place, key in enumerate(quoted):
+        short = {**quoted, key: quoted[key] - 0.01}
+        assert failing(applied("fact.knowledge_capacity", *[short] * 3, scale="paper")) == {place}
+    with pytest.raises(ValueError, match="'napkin'"):
+        applied("fact.knowledge_capacity", *[PEAKS] * 3, scale="napkin")
+
+
+def test_every_name_is_in_the_module_s_table() -> None:
+    """Oracle: what the criteria read."""
+    for id in HOLDS:
+        for name in (id, *CRITERIA[id].keys):
+            assert name in str(criteria_facts.__doc__), name

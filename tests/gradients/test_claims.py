@@ -1,0 +1,141 @@
+"""Each criterion of chapter 2 against measurements that must hold, and one that must fail for each of its conditions.
+
+The oracle is the column `holds_when` of claims.csv, read by hand into the table below.
+"""
+
+import pytest
+
+from mechbook.claims.catalogue import load_claims
+from mechbook.claims.criteria import CRITERIA, Check
+from mechbook.gradients import claims as criteria_gradients
+from mechbook.gradients.claims import GRID
+
+PLAIN = "plain_number"
+
+HOLDS = {
+    "grad.lemma1": {PLAIN: 1e-15},
+    "grad.span": {"plain": 1e-15, "decayed": 1e-15},
+    "grad.one_step": {"accuracy": 0.995, "slope": 1.0},
+    "grad.optimum": {PLAIN: 5e-4},
+    "grad.lemma2": {PLAIN: 1e-15},
+    "grad.ignores_position": {"accuracy": 0.995, "positional": 0.0},
+    "grad.layer_norm": {PLAIN: 1e-15},
+    "grad.lemma4": {PLAIN: 1e-15},
+    "grad.lemma5": {PLAIN: 1e-15},
+    "grad.three_steps": {
+        "W_O2": 1.0,
+        "W_K2": 1.0,
+        "W_K1_early": 1.0,
+        "accuracy": 0.95,
+        "after_first": 0.03,
+        "after_second": 0.05,
+    },
+    "grad.spurious": {"ratio": 0.94, "tau": 0.94, "accuracy": 0.05},
+    "grad.sequential": {PLAIN: -0.95},
+    "grad.one_step_data": {name: 0.5 for name in GRID} | {"d512_b128": 1.0},
+}
+
+# (claim, what is changed in every seed, the checks that then fail, by their place in the list)
+FAILS = [
+    *((id, {PLAIN: 1e-10}, {0}) for id in HOLDS if id.startswith("grad.lemma") or id == "grad.layer_norm"),
+    ("grad.span", {"plain": 1e-10}, {0}),
+    ("grad.span", {"decayed": 1e-10}, {1}),
+    ("grad.one_step", {"accuracy": 0.989}, {0}),
+    ("grad.one_step", {"slope": 1.001}, {1}),
+    ("grad.one_step", {"slope": 0.999}, {1}),
+    ("grad.optimum", {PLAIN: 1e-3}, {0}),
+    ("grad.ignores_position", {"accuracy": 0.989}, {0}),
+    ("grad.ignores_position", {"positional": -0.001}, {1}),
+    ("grad.three_steps", {"W_O2": 0.999}, {0}),
+    ("grad.three_steps", {"W_K2": 0.999}, {1}),
+    ("grad.three_steps", {"W_K1_early": 0.999}, {2}),
+    ("grad.three_steps", {"accuracy": 0.899}, {3}),
+    ("grad.three_steps", {"after_first": 0.101}, {4}),
+    ("grad.three_steps", {"after_second": 0.101}, {5}),
+    ("grad.spurious", {"ratio": 0.941}, {0}),
+    ("grad.sequential", {PLAIN: -1.101}, {0}),
+    ("grad.sequential", {PLAIN: -0.899}, {1}),
+    ("grad.one_step_data", {"d512_b128": 0.999}, {0}),
+    ("grad.one_step_data", {"d32_b32": 0.501, "d64_b32": 0.501, "d128_b32": 0.501, "d512_b32": 0.501}, {1}),
+    ("grad.one_step_data", {f"d64_b{b}": 0.501 for b in (2, 8, 32, 128)}, {2}),
+]
+
+
+def applied(id: str, *seeds: dict[str, float]) -> list[Check]:
+    return CRITERIA[id](id, [seed[PLAIN] if PLAIN in seed else seed for seed in seeds], "laptop")
+
+
+def failing(checks: list[Check]) -> set[int]:
+    return {place for place, check in enumerate(checks) if not check.ok}
+
+
+def test_chapter_2_has_a_criterion_for_every_claim_of_the_list() -> None:
+    """Oracle: claims.csv."""
+    assert {id for id in CRITERIA if id.startswith("grad.")} == {id for id in load_claims() if id.startswith("grad.")}
+
+
+def test_the_tables_cover_every_claim_and_every_condition() -> None:
+    """Oracle: the number of checks of each claim."""
+    assert HOLDS.keys() == {id for id in CRITERIA if id.startswith("grad.")}
+    for id, seed in HOLDS.items():
+        covered = {place for claim, _, places in FAILS if claim == id for place in places}
+        assert covered == set(range(len(applied(id, *[seed] * 3)))), id
+
+
+@pytest.mark.parametrize("id", HOLDS)
+def test_what_should_hold_holds_and_is_not_marginal(id: str) -> None:
+    """Oracle: the table above; equal seeds have no spread, so only what sits on its bar could be marginal."""
+    checks = applied(id, *[HOLDS[id]] * 3)
+    assert checks and not failing(checks)
+    if id not in ("grad.one_step", "grad.ignores_position", "grad.spurious"):
+        assert not any(check.marginal for check in checks)
+
+
+@pytest.mark.parametrize(("id", "change", "places"), FAILS)
+def test_each_condition_can_fail_and_fails_alone(id: str, change: dict[str, float], places: set[int]) -> None:
+    """Oracle: the table above."""
+    assert failing(applied(id, *[{**HOLDS[id], **change}] * 3)) == places
+
+
+@pytest.mark.parametrize(
+    ("id", "name", "place"),
+    [("grad.one_step", "slope", 1), ("grad.ignores_position", "positional", 1), ("grad.spurious", "ratio", 0)],
+)
+def test_four_standard_errors_are_allowed_and_no_more(id: str, name: str, place: int) -> None:
+    """Oracle: by hand: 0.01, 0.02 and 0.03 have the standard error 0.01/sqrt(3), so their mean is 3.46 of it."""
+    good = HOLDS[id]
+    for shift, holds in ((0.0, True), (0.002, True), (0.005, False)):
+        seeds = [{**good, name: good[name] + shift + off} for off in (0.01, 0.02, 0.03)]
+        assert (place not in failing(applied(id, *seeds))) is holds
+
+
+def test_a_fall_within_the_error_bars_is_allowed() -> None:
+    """Oracle: by hand, as above: falls of 0.01, 0.02 and 0.03 are 3.46 standard errors, larger ones more than 4."""
+    good = HOLDS["grad.one_step_data"]
+    for shift, holds in ((0.0, True), (0.005, False)):
+        seeds = [{**good, "d32_b2": 0.5 + shift + off, "d32_b8": 0.5} for off in (0.01, 0.02, 0.03)]
+        assert (1 not in failing(applied("grad.one_step_data", *seeds))) is holds
+
+
+@pytest.mark.parametrize("id", HOLDS)
+def test_too_few_seeds_are_a_check_that_fails(id: str) -> None:
+    """Oracle: the floor of 3 seeds."""
+    few = applied(id, *[HOLDS[id]] * 2)
+    assert few[0].label == "seeds reported" and 0 in failing(few)
+
+
+@pytest.mark.parametrize("id", [id for id in HOLDS if PLAIN not in HOLDS[id]])
+def test_every_name_is_wanted_and_a_missing_one_is_named(id: str) -> None:
+    """Oracle: the sentence."""
+    for name in HOLDS[id]:
+        seed = {key: value for key, value in HOLDS[id].items() if key != name}
+        with pytest.raises(ValueError, match=f"{id} is to be reported with a value named '{name}'"):
+            applied(id, *[seed] * 3)
+
+
+def test_every_name_is_in_the_module_s_table() -> None:
+    """Oracle: the docstring."""
+    for id, found in CRITERIA.items():
+        if id.startswith("grad."):
+            for name in (id, *found.keys):
+                assert name in str(criteria_gradients.__doc__), name

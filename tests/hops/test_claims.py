@@ -1,0 +1,180 @@
+"""Chapter 7's criteria against measurements that must hold, and one that must fail for each of their conditions.
+
+The oracle is the column `holds_when` of claims.csv, read by hand into the tables below.
+"""
+
+import pytest
+
+from mechbook.claims.catalogue import load_claims
+from mechbook.claims.criteria import CRITERIA, Check
+from mechbook.hops import claims as criteria_hops
+
+PLAIN = "plain"
+# Errors as those of the published table: smaller with each layer (down), larger with each k (across).
+ERRORS = {2: (0.03, 0.14, 0.42, 0.66), 3: (0.01, 0.02, 0.15, 0.46), 4: (0.006, 0.008, 0.015, 0.22)}
+HEAD_HOPS = (1, 2, 4, 8)
+HOLDS = {
+    "khop.direct_fails": {"accuracy": 0.21, "chance": 0.2, "steps": 3000, "mixture_steps": 600},
+    "khop.mixture_solves": {PLAIN: 0.999},
+    "khop.curriculum_solves": {PLAIN: 0.999},
+    "khop.order": {"hop_1": 200, "hop_2": 400, "hop_3": 400, "hop_4": 500, "solved": 1},
+    "khop.depth": {"three": 0.999, "two": 0.3, "steps": 1800, "mixture_steps": 600},
+    "khop.layerwise": {"first_1": 1, "first_2": 2, "first_4": 3},
+    "khop.scaling": {
+        "direct_1": 100,
+        "direct_2": 300,
+        "direct_3": 3001,
+        "mixture_slope": 1.5,
+        "curriculum_slope": 1.4,
+    },
+    "khop.construction": {"accuracy_2": 1.0, "accuracy_4": 1.0, "accuracy_8": 1.0},
+    "khop.hop_heads": {f"layers_{L}_hop_{k}": row[HEAD_HOPS.index(k)] for L, row in ERRORS.items() for k in HEAD_HOPS},
+}
+
+# (claim, what is changed in every seed, the checks that then fail, by their place in the list)
+FAILS = [
+    ("khop.direct_fails", {"accuracy": 0.26}, {0}),
+    ("khop.direct_fails", {"accuracy": 0.14}, {0}),
+    ("khop.direct_fails", {"steps": 2999}, {1}),
+    ("khop.mixture_solves", {PLAIN: 0.99}, {0}),
+    ("khop.curriculum_solves", {PLAIN: 0.99}, {0}),
+    ("khop.order", {"hop_2": 199}, {0}),
+    ("khop.order", {"hop_3": 399}, {0}),
+    ("khop.order", {"hop_4": 399}, {0}),
+    ("khop.depth", {"three": 0.99}, {0}),
+    ("khop.depth", {"two": 0.5}, {1}),
+    ("khop.depth", {"steps": 1799}, {2}),
+    ("khop.layerwise", {"first_2": 1}, {0}),
+    ("khop.layerwise", {"first_4": 2}, {1}),
+    ("khop.scaling", {"direct_1": 300}, {0}),
+    ("khop.scaling", {"direct_3": 900}, {1}),
+    ("khop.scaling", {"mixture_slope": 2.01}, {2}),
+    ("khop.scaling", {"curriculum_slope": 2.01}, {3}),
+    ("khop.construction", {"accuracy_2": 0.999}, {0}),
+    ("khop.construction", {"accuracy_4": 0.999}, {1}),
+    ("khop.construction", {"accuracy_8": 0.999}, {2}),
+    # Eight comparisons down, each broken by a tie or a rise; then nine across.
+    ("khop.hop_heads", {"layers_3_hop_1": 0.03, "layers_3_hop_2": 0.04}, {0}),
+    ("khop.hop_heads", {"layers_4_hop_1": 0.01, "layers_4_hop_2": 0.011}, {1}),
+    ("khop.hop_heads", {"layers_3_hop_2": 0.1, "layers_2_hop_2": 0.1}, {2}),
+    ("khop.hop_heads", {"layers_4_hop_2": 0.02, "layers_4_hop_4": 0.03}, {3}),
+    ("khop.hop_heads", {"layers_3_hop_4": 0.43}, {4}),
+    ("khop.hop_heads", {"layers_4_hop_4": 0.15}, {5}),
+    ("khop.hop_heads", {"layers_3_hop_8": 0.66}, {6}),
+    ("khop.hop_heads", {"layers_4_hop_8": 0.46}, {7}),
+    ("khop.hop_heads", {"layers_2_hop_1": 0.14}, {8}),
+    ("khop.hop_heads", {"layers_2_hop_2": 0.42}, {9}),
+    ("khop.hop_heads", {"layers_2_hop_8": 0.47, "layers_2_hop_4": 0.47}, {10}),
+    ("khop.hop_heads", {"layers_3_hop_1": 0.02}, {11}),
+    ("khop.hop_heads", {"layers_3_hop_2": 0.1, "layers_3_hop_4": 0.1}, {12}),
+    ("khop.hop_heads", {"layers_3_hop_4": 0.3, "layers_3_hop_8": 0.3}, {13}),
+    ("khop.hop_heads", {"layers_4_hop_1": 0.008}, {14}),
+    ("khop.hop_heads", {"layers_4_hop_2": 0.014, "layers_4_hop_4": 0.014}, {15}),
+    ("khop.hop_heads", {"layers_4_hop_4": 0.1, "layers_4_hop_8": 0.1}, {16}),
+]
+COUNTED = ("khop.mixture_solves", "khop.curriculum_solves", "khop.order")
+
+
+def applied(id: str, *seeds: dict[str, float]) -> list[Check]:
+    return CRITERIA[id](id, [seed[PLAIN] if PLAIN in seed else seed for seed in seeds], "laptop")
+
+
+def failing(checks: list[Check]) -> set[int]:
+    return {place for place, check in enumerate(checks) if not check.ok}
+
+
+def test_chapter_7_has_a_criterion_for_every_claim_of_the_list() -> None:
+    """Oracle: claims.csv."""
+    wanted = {id for id in load_claims() if id.startswith("khop.")}
+    assert {id for id in CRITERIA if id.startswith("khop.")} == wanted == HOLDS.keys()
+
+
+def test_every_condition_is_made_to_fail_alone() -> None:
+    for id, seed in HOLDS.items():
+        covered = {place for claim, _, places in FAILS if claim == id for place in places}
+        assert covered == set(range(len(applied(id, *[seed] * 5)))), id
+
+
+@pytest.mark.parametrize("id", HOLDS)
+def test_what_should_hold_holds(id: str) -> None:
+    checks = applied(id, *[HOLDS[id]] * 5)
+    assert checks and not failing(checks)
+
+
+@pytest.mark.parametrize(("id", "change", "places"), FAILS)
+def test_each_condition_can_fail_and_fails_alone(id: str, change: dict[str, float], places: set[int]) -> None:
+    assert failing(applied(id, *[{**HOLDS[id], **change}] * 5)) == places
+
+
+@pytest.mark.parametrize(
+    ("id", "change"),
+    [
+        ("khop.direct_fails", {"accuracy": 0.25}),
+        ("khop.direct_fails", {"accuracy": 0.151}),
+        ("khop.order", {"hop_1": 500, "hop_2": 500, "hop_3": 500}),
+        ("khop.scaling", {"mixture_slope": 2.0, "curriculum_slope": 2.0}),
+    ],
+)
+def test_a_bar_that_includes_its_value_holds_there(id: str, change: dict[str, float]) -> None:
+    assert not failing(applied(id, *[{**HOLDS[id], **change}] * 5))
+
+
+@pytest.mark.parametrize("id", ["khop.mixture_solves", "khop.curriculum_solves"])
+def test_four_of_five_seeds_suffice_and_three_do_not(id: str) -> None:
+    good, bad = HOLDS[id], {PLAIN: 0.5}
+    assert not failing(applied(id, *[good] * 4, bad))
+    assert failing(applied(id, *[good] * 3, bad, bad))
+
+
+def test_the_distance_from_chance_does_not_cancel_over_seeds() -> None:
+    """One seed above chance and one below are both away from it."""
+    good = HOLDS["khop.direct_fails"]
+    far = [{**good, "accuracy": accuracy} for accuracy in (0.1, 0.3, 0.2)]
+    assert failing(applied("khop.direct_fails", *far)) == {0}
+
+
+def test_only_solved_seeds_must_be_in_order_and_all_of_them() -> None:
+    good = HOLDS["khop.order"]
+    wrong = {**good, "hop_2": 100}
+    assert not failing(applied("khop.order", *[good] * 4, {**wrong, "solved": 0}))
+    assert failing(applied("khop.order", *[good] * 4, wrong)) == {0}
+    assert failing(applied("khop.order", *[{**good, "solved": 0}] * 5)) == {0}
+
+
+def test_a_direct_run_that_never_solves_makes_the_ratio_larger_and_not_smaller() -> None:
+    """Oracle: by hand, 3001 / 300 against 300 / 100."""
+    check = applied("khop.scaling", *[HOLDS["khop.scaling"]] * 3)[1]
+    assert (check.value, check.bar) == (pytest.approx(3001 / 300), 3.0)
+
+
+def test_two_solved_neighbours_need_no_order_and_one_does() -> None:
+    """Oracle: by hand; 0.004 above 0.003 is no matter, 0.006 above 0.003 is."""
+    for errors, failed in (((0.003, 0.004), set()), ((0.003, 0.006), {1}), ((0.005, 0.005), {1})):
+        change = {"layers_3_hop_1": errors[0], "layers_4_hop_1": errors[1]}
+        assert failing(applied("khop.hop_heads", *[{**HOLDS["khop.hop_heads"], **change}] * 3)) == failed
+
+
+def test_steps_that_are_not_positive_are_refused() -> None:
+    with pytest.raises(ValueError, match="not positive"):
+        applied("khop.scaling", *[{**HOLDS["khop.scaling"], "direct_1": 0}] * 3)
+
+
+@pytest.mark.parametrize("id", HOLDS)
+def test_too_few_seeds_are_a_check_that_fails(id: str) -> None:
+    fewest = 5 if id in COUNTED else 3
+    assert not failing(applied(id, *[HOLDS[id]] * fewest))
+    few = applied(id, *[HOLDS[id]] * (fewest - 1))
+    assert few[0].label == "seeds reported" and 0 in failing(few)
+
+
+@pytest.mark.parametrize("id", [id for id in HOLDS if PLAIN not in HOLDS[id]])
+def test_every_name_is_wanted_and_a_missing_one_is_named(id: str) -> None:
+    for name in HOLDS[id]:
+        seed = {key: value for key, value in HOLDS[id].items() if key != name}
+        with pytest.raises(ValueError, match=f"{id} is to be reported with a value named '{name}'"):
+            applied(id, *[seed] * 5)
+
+
+def test_every_claim_is_in_the_module_s_table() -> None:
+    for id in HOLDS:
+        assert id in str(criteria_hops.__doc__)

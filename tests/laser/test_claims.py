@@ -1,0 +1,145 @@
+"""The criteria of chapter 5: what holds, and for each condition a measurement that fails it alone."""
+
+import pytest
+
+from mechbook.claims.catalogue import load_claims
+from mechbook.claims.criteria import CRITERIA, Check
+from mechbook.laser import claims as criteria_laser
+
+HOLDS = {
+    "laser.real_lm_facts": {"cities": 34, "before": 0.2, "after": 4.0},
+    "laser.real_lm_ioi": {
+        "sentences": 100, "before": 6.0, "after": 300.0, "accuracy_before": 0.92, "accuracy_after": 0.94
+    },
+    "laser.layer_map": {"layers": 30, "facts_layer": 29, "ioi_layer": 28, "facts_rho": 0.1, "ioi_rho": 0.3},
+    "laser.generic_words": {"facts_listed": 2, "facts_function": 2, "ioi_listed": 4, "ioi_function": 4},
+    "laser.dynamics": {"the": 0.5, "IO": 0.02, "gap": 0.0, "gain_previous": 2.0, "gain_last": 2.4},
+    "laser.prepositions": {"words": 32, "sentences": 64, "steps": 1000},
+    "laser.gpt2_fig1": {f"{word}_{layer}": -0.01 for word in ("the", "them") for layer in (9, 10, 11)},
+    "laser.pythia_table1": {"the_before": 0.49, "answer_before": 0.08, "the_after": 0.03, "answer_after": 0.31},
+    "laser.pythia_fig2": {"ioi_before": 2.2, "ioi_after": 12.0, "facts_before": 0.17, "facts_after": 11.0},
+    "laser.gsm8k": {"problems": 250, "accuracy_before": 0.1, "gain": 0.03, "gain_low95": 0.01},
+    "laser.controls": {"facts_random": 1.2, "ioi_random": 1.7, "facts_smallest": 0.7, "ioi_smallest": 0.4},
+    "laser.cost": {"perplexity": 1.4, "perplexity_low95": 1.2, "candidates": -0.1, "candidates_low95": -0.2},
+    "laser.ioi_circuit": {"drop": 0.95, "random": 0.02, "random_worst": 0.09, "copying": 0.4},
+    "laser.ioi_pabc": {"difference": 0.2, "difference_low95": 0.1, "at_END": 0.02, "at_END_low95": -0.01},
+}  # fmt: skip
+
+# (claim, what is changed in every seed, the checks that then fail, by their place in the list)
+FAILS = [
+    ("laser.real_lm_facts", {"cities": 23}, {0}),
+    ("laser.real_lm_facts", {"after": 2.0}, {1}),
+    ("laser.real_lm_ioi", {"sentences": 99}, {0}),
+    ("laser.real_lm_ioi", {"after": 30.0}, {1}),
+    ("laser.real_lm_ioi", {"accuracy_after": 0.86}, {2}),
+    ("laser.real_lm_ioi", {"accuracy_after": 0.98}, {2}),
+    ("laser.layer_map", {"facts_layer": 20}, {0}),
+    ("laser.layer_map", {"ioi_layer": 20}, {1}),
+    ("laser.generic_words", {"facts_listed": 0, "facts_function": 0}, {0}),
+    ("laser.generic_words", {"facts_function": 1}, {1}),
+    ("laser.generic_words", {"ioi_listed": 0, "ioi_function": 0}, {2}),
+    ("laser.generic_words", {"ioi_function": 3}, {3}),
+    ("laser.dynamics", {"the": 0.3}, {0}),
+    ("laser.dynamics", {"IO": 0.1}, {1}),
+    ("laser.dynamics", {"gap": 0.1}, {2}),
+    ("laser.dynamics", {"gain_previous": 1.5}, {3}),
+    ("laser.dynamics", {"gain_last": 1.5}, {4}),
+    ("laser.prepositions", {"words": 101}, {0}),
+    ("laser.prepositions", {"sentences": 1001}, {1}),
+    *(
+        ("laser.gpt2_fig1", {f"{word}_{layer}": 0.0}, {3 * row + column})
+        for row, word in enumerate(("the", "them"))
+        for column, layer in enumerate((9, 10, 11))
+    ),
+    ("laser.pythia_table1", {"the_before": 0.468}, {0}),
+    ("laser.pythia_table1", {"the_before": 0.530}, {1}),
+    ("laser.pythia_table1", {"answer_before": 0.048}, {2}),
+    ("laser.pythia_table1", {"answer_before": 0.110}, {3}),
+    ("laser.pythia_table1", {"the_after": -0.004}, {4}),
+    ("laser.pythia_table1", {"the_after": 0.058}, {5}),
+    ("laser.pythia_table1", {"answer_after": 0.269}, {6}),
+    ("laser.pythia_table1", {"answer_after": 0.331}, {7}),
+    ("laser.pythia_fig2", {"ioi_before": 1.83}, {0}),
+    ("laser.pythia_fig2", {"ioi_before": 2.77}, {1}),
+    ("laser.pythia_fig2", {"ioi_after": 9.83}, {2}),
+    ("laser.pythia_fig2", {"ioi_after": 14.77}, {3}),
+    ("laser.pythia_fig2", {"facts_before": 0.127}, {4}),
+    ("laser.pythia_fig2", {"facts_before": 0.193}, {5}),
+    ("laser.pythia_fig2", {"facts_after": 9.03}, {6}),
+    ("laser.pythia_fig2", {"facts_after": 13.57}, {7}),
+    ("laser.gsm8k", {"problems": 199}, {0}),
+    ("laser.gsm8k", {"accuracy_before": 0.05}, {1}),
+    ("laser.gsm8k", {"gain_low95": 0.0}, {2}),
+    ("laser.controls", {"facts_random": 2.0}, {0}),
+    ("laser.controls", {"ioi_random": 2.0}, {1}),
+    ("laser.controls", {"facts_smallest": 0.33}, {2}),
+    ("laser.controls", {"ioi_smallest": 0.33}, {3}),
+    ("laser.cost", {"perplexity_low95": 1.0}, {0}),
+    ("laser.cost", {"candidates_low95": 0.01}, {1}),
+    ("laser.ioi_circuit", {"drop": 0.8}, {0}),
+    ("laser.ioi_circuit", {"random": 0.05}, {1}),
+    ("laser.ioi_circuit", {"copying": 0.51}, {2}),
+    ("laser.ioi_pabc", {"difference_low95": 0.0}, {0}),
+]
+
+
+def applied(id: str, *seeds: dict[str, float]) -> list[Check]:
+    return CRITERIA[id](id, seeds, "laptop")
+
+
+def failing(checks: list[Check]) -> set[int]:
+    return {place for place, check in enumerate(checks) if not check.ok}
+
+
+def test_the_tables_cover_every_claim_and_every_condition() -> None:
+    """Oracle: the list of claims; every check of every claim fails in some row."""
+    assert {id for id in load_claims() if id.startswith("laser.")} == HOLDS.keys()
+    for id, seed in HOLDS.items():
+        covered = {place for claim, _, places in FAILS if claim == id for place in places}
+        assert covered == set(range(len(applied(id, *[seed] * 3)))), id
+
+
+@pytest.mark.parametrize("id", HOLDS)
+def test_what_should_hold_holds(id: str) -> None:
+    """Oracle: `holds_when`, by eye."""
+    checks = applied(id, *[HOLDS[id]] * 3)
+    assert checks and not failing(checks)
+
+
+@pytest.mark.parametrize(("id", "change", "places"), FAILS)
+def test_each_condition_can_fail_and_fails_alone(id: str, change: dict[str, float], places: set[int]) -> None:
+    """Oracle: `holds_when`, by eye."""
+    assert failing(applied(id, *[{**HOLDS[id], **change}] * 3)) == places
+
+
+@pytest.mark.parametrize(
+    ("id", "change"),
+    [
+        ("laser.real_lm_ioi", {"accuracy_before": 0.93, "accuracy_after": 0.88}),
+        ("laser.layer_map", {"facts_layer": 21, "ioi_layer": 21}),
+        ("laser.prepositions", {"words": 100}),
+        ("laser.pythia_table1", {"the_after": 0.057, "answer_after": 0.270}),
+        ("laser.pythia_fig2", {"facts_before": 0.192, "facts_after": 9.04}),
+        ("laser.cost", {"candidates_low95": 0.0}),
+        ("laser.ioi_circuit", {"copying": 0.5}),
+    ],
+)
+def test_a_bar_that_includes_its_value_holds_there(id: str, change: dict[str, float]) -> None:
+    """Oracle: 'within' and 'at most' include their ends; layer 21 of 30 is the first of the last third."""
+    assert not failing(applied(id, *[{**HOLDS[id], **change}] * 3))
+
+
+def test_a_trained_model_needs_three_seeds_and_a_given_one_does_not() -> None:
+    """Oracle: '>= 3 seeds' of laser.dynamics; the seeds' check comes first."""
+    for id in ("laser.dynamics", "laser.prepositions"):
+        assert failing(applied(id, *[HOLDS[id]] * 2)) == {0}
+    assert not failing(applied("laser.ioi_circuit", HOLDS["laser.ioi_circuit"]))
+
+
+def test_the_paper_s_numbers_are_those_of_the_list_of_claims() -> None:
+    """Oracle: the column paper_value of claims.csv."""
+    table = load_claims()["laser.pythia_table1"].paper
+    assert table == ".499/.079 -> .027/.300"
+    assert list(criteria_laser.TABLE_1.values()) == [0.499, 0.079, 0.027, 0.300]
+    assert load_claims()["laser.pythia_fig2"].paper.startswith("2.3x -> 12.3x and 0.16x -> 11.3x")
+    assert list(criteria_laser.FIGURE_2.values()) == [2.3, 12.3, 0.16, 11.3]
