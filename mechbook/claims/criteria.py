@@ -1,8 +1,8 @@
 """What a criterion function is made of: the measurement it reads and the checks it returns.
 
-One function for each claim, registered by id with the names of the values it reads:
+One function for each claim, registered with the values it reads, which name the claim (`mechbook.claims.values`):
 
-    @criterion("ih.attention_maps", keys=("previous", "induction"))
+    @criterion(ATTENTION_MAPS)
     def attention_maps(m: Measurement) -> list[Check]:
         return [m.bar("previous", ">", 0.8), m.bar("induction", ">", 0.8)]
 
@@ -15,6 +15,8 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from mechbook.claims.values import Values
 
 Number = int | float
 
@@ -152,9 +154,10 @@ CRITERIA: dict[str, Criterion] = {}
 
 
 def criterion(
-    id: str, *, keys: tuple[str, ...] = (), seeds: int = 1
+    claim: str | Values, *, keys: tuple[str, ...] = (), seeds: int = 1
 ) -> Callable[[CriterionFunction], CriterionFunction]:
-    """Register the criterion of the claim `id`, which reads the values named `keys` (none: a plain number)."""
+    """Register the criterion of a claim, which reads its declared values (or those named `keys`; none: a number)."""
+    id, keys = (claim.claim, tuple(claim.names)) if isinstance(claim, Values) else (claim, keys)
 
     def register(function: CriterionFunction) -> CriterionFunction:
         if id in CRITERIA:

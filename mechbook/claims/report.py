@@ -3,6 +3,10 @@
     report("ih.order", values=[{"W_O2": 60, "W_K2": 90, "W_K1": 220}, ...], seeds=[0, 1, 2, 3, 4], figure="fig-order")
     report("laser.gsm8k", reason="no model with a base accuracy above 5% is at hand")
 
+A claim is named by its id, or by its declared `Values`, which then check the names of what is reported. A chapter
+whose settings a reader may change takes `report = reporter(setup, LAPTOP, PAPER)`: with other settings than the
+preset's, its cards say so and no verdict is given.
+
 The criterion is applied when the site is built. This module imports neither the list of claims nor the criteria, so
 that editing those re-executes no chapter.
 """
@@ -12,12 +16,14 @@ import math
 import numbers
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from IPython.display import display
 
+from mechbook.claims.values import Values
 from mechbook.core import settings
+from mechbook.core.presets import at_scale, changed
 
 MIME = "application/vnd.mechbook.claim+json"
 
@@ -25,37 +31,46 @@ Number = int | float
 Value = Number | dict[str, Number]
 
 
-def report(
-    id: str,
-    *,
-    values: Sequence[Any] | None = None,
-    seeds: Sequence[Any] | None = None,
-    reason: str | None = None,
-    figure: str | None = None,
-) -> None:
+def report(claim: str | Values, **measured: Any) -> None:
     """Display the measurement of one claim, in the form the site collects, beside a line for the reader.
 
     The arguments and what is raised are those of `measurement`.
     """
-    row = measurement(id, values=values, seeds=seeds, reason=reason, figure=figure)
+    row = measurement(claim, **measured)
     display({MIME: row, "text/plain": as_text(row), "text/html": as_html(row)}, raw=True)
 
 
+def reporter(setup: Any, laptop: Any, paper: Any) -> Callable[..., None]:
+    """`report` for a chapter that runs with `setup`: its cards say what differs from the preset of the scale."""
+    changes = changed(setup, at_scale(laptop, paper))
+
+    def report_with_setup(claim: str | Values, **measured: Any) -> None:
+        report(claim, changes=changes, **measured)
+
+    return report_with_setup
+
+
 def measurement(
-    id: str,
+    claim: str | Values,
     *,
     values: Sequence[Any] | None = None,
     seeds: Sequence[Any] | None = None,
     reason: str | None = None,
     figure: str | None = None,
+    changes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return what was measured for one claim: each seed's values, their mean and their sample standard deviation.
 
     `values` holds one entry for each of `seeds`: a number, or a flat mapping of names to numbers with the same names
     for every seed. With one seed the spread is None. `reason` says, instead, why the claim was not run. `figure` is the
-    label of the figure that shows it. Raises ValueError for anything else, and for a number that is not finite: a
-    threshold never reached is reported as the number of steps + 1.
+    label of the figure that shows it; `changes` are the settings that a reader changed, in words. Raises ValueError for
+    anything else, and for a number that is not finite (a threshold never reached is reported as the number of steps
+    + 1); TypeError for other names than the claim's `Values` declare.
     """
+    id = claim.claim if isinstance(claim, Values) else claim
+    if isinstance(claim, Values):
+        for value in values or ():
+            claim.check(value)
     if not re.fullmatch(r"[a-z]+\.[a-z0-9_]+", id):
         raise ValueError(f"A claim's id is written like 'ih.order', not {id!r}.")
     row: dict[str, Any] = {
@@ -69,6 +84,7 @@ def measurement(
         "device": str(settings.device()),
         "reason": reason,
         "figure": figure,
+        "changed": list(changes),
     }
     if (values is None) == (reason is None):
         raise ValueError(f"{id} is reported either with values or with the reason why it was not run.")
@@ -171,7 +187,8 @@ def _words(row: Mapping[str, Any]) -> str:
         return f"not run: {row['reason']}"
     parts = ", ".join(f"{name} {text}".strip() for name, text in _pairs(row))
     count = len(row["seeds"])
-    return f"{parts} ({count} seed{'' if count == 1 else 's'}, {row['scale']} scale)"
+    said = f"; settings changed by the reader: {', '.join(row['changed'])}" if row["changed"] else ""
+    return f"{parts} ({count} seed{'' if count == 1 else 's'}, {row['scale']} scale{said})"
 
 
 def as_text(row: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached, scratch
-from mechbook.core.training.loop import Probe, TrainingRun, TrainingSettings, train, use_threads
+from mechbook.core.training.loop import Probe, TrainingResult, TrainingSettings, train, use_threads
 from mechbook.shared.bigrams import BigramBatch, BigramTask, sample, shakespeare_task
 from mechbook.shared.recall import feed_forward_kl, previous_token_recall, recall_W_K2, recall_W_O2
 from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
@@ -67,14 +67,14 @@ class InductionRun:
             return self.probe_steps
         return tuple(sorted({*range(0, self.training.steps, self.probe_every), self.training.steps}))
 
-    def run(self) -> TrainingRun:
+    def run(self) -> TrainingResult:
         """The run, from the cache where it was made before; one that was interrupted goes on where it stopped.
 
         On the device of the settings; the measurements and states returned are on the CPU.
         """
         use_threads()
         key = self.key()
-        return TrainingRun(**cached(key, lambda: vars(self._train(key)), modules=(__name__,)))
+        return TrainingResult(**cached(key, lambda: vars(self._train(key)), modules=(__name__,)))
 
     def key(self) -> dict[str, Any]:
         """All that decides the run besides its code and the machine, as JSON values."""
@@ -88,7 +88,7 @@ class InductionRun:
             return SimplifiedTransformer(self.model, generator)
         return VanillaTransformer(self.model, generator)
 
-    def _train(self, key: dict[str, Any]) -> TrainingRun:
+    def _train(self, key: dict[str, Any]) -> TrainingResult:
         device, task = settings.device(), self.task()
         model = self.build().to(device)
 
@@ -116,7 +116,7 @@ class InductionRun:
         return isinstance(self.model, SimplifiedConfig) and self.model.n_layers == 2
 
 
-def run_all(specs: Iterable[InductionRun]) -> list[TrainingRun]:
+def run_all(specs: Iterable[InductionRun]) -> list[TrainingResult]:
     """The runs of `specs`, one after the other, in their order."""
     return [spec.run() for spec in specs]
 

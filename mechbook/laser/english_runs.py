@@ -9,7 +9,7 @@ from transformers import GPTNeoXForCausalLM
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached, scratch
 from mechbook.core.settings import choose
-from mechbook.core.training.loop import TrainingRun, TrainingSettings, train, use_threads
+from mechbook.core.training.loop import TrainingResult, TrainingSettings, train, use_threads
 from mechbook.laser.data import english
 from mechbook.laser.data.english import EnglishBatch, EnglishTask
 from mechbook.pretrained.small_neox import SmallNeoXConfig, small_neox
@@ -47,10 +47,10 @@ class EnglishRun:
         """All that decides the run besides its code and the machine, as JSON values."""
         return {"run": asdict(self), "seed": settings.seed()}
 
-    def run(self) -> TrainingRun:
+    def run(self) -> TrainingResult:
         """The run, from the cache where it was made before; one that was interrupted goes on where it stopped."""
         use_threads()
-        return TrainingRun(**cached(self.key(), lambda: vars(self._train()), modules=(__name__,)))
+        return TrainingResult(**cached(self.key(), lambda: vars(self._train()), modules=(__name__,)))
 
     def build(self) -> GPTNeoXForCausalLM:
         """The model as it is before the first step, on the CPU."""
@@ -60,7 +60,7 @@ class EnglishRun:
         """One model on the settings' device, in evaluation mode, that can be set to each of the run's checkpoints."""
         return Checkpoints(_placed(self.build()), self.run())
 
-    def _train(self) -> TrainingRun:
+    def _train(self) -> TrainingResult:
         device = settings.device()
         model = _placed(self.build())
 
@@ -89,7 +89,7 @@ class Checkpoints:
     """A model and the run whose checkpoints it can be set to."""
 
     model: nn.Module
-    run: TrainingRun
+    run: TrainingResult
 
     def at(self, step: int) -> nn.Module:
         """The model as it was after `step` updates. Raises KeyError for a step that was not kept."""

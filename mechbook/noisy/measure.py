@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mechbook.core import settings
-from mechbook.core.training.loop import TrainingRun
+from mechbook.core.training.loop import TrainingResult
 from mechbook.noisy.model import NoisyTransformer
 from mechbook.noisy.probes import diagonal_margins
 from mechbook.noisy.runs import Cut, NoisyRun, Panel, answerable
@@ -87,7 +87,7 @@ def roles(spec: NoisyRun) -> dict[str, float]:
     }
 
 
-def stays_above(run: TrainingRun, name: str, bar: float) -> int:
+def stays_above(run: TrainingResult, name: str, bar: float) -> int:
     """The first probe step from which on `name` is above `bar` to the end; one more than the last if there is none."""
     first = run.steps[-1] + 1
     for step, value in zip(reversed(run.steps), reversed(run.values[name]), strict=True):

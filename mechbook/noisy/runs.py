@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached, scratch
 from mechbook.core.training.allocator import keep_freed_memory
-from mechbook.core.training.loop import Probe, TrainingRun, TrainingSettings, train, use_threads
+from mechbook.core.training.loop import Probe, TrainingResult, TrainingSettings, train, use_threads
 from mechbook.noisy.fast import before_F2, selected_logits
 from mechbook.noisy.model import NoisyConfig, NoisyTransformer
 from mechbook.noisy.probes import noise_margin, pair_positions, prediction
@@ -86,11 +86,11 @@ class NoisyRun:
         """All that decides the run besides its code and the machine, as JSON values."""
         return {"run": asdict(self), "seed": settings.seed(), "task": self.task().fingerprint()}
 
-    def run(self) -> TrainingRun:
+    def run(self) -> TrainingResult:
         """The run, from the cache where it was made before; one that was interrupted goes on where it stopped."""
         use_threads()
         keep_freed_memory()
-        return TrainingRun(**cached(self.key(), self._trained, modules=(__name__,)))
+        return TrainingResult(**cached(self.key(), self._trained, modules=(__name__,)))
 
     def _trained(self) -> dict[str, Any]:
         # built first: what it starts from is a run of its own, which leaves the mode as it was for others
@@ -102,7 +102,7 @@ class NoisyRun:
         finally:
             torch.set_flush_denormal(False)
 
-    def _train(self, model: NoisyTransformer) -> TrainingRun:
+    def _train(self, model: NoisyTransformer) -> TrainingResult:
         device, task = settings.device(), self.task()
         model = model.to(device)
         panel = Panel(self, device)
@@ -246,9 +246,9 @@ def _selected(model: nn.Module, batch: NoisyBatch, select: Tensor) -> Tensor:
     return selected_logits(model, batch.inputs, select)
 
 
-def _joined(runs: Sequence[TrainingRun], first: Sequence[int]) -> TrainingRun:
+def _joined(runs: Sequence[TrainingResult], first: Sequence[int]) -> TrainingResult:
     """One run from its phases, the steps of each counted from `first`."""
-    return TrainingRun(
+    return TrainingResult(
         steps=[start + s for start, run in zip(first, runs, strict=True) for s in run.steps],
         values={name: [v for run in runs for v in run.values[name]] for name in runs[0].values},
         checkpoints={start + s: c for start, run in zip(first, runs, strict=True) for s, c in run.checkpoints.items()},

@@ -33,7 +33,8 @@ from nbformat.reader import NotJSONError
 from mechbook.core.cache.closure import PACKAGE
 from mechbook.site.configuration import markdown_config
 from mechbook.site.fingerprint import dependencies, module_names
-from mechbook.site.notebooks import code, pages, read, with_fingerprint
+from mechbook.site.layers import THEMES, check_chapter
+from mechbook.site.notebooks import chapter_number, code, pages, read, with_fingerprint
 
 TIMEOUT = 3600
 THREAD_VARIABLES = ("MECHBOOK_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -117,6 +118,11 @@ def execute(root: Path, *, workers: int, fresh: bool = False) -> dict[str, float
         notebook = read(text, config)
         if notebook is None or not code(notebook):
             continue
+        if (number := chapter_number(page)) is not None and number <= len(THEMES):
+            try:
+                check_chapter(number, code(notebook))
+            except ValueError as error:
+                raise ValueError(f"{path.relative_to(root)}: {error}") from error
         seconds[page] = 0.0
         if fresh or not _kept(cache, notebook):
             todo[page] = text

@@ -12,7 +12,7 @@ from pathlib import Path
 from IPython.core.inputtransformer2 import TransformerManager
 
 from mechbook.core import settings
-from mechbook.core.cache.closure import PACKAGE, imported_names, module_closure
+from mechbook.core.cache.closure import PACKAGE, digest, imported_names, module_closure
 
 PINNED = ("torch", "numpy", "matplotlib")
 
@@ -41,7 +41,7 @@ def fingerprint(cells: Iterable[str], *, package: Path = PACKAGE) -> str:
     """The hash of what decides the results of `cells`: package, settings, versions, threads; not of the cells."""
     pins = [package.parent / name for name in ("requirements.txt", "requirements-models.txt")]
     known = {
-        "files": {path.relative_to(package).as_posix(): _hash(path) for path in dependencies(cells, package=package)},
+        "files": {path.relative_to(package).as_posix(): digest(path) for path in dependencies(cells, package=package)},
         "scale": settings.scale(),
         "seed": settings.seed(),
         "device": str(settings.device()),

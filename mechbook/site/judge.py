@@ -9,9 +9,9 @@ from mechbook.claims.criteria import CRITERIA, Criterion
 # Imported for what it registers; a new chapter's criteria are added here.
 from mechbook.site.record import Record, load_record
 
-HELD, FAILED, NOT_RUN = "held", "failed", "not run"
+HELD, FAILED, NOT_RUN, CHANGED = "held", "failed", "not run", "settings changed"
 MISSING, NOT_WRITTEN = "missing", "chapter not written yet"
-REPORTED = (HELD, FAILED, NOT_RUN)
+REPORTED = (HELD, FAILED, NOT_RUN, CHANGED)
 
 Row = dict[str, Any]
 
@@ -29,7 +29,8 @@ def judge(
     `reports` are measurements as chapters displayed them, each with the "page" and "anchor" it stands at;
     `chapters_in_toc` are the numbers of the chapters in the table of contents. A row has: id, chapter, source,
     statement, paper, criterion, measured, spread, values, seeds, scale, seed, device, held, marginal, status, reason,
-    note, page, anchor, figure, checks. `note` tells of a difference from the committed record that is no problem.
+    note, page, anchor, figure, changed, checks. A report with `changed` settings gets no verdict. `note` tells of a
+    difference from the committed record that is no problem.
 
     Problems: a claim missing, reported twice, unknown, measured without a criterion function or not as its criterion
     reads it; one that held in the committed record at this scale and does not, at seed 0 on the CPU.
@@ -93,11 +94,14 @@ def _blank(claim: Claim) -> Row:
         "page": None,
         "anchor": None,
         "figure": None,
+        "changed": [],
         "checks": [],
     }
 
 
-COPIED = ("measured", "spread", "values", "seeds", "scale", "seed", "device", "reason", "page", "anchor", "figure")
+COPIED = (
+    "measured", "spread", "values", "seeds", "scale", "seed", "device", "reason", "page", "anchor", "figure", "changed",
+)  # fmt: skip
 
 
 def _fill(row: Row, report: Mapping[str, Any], criterion: Criterion | None) -> list[str]:
@@ -105,6 +109,9 @@ def _fill(row: Row, report: Mapping[str, Any], criterion: Criterion | None) -> l
     row.update({name: report[name] for name in COPIED})
     row["status"] = NOT_RUN
     if row["measured"] is None:
+        return []
+    if row["changed"]:
+        row["status"] = CHANGED
         return []
     if criterion is None:
         row["reason"] = "measured, but no criterion function judges it"
@@ -125,6 +132,8 @@ def _compare(row: Row, record: Record) -> list[str]:
     """Compare a row with the committed record; return the problem, or leave a note."""
     held = record.get(row["scale"], {})
     before = held.get(row["id"])
+    if row["status"] == CHANGED:
+        return []
     if row["id"] not in held:
         row["note"] = f"not in the committed record at the {row['scale']} scale"
         return []

@@ -14,6 +14,7 @@ WORDS = {
     "held": "held",
     "failed": "did not hold",
     "not run": "not run",
+    "settings changed": "not judged: settings changed by the reader",
     "missing": "missing: its chapter does not report it",
     "chapter not written yet": "chapter not written yet",
 }
@@ -37,6 +38,8 @@ def verdict(row: Row) -> str:
     words = WORDS[row["status"]]
     if row["status"] == "not run" and row["reason"]:
         words += f": {row['reason']}"
+    if row["status"] == "settings changed":
+        words += f": {', '.join(row['changed'])}"
     return words + (", marginally" if row["marginal"] else "")
 
 
@@ -109,11 +112,14 @@ def unknown_card(id: str) -> nodes.Element:
 def counts(rows: Sequence[Row]) -> str:
     """The scorecard in a sentence."""
     number = {status: sum(row["status"] == status for row in rows) for status in WORDS}
-    reported = number["held"] + number["failed"] + number["not run"]
+    reported = sum(number[status] for status in ("held", "failed", "not run", "settings changed"))
+    other = number["settings changed"]
+    not_judged = f", {other} not judged, as settings were changed" if other else ""
     marginal = sum(bool(row["marginal"]) for row in rows)
     return (
         f"Of {len(rows)} claims {reported} are reported: {number['held']} held, {number['failed']} did not hold, "
-        f"{number['not run']} not run; {marginal} of the verdicts {'is' if marginal == 1 else 'are'} marginal. "
+        f"{number['not run']} not run{not_judged}; {marginal} of the verdicts "
+        f"{'is' if marginal == 1 else 'are'} marginal. "
         f"{number['missing']} missing; {number['chapter not written yet']} belong to chapters not written yet."
     )
 

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mechbook.core import settings
 from mechbook.core.cache import entries as cache
 from mechbook.core.training import loop as training
-from mechbook.core.training.loop import TrainingRun, TrainingSettings, train
+from mechbook.core.training.loop import TrainingResult, TrainingSettings, train
 from mechbook.induction import runs
 from mechbook.induction.runs import InductionRun, run_all, standard_probes
 from mechbook.shared.bigrams import BigramBatch, BigramTask, sample, shakespeare_task
@@ -68,7 +68,7 @@ def draws(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     yield state
 
 
-def same(a: TrainingRun, b: TrainingRun) -> bool:
+def same(a: TrainingResult, b: TrainingResult) -> bool:
     def equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
         return left.keys() == right.keys() and all(torch.equal(left[n], right[n]) for n in left)
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from mechbook.core import settings
 from mechbook.core.cache import entries as cache
-from mechbook.core.training.loop import TrainingRun, TrainingSettings
+from mechbook.core.training.loop import TrainingResult, TrainingSettings
 from mechbook.noisy import measure
 from mechbook.noisy import runs as noisy_runs
 from mechbook.noisy.model import NoisyConfig
@@ -182,7 +182,7 @@ def test_final_measures_on_other_sequences_than_the_panel_of_the_run():
 )
 def test_stays_above_is_the_start_of_the_last_stretch(values, step):
     """Oracle: by eye; 0 is not above 0, and never is the last step + 1."""
-    run = TrainingRun(steps=[0, 2, 7], values={"margin": values}, checkpoints={}, final={}, seconds=0.0)
+    run = TrainingResult(steps=[0, 2, 7], values={"margin": values}, checkpoints={}, final={}, seconds=0.0)
     assert measure.stays_above(run, "margin", 0.0) == step
 
 

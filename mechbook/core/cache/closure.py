@@ -1,6 +1,7 @@
 """Which files of the package a module's results can depend on: the transitive closure of its static imports."""
 
 import ast
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,6 +36,25 @@ def module_closure(names: Iterable[str], *, package: Path = PACKAGE) -> list[Pat
         found |= _data_files(tree, path.parent)
         waiting.extend(imported_names(tree, name if path.name == "__init__.py" else name.rpartition(".")[0]))
     return sorted(found)
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of what a file decides: of a module its syntax tree without docstrings, of other files their bytes.
+
+    So a comment, a docstring or a line broken elsewhere changes nothing; any other edit of a module does.
+    """
+    if path.suffix != ".py":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _documented(node):
+            node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _documented(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    first = node.body[0] if node.body else None
+    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
 
 
 def imported_names(tree: ast.AST, package: str = "") -> set[str]:

@@ -97,16 +97,15 @@ def folder() -> Path:
 
 @lru_cache
 def _code(modules: tuple[str, ...], package: Path) -> tuple[tuple[Path, ...], str]:
-    """The files that `modules` depend on, and the SHA-256 of their names and contents.
+    """The files that `modules` depend on, and the SHA-256 of their names and of what they decide (`closure.digest`).
 
     Once per process: it runs the code it imported, whatever happens to the files.
     """
     files = tuple(closure.module_closure(modules, package=package))
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     for path in files:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(package).as_posix()} {content}\n".encode())
-    return files, digest.hexdigest()
+        found.update(f"{path.relative_to(package).as_posix()} {closure.digest(path)}\n".encode())
+    return files, found.hexdigest()
 
 
 def _identity(key: dict[str, Any], modules: tuple[str, ...]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """What is read off the curves of a run."""
 
-from mechbook.core.training.loop import TrainingRun
+from mechbook.core.training.loop import TrainingResult
 
 
-def steps_to(run: TrainingRun, name: str, bar: float, *, op: str = ">=") -> int:
+def steps_to(run: TrainingResult, name: str, bar: float, *, op: str = ">=") -> int:
     """The first probe step at which `name` is at least `bar` (at most, with "<="); one more than the last if never."""
     if op not in (">=", "<="):
         raise ValueError(f"op is {op!r}; it must be '>=' or '<='.")

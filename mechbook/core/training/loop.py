@@ -32,7 +32,7 @@ Callback = Callable[[int, nn.Module, Mapping[str, float]], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TrainingRun:
+class TrainingResult:
     """What `train` measured: at `steps[i]` (updates made so far) the probe `name` was `values[name][i]`.
 
     `checkpoints` maps a step to the model's state then, `final` is the state at the end, both on the CPU; parameters
@@ -70,7 +70,7 @@ def train(
     callbacks: Iterable[Callback] = (),
     state_path: Path | None = None,
     state_every: int | None = None,
-) -> TrainingRun:
+) -> TrainingResult:
     """Train `model` in place on batches `draw(generator)`, all parameters that require a gradient.
 
     Step s stands for "after s updates", from 0 to `settings.steps`. At a probe step the run records every probe and
@@ -97,7 +97,7 @@ def train(
     finally:
         for parameter in loop.trained.values():
             parameter.requires_grad_(True)
-    return TrainingRun(
+    return TrainingResult(
         steps=loop.steps,
         values=loop.values,
         checkpoints=loop.checkpoints,

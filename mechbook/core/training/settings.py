@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from mechbook.core.presets import require
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
@@ -42,6 +44,4 @@ class TrainingSettings:
             ("frozen_until", len(set(names)) == len(names), "one step for each parameter"),
             ("frozen_until", all(step >= 0 for _, step in self.frozen_until), "steps of 0 or more"),
         ]
-        for name, fits, allowed in rules:
-            if not fits:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be {allowed}.")
+        require(self, *rules)

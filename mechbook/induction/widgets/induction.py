@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from mechbook.core.training.loop import TrainingRun
+from mechbook.core.training.loop import TrainingResult
 from mechbook.induction.runs import InductionRun
 from mechbook.reader.figures import attention_map, heat_map, use_style
 from mechbook.shared.bigrams import sample
@@ -37,7 +37,7 @@ class Shipped:
     """What travels: the run, the steps whose checkpoints do, their rounded states, and the packed store."""
 
     spec: InductionRun
-    run: TrainingRun
+    run: TrainingResult
     steps: tuple[int, ...]
     states: dict[int, dict[str, Tensor]]
     store: Store
@@ -125,7 +125,7 @@ def memory_widget(spec: InductionRun, *, name: str = "widget-3b", steps: tuple[i
     )
 
 
-def _accuracy(run: TrainingRun) -> Callable[[int], float]:
+def _accuracy(run: TrainingResult) -> Callable[[int], float]:
     def at(step: int) -> float:
         nearest = min(range(len(run.steps)), key=lambda i: abs(run.steps[i] - step))
         return run.values["accuracy"][nearest]
@@ -133,7 +133,7 @@ def _accuracy(run: TrainingRun) -> Callable[[int], float]:
     return at
 
 
-def preset_steps(run: TrainingRun, steps: Sequence[int]) -> tuple[int, int, int]:
+def preset_steps(run: TrainingResult, steps: Sequence[int]) -> tuple[int, int, int]:
     """Return three of the steps: the last with accuracy below a tenth, after it the one nearest to a half, and the end.
 
     Raises ValueError for fewer than three steps.

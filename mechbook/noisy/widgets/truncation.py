@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from mechbook.core.training.loop import TrainingRun
+from mechbook.core.training.loop import TrainingResult
 from mechbook.noisy.model import NoisyTransformer
 from mechbook.noisy.runs import NoisyRun
 from mechbook.noisy.task import sample
@@ -41,7 +41,7 @@ class Shipped:
     """
 
     spec: NoisyRun
-    run: TrainingRun
+    run: TrainingResult
     steps: tuple[int, ...]
     tensors: dict[str, Tensor]
     store: Store
@@ -73,7 +73,7 @@ class Shipped:
         return load_counts().vocabulary + NOISE
 
 
-def moments(run: TrainingRun, steps: Sequence[int]) -> tuple[int, ...]:
+def moments(run: TrainingResult, steps: Sequence[int]) -> tuple[int, ...]:
     """Return up to four of the steps: three moments of layer 2's attention on the correct token, and the last step.
 
     It is nearest to 0.5 and to 0.8, and, before that, attention on the noise is largest.

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from mechbook.core.training.loop import TrainingRun, TrainingSettings, train, use_threads
+from mechbook.core.training.loop import TrainingResult, TrainingSettings, train, use_threads
 
 N, D, T, B = 11, 5, 7, 3
 SGD = TrainingSettings(steps=13, batch_size=B, optimizer="sgd", lr=0.3, weight_decay=0.02, loss_on="in_context")
@@ -95,7 +95,7 @@ def written_out(settings: TrainingSettings) -> tuple[dict[str, Tensor], list[flo
     return weights, losses
 
 
-def fit(settings: TrainingSettings, **arguments: object) -> tuple[Tiny, TrainingRun]:
+def fit(settings: TrainingSettings, **arguments: object) -> tuple[Tiny, TrainingResult]:
     model = Tiny()
     arguments.setdefault("probe_steps", range(settings.steps))
     return model, train(model, draw, settings, data(), **arguments)
@@ -219,7 +219,7 @@ def test_logits_at_is_asked_for_the_selected_positions_only() -> None:
     torch.testing.assert_close(run.final["A"], plain.final["A"], rtol=1e-12, atol=1e-12)
 
 
-def identical(a: TrainingRun, b: TrainingRun) -> bool:
+def identical(a: TrainingResult, b: TrainingResult) -> bool:
     def same(left: Mapping[str, Tensor], right: Mapping[str, Tensor]) -> bool:
         return left.keys() == right.keys() and all(torch.equal(left[n], right[n]) for n in left)
 

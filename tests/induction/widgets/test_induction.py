@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from mechbook.core.training.loop import TrainingRun, TrainingSettings
+from mechbook.core.training.loop import TrainingResult, TrainingSettings
 from mechbook.induction.runs import InductionRun
 from mechbook.induction.widgets import induction
 from mechbook.shared.shakespeare import encode, load_counts
@@ -50,11 +50,11 @@ def test_steps_are_dense_at_the_start() -> None:
 def test_presets_are_before_within_and_after() -> None:
     accuracy = [0.0, 0.05, 0.3, 0.6, 0.9, 1.0]
     steps = [0, 10, 20, 30, 40, 50]
-    run = TrainingRun(steps=steps, values={"accuracy": accuracy}, checkpoints={}, final={}, seconds=0.0)
+    run = TrainingResult(steps=steps, values={"accuracy": accuracy}, checkpoints={}, final={}, seconds=0.0)
     assert induction.preset_steps(run, steps) == (10, 30, 50)
     assert induction.preset_steps(run, [0, 20, 50]) == (0, 20, 50)
     # Nothing was learned: still three moments.
-    dull = TrainingRun(steps=steps, values={"accuracy": [0.0] * 6}, checkpoints={}, final={}, seconds=0.0)
+    dull = TrainingResult(steps=steps, values={"accuracy": [0.0] * 6}, checkpoints={}, final={}, seconds=0.0)
     assert induction.preset_steps(dull, steps) == (30, 40, 50)
     with pytest.raises(ValueError, match="at least three"):
         induction.preset_steps(run, [0, 50])

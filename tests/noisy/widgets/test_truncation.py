@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from mechbook.core.training.loop import TrainingRun, TrainingSettings
+from mechbook.core.training.loop import TrainingResult, TrainingSettings
 from mechbook.noisy.model import NoisyConfig
 from mechbook.noisy.runs import NoisyRun
 from mechbook.noisy.widgets import truncation
@@ -46,7 +46,7 @@ def test_moments_are_the_noise_half_way_most_and_the_end() -> None:
         "attention_noise": [0.02, 0.03, 0.1, 0.01, 0.2, 0.01, 0.01, 0.0],
     }
     steps = [0, 1, 2, 4, 8, 16, 32, 64]
-    run = TrainingRun(steps=steps, values=values, checkpoints={}, final={}, seconds=0.0)
+    run = TrainingResult(steps=steps, values=values, checkpoints={}, final={}, seconds=0.0)
     assert truncation.moments(run, steps) == (2, 4, 16, 64)
     assert truncation.moments(run, [64, 0]) == (0, 64)
     assert truncation.moments(run, [0, 8, 64]) == (0, 8, 64)

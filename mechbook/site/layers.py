@@ -1,0 +1,77 @@
+"""What may import what: the package's floors, and which theme belongs to which chapter.
+
+A theme never imports another; what two need lies in `shared`. A chapter imports its own theme and what all share.
+"""
+
+import ast
+from collections.abc import Iterable
+from pathlib import Path
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+from mechbook.core.cache.closure import PACKAGE, imported_names
+
+# In the order of the chapters: chapter 1 runs on memories.
+THEMES = ("memories", "gradients", "induction", "noisy", "laser", "facts", "hops")
+COMMON = ("core", "claims", "reader", "shared", "pretrained", "widgets")
+# Each folder of the package, and those it may import.
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "core": (),
+    "claims": ("core",),
+    "reader": ("core",),
+    "shared": ("core",),
+    "pretrained": ("core",),
+    "widgets": ("core", "reader"),
+    **dict.fromkeys(THEMES, COMMON),
+    "site": (*COMMON, *THEMES),
+}
+
+
+def imports(package: Path = PACKAGE) -> dict[tuple[str, str], list[str]]:
+    """For each pair of folders (importing, imported) the files that do so."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).parts
+        if len(parts) == 1:
+            continue
+        module = ".".join([package.name, *parts[:-1]])
+        for name in imported_names(ast.parse(path.read_text(encoding="utf-8")), module):
+            first, _, rest = name.partition(".")
+            to = rest.partition(".")[0]
+            if first == package.name and to and to != parts[0] and (package / to).is_dir():
+                users = found.setdefault((parts[0], to), [])
+                if (file := "/".join(parts)) not in users:
+                    users.append(file)
+    return found
+
+
+def breaches(package: Path = PACKAGE) -> list[str]:
+    """A sentence for each import that runs against the rule."""
+    said = []
+    for (folder, to), users in sorted(imports(package).items()):
+        if to in ALLOWED.get(folder, ()):
+            continue
+        for file in users:
+            if folder in THEMES and to in THEMES:
+                mend = f"move what both need to {package.name}/shared"
+            else:
+                mend = f"{folder} may import {', '.join(ALLOWED.get(folder, ())) or 'nothing of the package'}"
+            said.append(f"{package.name}/{file} imports {package.name}.{to}: {mend}.")
+    return said
+
+
+def check_chapter(number: int, cells: Iterable[str]) -> None:
+    """Raise ValueError, one sentence, where a cell of chapter `number` imports a theme that is not the chapter's."""
+    own = THEMES[number - 1]
+    for cell in cells:
+        try:
+            names = imported_names(ast.parse(TransformerManager().transform_cell(cell)))
+        except SyntaxError:
+            continue  # a cell that is not Python fails when it runs
+        for name in sorted(names):
+            theme = [*name.split("."), ""][1]
+            if name.startswith("mechbook.") and theme in THEMES and theme != own:
+                raise ValueError(
+                    f"The chapter imports {name}, which is the inside of another theme: "
+                    f"import from mechbook.{own}, or move what both need to mechbook/shared."
+                )
