@@ -1,4 +1,4 @@
-"""The training loop as its definition: what `mechbook.core.training.loop.train` computes, with nothing to make it fast."""
+"""The training loop as its definition: what `mechbook.core.training.loop.train` computes, nothing done for speed."""
 
 from collections.abc import Callable
 
@@ -28,5 +28,5 @@ def train_plainly(
         sgd.zero_grad()
         loss.backward()
         sgd.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     return losses
