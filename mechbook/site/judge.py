@@ -3,10 +3,17 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+# Imported for what they register: a criterion for each claim.
+import mechbook.facts.claims
+import mechbook.gradients.claims
+import mechbook.hops.claims
+import mechbook.induction.claims
+import mechbook.laser.claims
+import mechbook.memories.claims
+import mechbook.noisy.claims
+import mechbook.noisy.theory.claims  # noqa: F401
 from mechbook.claims.catalogue import Claim, load_claims
 from mechbook.claims.criteria import CRITERIA, Criterion
-
-# Imported for what it registers; a new chapter's criteria are added here.
 from mechbook.site.record import Record, load_record
 
 HELD, FAILED, NOT_RUN, CHANGED = "held", "failed", "not run", "settings changed"

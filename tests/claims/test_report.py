@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 import torch
 
 from mechbook.claims import report as module
-from mechbook.claims.report import MIME, as_html, as_text, format_number, measurement, report
+from mechbook.claims.report import MIME, as_html, as_text, format_number, measurement, report, reporter
+from mechbook.claims.values import Values
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +39,7 @@ def test_numbers_have_mean_and_sample_deviation() -> None:
         "device": "cpu",
         "reason": None,
         "figure": "fig-acc",
+        "changed": [],
     }
 
 
@@ -48,6 +51,69 @@ def test_names_are_summarised_one_by_one() -> None:
         assert row["measured"][name] == pytest.approx(np.mean(column), rel=1e-12)
         assert row["spread"][name] == pytest.approx(np.std(column, ddof=1), rel=1e-12)
     assert row["values"] == values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    alpha: float = 0.5
+    seeds: int = 3
+
+
+@pytest.mark.parametrize(
+    ("setup", "said"), [(Setup(), []), (Setup(alpha=0.3), ["alpha = 0.3 (preset: 0.5)"]), (Setup(seeds=5), None)]
+)
+def test_a_reader_with_changed_settings_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, setup: Setup, said: list[str] | None
+) -> None:
+    """The preset of the scale counts: five seeds are the paper's here."""
+    shown: list[dict[str, Any]] = []
+    monkeypatch.setattr(module, "display", lambda data, raw: shown.append(data))
+    monkeypatch.setenv("MECHBOOK_SCALE", "laptop" if said is not None else "paper")
+    reporter(setup, Setup(), Setup(seeds=5))("ih.order", values=[1.0], seeds=[0])
+    row = shown[0][MIME]
+    assert row["changed"] == (said or [])
+    assert ("settings changed by the reader: alpha = 0.3 (preset: 0.5)" in shown[0]["text/html"]) is bool(said)
+    assert ("settings changed by the reader" in shown[0]["text/plain"]) is bool(said)
+
+
+NAMED = Values("ih.order", W_O2="steps to W_O2", W_K1="steps to W_K1")
+PLAIN = Values("ih.dimension", "recall")
+
+
+def test_declared_values_name_the_claim() -> None:
+    row = measurement(NAMED, values=[NAMED(W_O2=1, W_K1=2)], seeds=[0])
+    assert (row["id"], row["measured"]) == ("ih.order", {"W_O2": 1.0, "W_K1": 2.0})
+    assert measurement(PLAIN, values=[0.5], seeds=[0])["id"] == "ih.dimension"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: NAMED(W_O2=1), "ih.order is reported with other names than it declares: 'W_K1' is missing."),
+        (
+            lambda: measurement(NAMED, values=[{"W_O2": 1, "W_K2": 2}], seeds=[0]),
+            "ih.order is reported with other names than it declares: 'W_K2' is not declared; 'W_K1' is missing.",
+        ),
+        (
+            lambda: measurement(NAMED, values=[0.5], seeds=[0]),
+            "ih.order is reported with other names than it declares: 'W_O2' is missing; 'W_K1' is missing.",
+        ),
+        (
+            lambda: measurement(PLAIN, values=[{"x": 0.5}], seeds=[0]),
+            "ih.dimension is reported as one number for each seed, not by the names ['x'].",
+        ),
+    ],
+)
+def test_names_that_were_not_declared_are_refused(make: Any, message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        make()
+    assert str(caught.value) == message
+
+
+def test_values_are_declared_in_one_of_two_ways() -> None:
+    for arguments, names in (((), {}), (("one",), {"x": "two"})):
+        with pytest.raises(ValueError, match=r"^ih\.a is declared either with one description or with named values\.$"):
+            Values("ih.a", *arguments, **names)
 
 
 def test_settings_are_part_of_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,4 +226,5 @@ def test_a_chapter_that_reports_depends_on_neither_list_nor_criteria() -> None:
     """The oracle is what a fresh interpreter has loaded."""
     code = "import sys, mechbook.claims.report; print(*(name for name in sys.modules if name.startswith('mechbook')))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert set(loaded) <= {"mechbook", "mechbook.core.settings", "mechbook.claims", "mechbook.claims.report"}
+    core = {"mechbook.core", "mechbook.core.settings", "mechbook.core.presets"}
+    assert set(loaded) <= {"mechbook", "mechbook.claims", "mechbook.claims.report", "mechbook.claims.values", *core}

@@ -62,8 +62,15 @@ def test_the_dependencies_of_a_cell(package: Path, cell: str, files: set[str]) -
 def test_the_fingerprint_changes_with_what_the_cells_reach(package: Path, name: str, changes: bool) -> None:
     before = fingerprint(["import mechbook.a"], package=package)
     path = package / name
-    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + "\nMORE = 1\n", encoding="utf-8")
     assert (fingerprint(["import mechbook.a"], package=package) != before) is changes
+
+
+def test_the_fingerprint_does_not_change_with_a_comment(package: Path) -> None:
+    before = fingerprint(["import mechbook.a"], package=package)
+    path = package / "sub/c.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n# said\n", encoding="utf-8")
+    assert fingerprint(["import mechbook.a"], package=package) == before
 
 
 @pytest.mark.parametrize(

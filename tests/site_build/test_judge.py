@@ -35,7 +35,7 @@ def reported(id: str, mean: Any = 2.0, page: str = "01.html", **changes: Any) ->
     values = [] if mean is None else [mean]
     row = {"id": id, "measured": mean, "spread": None, "values": values, "seeds": list(range(len(values)))}
     settings = {"scale": "laptop", "seed": 0, "device": "cpu"}
-    place = {"page": page, "anchor": f"claim-{id}", "figure": "fig-x"}
+    place = {"page": page, "anchor": f"claim-{id}", "figure": "fig-x", "changed": []}
     return {**row, **settings, "reason": None, **place, **changes}
 
 
@@ -74,11 +74,23 @@ def test_a_claim_that_holds() -> None:
         "page": "01.html",
         "anchor": "claim-a.one",
         "figure": "fig-x",
+        "changed": [],
         "checks": [
             {"label": "mean over seeds", "value": 2.0, "op": ">", "bar": 1.0, "spread": None, "ok": True},
             {"label": "below 100", "value": 2.0, "op": "<", "bar": 100.0, "spread": None, "ok": True},
         ],
     }
+
+
+@pytest.mark.parametrize("mean", [0.5, 2.0])
+def test_a_report_with_changed_settings_gets_no_verdict_and_is_no_problem(mean: float) -> None:
+    changes = ["alpha = 0.3 (preset: 0.5)"]
+    record: Record = {"laptop": {"a.one": True}}
+    rows, problems = judged(reported("a.one", mean, changed=changes), record=record)
+    row = rows["a.one"]
+    assert (row["held"], row["status"], row["changed"], row["note"]) == (None, "settings changed", changes, None)
+    assert problems == []
+    assert claims_json(list(rows.values())) == [row]
 
 
 @pytest.mark.parametrize("mean", [0.5, 200.0])

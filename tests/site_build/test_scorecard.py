@@ -38,6 +38,10 @@ ROW = {
         ({"status": "failed", "held": False}, "did not hold"),
         ({"status": "not run", "held": None, "reason": "no model"}, "not run: no model"),
         ({"status": "missing", "held": None}, "missing: its chapter does not report it"),
+        (
+            {"status": "settings changed", "held": None, "changed": ["T = 8 (preset: 64)", "seeds = 1 (preset: 3)"]},
+            "not judged: settings changed by the reader: T = 8 (preset: 64), seeds = 1 (preset: 3)",
+        ),
     ],
 )
 def test_a_verdict_is_told_in_words(changes: dict[str, object], words: str) -> None:

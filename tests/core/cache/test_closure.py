@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mechbook.core.cache.closure import PACKAGE, module_closure
+from mechbook.core.cache.closure import PACKAGE, digest, module_closure
 
 FILES = {
     "__init__.py": "",
@@ -62,5 +62,61 @@ def test_a_name_that_is_no_module_is_refused(toy: Path, name: str) -> None:
 
 def test_the_shakespeare_data_file_belongs_to_its_module() -> None:
     found = {path.relative_to(PACKAGE).as_posix() for path in module_closure(["mechbook.shared.bigrams"])}
-    assert {"data/bigrams.py", "data/shakespeare.py", "data/tinyshakespeare_counts.json"} <= found
-    assert not any(name.startswith(("models", "probes", "training")) for name in found)
+    assert {"shared/bigrams.py", "shared/shakespeare.py", "shared/tinyshakespeare_counts.json"} <= found
+    assert not any(name.startswith(("core/training", "induction", "noisy", "shared/simplified")) for name in found)
+
+
+CODE = """\"\"\"What it is.\"\"\"
+import math
+
+
+class A:
+    \"\"\"A thing.\"\"\"
+
+    x: int = 1
+
+    def f(self, y: int) -> int:
+        \"\"\"Add.\"\"\"
+        return self.x + y  # a sum
+
+
+def only_words():
+    \"\"\"Nothing yet.\"\"\"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        ("# a sum", "# the sum", False),
+        ("  # a sum", "", False),
+        ("Add.", "Add two numbers.", False),
+        ("What it is.", "What else it is.", False),
+        ("A thing.", "A.", False),
+        ("Nothing yet.", "Still nothing.", False),
+        ("return self.x + y", "return (\n            self.x\n            + y\n        )", False),
+        ("\n\n\nclass A", "\nclass A", False),
+        ("self.x + y", "y + self.x", True),
+        ("x: int = 1", "x: int = 2", True),
+        ("x: int = 1", "x: float = 1", True),
+        ("import math", "import cmath", True),
+        ("def f(self, y", "def g(self, y", True),
+        ("        return", '        """Twice."""\n        return', True),
+    ],
+)
+def test_the_digest_is_of_what_a_module_decides(tmp_path: Path, old: str, new: str, changes: bool) -> None:
+    """Comments, docstrings and lines broken elsewhere are words; a string in second place is a statement."""
+    path = tmp_path / "m.py"
+    path.write_text(CODE)
+    before = digest(path)
+    assert old in CODE
+    path.write_text(CODE.replace(old, new))
+    assert (digest(path) != before) is changes
+
+
+def test_the_digest_of_data_is_of_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("1,2\n")
+    before = digest(path)
+    path.write_text("1,2\n\n")
+    assert digest(path) != before

@@ -99,10 +99,10 @@ def test_every_part_of_the_identity_is_an_entry_of_its_own(
         lambda: monkeypatch.setattr(torch, "__version__", "0.0.1"),
         lambda: torch.set_num_threads(threads + 1),
         lambda: monkeypatch.setenv("MECHBOOK_DEVICE", "meta"),
-        lambda: write(package / "model.py", FILES["model.py"] + "# edited\n"),
+        lambda: write(package / "model.py", FILES["model.py"] + "edited = 1\n"),
         lambda: write(package / "base.py", "x = 2\n"),
         lambda: write(package / "table.csv", "1,3\n"),
-        lambda: write(package / "__init__.py", "# edited\n"),
+        lambda: write(package / "__init__.py", "edited = 1\n"),
     ]
     try:
         for number, change in enumerate(changes):
