@@ -39,8 +39,8 @@ def judge(
     note, page, anchor, figure, changed, checks. A report with `changed` settings gets no verdict. `note` tells of a
     difference from the committed record that is no problem.
 
-    Problems: a claim missing, reported twice, unknown, measured without a criterion function or not as its criterion
-    reads it; one that held in the committed record at this scale and does not, at seed 0 on the CPU.
+    Problems: a claim in the committed record that the list lacks; one missing, reported twice, unknown, measured
+    without a criterion function or not as its criterion reads it; one that held in the committed record at this scale and does not, at seed 0 on the CPU.
     """
     claims = load_claims() if claims is None else claims
     criteria = CRITERIA if criteria is None else criteria
@@ -51,6 +51,9 @@ def judge(
         except ValueError as error:
             record = {}
             problems.append(str(error))
+    recorded = {id for held in record.values() for id in held}
+    lost = sorted(recorded - set(claims))
+    problems += [f"{id} is in the committed record and not in the list of claims." for id in lost]
     by_id: dict[str, list[Mapping[str, Any]]] = {}
     for report in reports:
         by_id.setdefault(report["id"], []).append(report)

@@ -13,13 +13,13 @@ from mechbook.site.layers import THEMES, imports
 ROWS: tuple[tuple[str, ...], ...] = (THEMES, ("shared", "pretrained", "widgets", "claims"), ("reader",), ("core",))
 WIDTH, ROW, BOX = 840, 96, (104, 44)
 WORDS = (
-    "A map of the package in four rows. On top the seven themes, one a chapter, with no line between any two. Below "
-    "them shared, pretrained, widgets and claims, then reader, and at the bottom core. Every line goes down."
+    "A map of the package in four rows. On top the seven themes, one a chapter, with no line between any two. "
+    "Below them shared, pretrained, widgets and claims, then reader, and at the bottom core. Every line goes down."
 )
 CAPTION = (
     "The package's folders, drawn from its imports in this build: a line means that the upper folder imports the "
-    "lower, the thicker the more of its files do. No theme imports another, and nothing imports upwards; a test holds the "
-    "package to that. The folder site, which builds the book from all of them, is left out."
+    "lower, the thicker the more of its files do. No theme imports another, and nothing imports upwards; a test holds "
+    "the package to that. The folder site, which builds the book from all of them, is left out."
 )
 
 

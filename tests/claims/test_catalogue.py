@@ -21,9 +21,9 @@ def written(path: Path, content: list[dict[str, str]]) -> Path:
     return path
 
 
-def test_the_list_has_99_claims_20_of_them_chapter_3_s() -> None:
+def test_the_list_has_every_row_in_order_20_of_them_chapter_3_s() -> None:
     claims = load_claims()
-    assert len(claims) == 99 and list(claims) == [row["id"] for row in rows()]
+    assert list(claims) == [row["id"] for row in rows()]
     assert sorted(id for id, claim in claims.items() if claim.chapter == 3) == sorted(
         id for id in claims if id.startswith("ih.")
     )
@@ -55,11 +55,6 @@ def test_a_wrong_field_is_refused(tmp_path: Path, column: str, value: str, words
     content[0][column] = value
     with pytest.raises(ValueError, match=words):
         load_claims(written(tmp_path / "claims.csv", content))
-
-
-def test_a_row_too_few_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="has 98 rows"):
-        load_claims(written(tmp_path / "claims.csv", rows()[1:]))
 
 
 def test_a_column_too_few_is_refused(tmp_path: Path) -> None:

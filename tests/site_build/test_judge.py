@@ -82,6 +82,11 @@ def test_a_claim_that_holds() -> None:
     }
 
 
+def test_a_recorded_claim_that_the_list_lost_is_a_problem() -> None:
+    _, problems = judged(record={"laptop": {"a.one": True, "a.lost": False}, "paper": {}})
+    assert problems == ["a.lost is in the committed record and not in the list of claims."]
+
+
 @pytest.mark.parametrize("mean", [0.5, 2.0])
 def test_a_report_with_changed_settings_gets_no_verdict_and_is_no_problem(mean: float) -> None:
     changes = ["alpha = 0.3 (preset: 0.5)"]
