@@ -40,7 +40,8 @@ def judge(
     difference from the committed record that is no problem.
 
     Problems: a claim in the committed record that the list lacks; one missing, reported twice, unknown, measured
-    without a criterion function or not as its criterion reads it; one that held in the committed record at this scale and does not, at seed 0 on the CPU.
+    without a criterion function or not as its criterion reads it; one that held in the committed record at this scale
+    and does not, at seed 0 on the CPU.
     """
     claims = load_claims() if claims is None else claims
     criteria = CRITERIA if criteria is None else criteria
