@@ -10,6 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mechbook.gradients.presets import DeepLinearPreset
+from mechbook.gradients.streams import STREAMS
+from mechbook.shared.embeddings import orthonormal_embeddings, random_embeddings
+
 Curves = Float[Tensor, "times modes"]
 
 
@@ -82,6 +86,31 @@ def first_crossing(t: Float[Tensor, "times"], curves: Curves, levels: Float[Tens
     every = torch.arange(len(levels))
     low, high = curves[after - 1, every], curves[after, every]
     return t[after - 1] + (levels - low) / (high - low) * (t[after] - t[after - 1])
+
+
+def course(how: DeepLinearPreset, seed: int) -> dict[str, Tensor]:
+    """Train W_2 W_1 from small random weights on associations of strengths 1 to 8, all sizes `how.d`.
+
+    Times "t", strengths "s", "curves" a_i(t), the "exact" ones, half times "half" and their prediction "predicted".
+    """
+    random = STREAMS.generator("deep linear", seed)
+    d, s = how.d, torch.logspace(0, 3, how.modes, base=2, dtype=torch.float64)
+    keys, values = (orthonormal_embeddings([how.modes], d, generator=random, dtype=torch.float64)[0] for _ in range(2))
+    W_1, W_2 = (random_embeddings(d, d, std=how.std, generator=random, dtype=torch.float64) for _ in range(2))
+    a_0 = effective_start(W_1, W_2, keys, values)
+    target = (values.T * s) @ keys
+    curves = train_deep_linear(target, W_1, W_2, keys, values, lr=how.lr, steps=how.steps)
+    t = torch.arange(how.steps + 1, dtype=torch.float64) * how.lr
+    half = first_crossing(t, curves, s / 2)
+    exact = mode_strength(t, s, a_0)
+    return {"t": t, "s": s, "curves": curves, "exact": exact, "half": half, "predicted": half_time(s, a_0)}
+
+
+def slope(s: Float[Tensor, "modes"], half: Float[Tensor, "modes2"]) -> float:
+    """Return the slope of log half time against log strength, least squares."""
+    x, y = s.log(), half.log()
+    x = x - x.mean()
+    return float((x * y).sum() / x.square().sum())
 
 
 def _check_modes(s: Tensor, a_0: Tensor) -> None:

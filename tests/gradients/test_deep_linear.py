@@ -1,10 +1,20 @@
 """The deep linear memory against a solver of its differential equation, autograd, and its exact solution."""
 
+import numpy as np
 import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from mechbook.gradients.deep_linear import effective_start, first_crossing, half_time, mode_strength, train_deep_linear
+from mechbook.gradients.deep_linear import (
+    course,
+    effective_start,
+    first_crossing,
+    half_time,
+    mode_strength,
+    slope,
+    train_deep_linear,
+)
+from mechbook.gradients.presets import LAPTOP
 
 S = torch.tensor([1.0, 2.5, 4.0], dtype=torch.float64)
 A_0 = torch.tensor([1e-3, 2e-6, 0.5], dtype=torch.float64)
@@ -75,6 +85,17 @@ def test_crossing_is_exact_on_straight_lines():
     slopes = torch.tensor([0.7, 2.0, 5.0], dtype=torch.float64)
     level = torch.tensor([3.0, 3.0, 8.0], dtype=torch.float64)
     torch.testing.assert_close(first_crossing(t, t[:, None] * slopes, level), level / slopes)
+
+
+def test_a_course_has_its_measures_right():
+    """Oracle: numpy's fit for the slope; each curve passes half of its strength at its half time."""
+    found = course(LAPTOP.deep, 0)
+    s, half = found["s"].numpy(), found["half"].numpy()
+    assert slope(found["s"], found["half"]) == pytest.approx(np.polyfit(np.log(s), np.log(half), 1)[0])
+    for mode, time in enumerate(half):
+        there = np.interp(time, found["t"].numpy(), found["curves"][:, mode].numpy())
+        assert there == pytest.approx(s[mode] / 2, rel=1e-3)
+    assert bool(((found["half"] / found["predicted"] - 1).abs() < 0.05).all())
 
 
 @pytest.mark.parametrize(

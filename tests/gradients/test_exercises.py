@@ -4,7 +4,7 @@ import torch
 
 from mechbook.gradients.exercises import growing, norm_after_a_step, spurious, spurious_share
 from mechbook.gradients.lemmas import layer_norm_gradient
-from mechbook.gradients.three_steps import tau
+from mechbook.gradients.three_steps.factors import tau
 
 
 def verdict(exercise, answer, capsys):

@@ -1,4 +1,4 @@
-"""Chapter 2's grid of Birth's Figure 9: recall after one gradient step, against width and data."""
+"""One step on real sequences, Birth's Figure 9: recall after one gradient step, against width and data."""
 
 from typing import Literal
 
@@ -6,13 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechbook.core import settings
-from mechbook.gradients.experiments import normal
+from mechbook.gradients.identities import normal
+from mechbook.gradients.presets import GridPreset
+from mechbook.gradients.streams import STREAMS
+from mechbook.gradients.values import GRID_BATCHES, GRID_DIMENSIONS
 from mechbook.shared.bigrams import BigramBatch, BigramTask, sample, shakespeare_task
-
-# The grid of Birth's Figure 9, its batches as in the paper: 32 sequences of 256 tokens, five random triggers.
-GRID_DIMENSIONS = (32, 64, 128, 512)
-GRID_BATCHES = (2, 8, 32, 128)
 
 
 def context_counts(batch: BigramBatch, N: int) -> tuple[Float[Tensor, "N N"], Float[Tensor, "N"]]:
@@ -30,6 +28,16 @@ def context_counts(batch: BigramBatch, N: int) -> tuple[Float[Tensor, "N N"], Fl
     return total, torch.bincount(batch.targets[batch.in_context], minlength=N).double()
 
 
+def context_counts_plainly(batch: BigramBatch, N: int) -> tuple[Float[Tensor, "N N"], Float[Tensor, "N"]]:
+    """Return what `context_counts` returns, one position after another."""
+    total, count = torch.zeros(N, N, dtype=torch.float64), torch.zeros(N, dtype=torch.float64)
+    for z, targets, in_context in zip(batch.inputs, batch.targets, batch.in_context, strict=True):
+        for t in in_context.nonzero()[:, 0].tolist():
+            count[targets[t]] += 1
+            total[targets[t]] += torch.bincount(z[: t + 1], minlength=N) / (t + 1)
+    return total, count
+
+
 def one_step_recall(total: Tensor, count: Tensor, remapped: Float[Tensor, "N d"]) -> float:
     """Return R_1 of Birth's Figure 9: the share of k with k = argmax_k' of W_V2 w_E(k') . (mu_k - mu).
 
@@ -40,41 +48,41 @@ def one_step_recall(total: Tensor, count: Tensor, remapped: Float[Tensor, "N d"]
     return float(((scores.argmax(1) == torch.arange(len(count))) & (count > 0)).double().mean())
 
 
-def random_bigram_task(N: int, random: torch.Generator) -> BigramTask:
+def random_bigram_task(how: GridPreset, N: int, random: torch.Generator) -> BigramTask:
     """The bigram task with random successors: each row of pi_b uniform over all distributions, and pi_u uniform."""
     pi_b = torch.empty(N, N, dtype=torch.float64).exponential_(generator=random)
-    return BigramTask(pi_u=torch.full((N,), 1 / N), pi_b=pi_b / pi_b.sum(1, keepdim=True), T=256, K=5)
+    return BigramTask(pi_u=torch.full((N,), 1 / N), pi_b=pi_b / pi_b.sum(1, keepdim=True), T=how.T, K=how.K)
 
 
-def one_step_grid(seed: int, bigrams: Literal["shakespeare", "random"]) -> dict[str, float]:
+def recall_grid(how: GridPreset, seed: int, bigrams: Literal["shakespeare", "random"]) -> dict[str, float]:
     """One-step recall for each dimension and number of batches of the grid, named like "d128_b16".
 
     The bigrams are tiny Shakespeare's or random ones over as many tokens.
     """
-    random = settings.generator(2, 7, seed)
-    task = shakespeare_task(T=256, K=5)
+    random = STREAMS.generator("Figure 9, sequences", seed)
+    task = shakespeare_task(T=how.T, K=how.K)
     if bigrams == "random":
-        task = random_bigram_task(task.N, random)
+        task = random_bigram_task(how, task.N, random)
     total, count = torch.zeros(task.N, task.N, dtype=torch.float64), torch.zeros(task.N, dtype=torch.float64)
     result = {}
     for before, batches in zip((0, *GRID_BATCHES), GRID_BATCHES, strict=False):
-        more, times = context_counts(sample(task, 32 * (batches - before), random), task.N)
+        more, times = context_counts(sample(task, how.batch * (batches - before), random), task.N)
         total, count = total + more, count + times
         for d in GRID_DIMENSIONS:
             # the same embeddings for every number of batches
-            frozen = settings.generator(2, 8, seed, d)
+            frozen = STREAMS.generator("Figure 9, embeddings", seed, d)
             W_E, W_V2 = normal(task.N, d, generator=frozen), normal(d, d, generator=frozen)
             result[f"d{d}_b{batches}"] = one_step_recall(total, count, W_E @ W_V2.T)
     return result
 
 
-def closest_rivals(seed: int, batches: int = 512) -> tuple[Tensor, Tensor]:
+def closest_rivals(how: GridPreset, seed: int) -> tuple[Tensor, Tensor]:
     """Return, for each target k, the token that rivals it in mu_k - mu, and by how much k is ahead, on Shakespeare.
 
     In orthonormal embeddings the frequencies are the scores of `one_step_recall`; a negative lead is a wrong answer.
     """
-    task, random = shakespeare_task(T=256, K=5), settings.generator(2, 12, seed)
-    parts = [context_counts(sample(task, 32 * 64, random), task.N) for _ in range(batches // 64)]
+    task, random = shakespeare_task(T=how.T, K=how.K), STREAMS.generator("rivals", seed)
+    parts = [context_counts(sample(task, 2_048, random), task.N) for _ in range(how.rival_sequences // 2_048)]
     total, count = (torch.stack(column).sum(0) for column in zip(*parts, strict=True))
     means = total / count[:, None] - total.sum(0) / count.sum()
     others = means.masked_fill(torch.eye(task.N, dtype=torch.bool), float("-inf"))

@@ -1,0 +1,1 @@
+"""Theorem 3: three gradient steps that build an induction head."""
