@@ -10,34 +10,37 @@ from collections.abc import Callable
 
 import torch
 
+from mechbook.core.presets import at_scale
 from mechbook.hops import experiments as hops
+from mechbook.hops.fast_training import train_stacked
 from mechbook.hops.model import HopTransformer
-from mechbook.hops.runs import CompositionRuns
-from mechbook.hops.training import Draw, train_hops, train_stacked
+from mechbook.hops.presets import LAPTOP, PAPER
+from mechbook.hops.runs import CompositionSettings
+from mechbook.hops.training import Draw, train_hops
 
 STEPS, REPEATS = 25, 4
 
 
-def drawing(spec: CompositionRuns, seed: int, B: int) -> Draw:
+def drawing(spec: CompositionSettings, seed: int, B: int) -> Draw:
     sample = spec.sampler(seed)
     return lambda generator: sample(B, generator)
 
 
-def measure(spec: CompositionRuns) -> str:
+def timed(spec: CompositionSettings) -> str:
     """Return one line of the table."""
     how = dataclasses.replace(spec.training, steps=STEPS, stop_at=None)
     B, seeds = how.batch_size, spec.seeds
     draws = [drawing(spec, s, B) for s in seeds]
 
     def models() -> list[HopTransformer]:
-        return [HopTransformer(spec.config(), spec.stream(s, 1)) for s in seeds]
+        return [HopTransformer(spec.config(), spec.stream(s, "weights")) for s in seeds]
 
     def one_at_a_time() -> None:
         for model, draw, s in zip(models(), draws, seeds, strict=True):
-            train_hops(model, draw, how, spec.stream(s, 2))
+            train_hops(model, draw, how, spec.stream(s, "batches"))
 
     def together() -> None:
-        train_stacked(models(), draws, how, [spec.stream(s, 2) for s in seeds])
+        train_stacked(models(), draws, how, [spec.stream(s, "batches") for s in seeds])
 
     best = {one_at_a_time: float("inf"), together: float("inf")}
     for _ in range(REPEATS):
@@ -60,8 +63,9 @@ def main() -> None:
     print(f"torch {torch.__version__}, one thread, milliseconds for a step of one seed (fastest of {REPEATS})")
     sizes = f"{'k':>2} {'T':>3} {'layers':>6} {'batch':>5} {'seeds':>5}"
     print(f"{sizes} {'one at a time':>13} {'together':>8} {'ratio':>6}")
-    for spec in (hops.mixture_runs(), hops.scaling_runs("mixture", 2), hops.scaling_runs("mixture", 8)):
-        print(measure(spec), flush=True)
+    setup = at_scale(LAPTOP, PAPER)
+    for k in (setup.k, 2, 8):
+        print(timed(hops.scaling_settings(setup, "mixture", k)), flush=True)
 
 
 if __name__ == "__main__":

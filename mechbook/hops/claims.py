@@ -1,16 +1,4 @@
-"""The criteria of chapter 7, one for each `khop.*` claim, on these named values (a plain number where none is named):
-
-| claim | values |
-|---|---|
-| khop.direct_fails | accuracy, chance, steps (of the direct run), mixture_steps (that the mixture needs) |
-| khop.mixture_solves, khop.curriculum_solves | accuracy on k = 4 hops, on fresh sequences |
-| khop.order | hop_1, hop_2, hop_3, hop_4: steps to accuracy 0.9; solved: 1 where the seed solved 4 hops, or 0 |
-| khop.depth | three, two: 4-hop accuracy of 3 layers, the highest of 2 layers; steps, mixture_steps of these |
-| khop.layerwise | first_1, first_2, first_4: the first layer after which a probe reads this many hops |
-| khop.scaling | direct_1, direct_2, direct_3: steps to k hops; mixture_slope, curriculum_slope: of their logarithms |
-| khop.construction | accuracy_2, accuracy_4, accuracy_8: of the hand-built weights |
-| khop.hop_heads | layers_L_hop_k for L = 2, 3, 4 and k = 1, 2, 4, 8: error on targets that are defined; shown are |
-| | all_L_hop_k: error on all targets, and share_k: how many are undefined |
+"""The criteria of chapter 7, one for each `khop.*` claim, on the values that `mechbook.hops.values` declares.
 
 A criterion is applied to the mean over seeds unless its row counts seeds. At least 3 seeds, and 5 where seeds are
 counted.
@@ -19,9 +7,21 @@ counted.
 from itertools import pairwise
 
 from mechbook.claims.criteria import Check, Measurement, count_positive, criterion, mean_of, spread
+from mechbook.hops.values import (
+    CONSTRUCTION,
+    CURRICULUM_SOLVES,
+    DEPTH,
+    DEPTHS,
+    DIRECT_FAILS,
+    HEAD_HOPS,
+    HOP_HEADS,
+    LAYERWISE,
+    MIXTURE_SOLVES,
+    ORDER,
+    ORDERED_HOPS,
+    SCALING,
+)
 
-HOPS = ("hop_1", "hop_2", "hop_3", "hop_4")
-DEPTHS, HEAD_HOPS = (2, 3, 4), (1, 2, 4, 8)
 # Errors below it are those of a model that has solved its task and still moves with every batch.
 SOLVED = 0.005
 
@@ -31,7 +31,7 @@ def times_as_long(m: Measurement, factor: int) -> Check:
     return Check(f"steps >= {factor} x mixture_steps", m.mean("steps"), ">=", factor * m.mean("mixture_steps"))
 
 
-@criterion("khop.direct_fails", keys=("accuracy", "chance", "steps", "mixture_steps"), seeds=3)
+@criterion(DIRECT_FAILS, seeds=3)
 def direct_fails(m: Measurement) -> list[Check]:
     """Mean accuracy within 0.05 of chance, after at least five times the steps that the mixture needs."""
     gaps = [abs(gap) for gap in m.gaps("chance", "accuracy")]
@@ -41,23 +41,23 @@ def direct_fails(m: Measurement) -> list[Check]:
     ]
 
 
-@criterion("khop.mixture_solves", seeds=5)
+@criterion(MIXTURE_SOLVES, seeds=5)
 def mixture_solves(m: Measurement) -> list[Check]:
     """Accuracy above 0.99 in 4 of 5 seeds."""
     return [m.in_most_seeds("accuracy > 0.99", [accuracy - 0.99 for accuracy in m.per_seed()])]
 
 
-@criterion("khop.curriculum_solves", seeds=5)
+@criterion(CURRICULUM_SOLVES, seeds=5)
 def curriculum_solves(m: Measurement) -> list[Check]:
     """Accuracy above 0.99 in 4 of 5 seeds."""
     return [m.in_most_seeds("accuracy > 0.99", [accuracy - 0.99 for accuracy in m.per_seed()])]
 
 
-@criterion("khop.order", keys=(*HOPS, "solved"), seeds=5)
+@criterion(ORDER, seeds=5)
 def order(m: Measurement) -> list[Check]:
     """Steps to accuracy 0.9 non-decreasing in the number of hops, a tie allowed, in every solved seed; one at least."""
     solved = [number > 0 for number in m.per_seed("solved")]
-    columns = [m.gaps(first, second) for first, second in pairwise(HOPS)]
+    columns = [m.gaps(first, second) for first, second in pairwise(f"hop_{r}" for r in ORDERED_HOPS)]
     smallest = [min(row) for row, done in zip(zip(*columns, strict=True), solved, strict=True) if done]
     if not smallest:
         return [Check("seeds that solved 4 hops", 0, ">=", 1)]
@@ -65,7 +65,7 @@ def order(m: Measurement) -> list[Check]:
     return [count_positive("hops in order, among those solved", [gap + 0.5 for gap in smallest], len(smallest))]
 
 
-@criterion("khop.depth", keys=("three", "two", "steps", "mixture_steps"), seeds=3)
+@criterion(DEPTH, seeds=3)
 def depth(m: Measurement) -> list[Check]:
     """Three layers above 0.99; two layers' highest accuracy below 0.5, over three times the steps at least."""
     return [
@@ -75,13 +75,13 @@ def depth(m: Measurement) -> list[Check]:
     ]
 
 
-@criterion("khop.layerwise", keys=("first_1", "first_2", "first_4"), seeds=3)
+@criterion(LAYERWISE, seeds=3)
 def layerwise(m: Measurement) -> list[Check]:
     """The first layer after which 1 hop is readable before that of 2 hops, and that before that of 4."""
     return [m.compare("first_1", "<", "first_2"), m.compare("first_2", "<", "first_4")]
 
 
-@criterion("khop.scaling", keys=("direct_1", "direct_2", "direct_3", "mixture_slope", "curriculum_slope"), seeds=3)
+@criterion(SCALING, seeds=3)
 def scaling(m: Measurement) -> list[Check]:
     """Direct: steps grow from k = 1 to 2, and by a larger factor from 2 to 3; slopes of the other two at most 2.
 
@@ -102,13 +102,13 @@ def scaling(m: Measurement) -> list[Check]:
     ]
 
 
-@criterion("khop.construction", keys=("accuracy_2", "accuracy_4", "accuracy_8"), seeds=3)
+@criterion(CONSTRUCTION, seeds=3)
 def construction(m: Measurement) -> list[Check]:
     """Accuracy exactly 1 for k = 2, 4 and 8: an identity, which is never marginal."""
     return [Check(f"accuracy_{k}", m.mean(f"accuracy_{k}"), ">=", 1.0) for k in (2, 4, 8)]
 
 
-@criterion("khop.hop_heads", keys=tuple(f"layers_{L}_hop_{k}" for L in DEPTHS for k in HEAD_HOPS), seeds=3)
+@criterion(HOP_HEADS, seeds=3)
 def hop_heads(m: Measurement) -> list[Check]:
     """The published table's ordering of errors: smaller with each layer for every k, larger with each k at every depth.
 

@@ -1,132 +1,158 @@
-"""The training runs of chapter 7 at both scales, and what is measured on them."""
+"""The training runs of chapter 7 that a preset decides, and what is measured on them."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
 
-from mechbook.core import settings
-from mechbook.core.settings import choose
 from mechbook.hops.construction import hop_construction
+from mechbook.hops.presets import HopsPreset
 from mechbook.hops.probes import first_layer, keys_of_hops, landings_of_hops, mass_on, readable
-from mechbook.hops.runs import CompositionRuns, HeadRuns, fresh, trained
+from mechbook.hops.runs import CompositionSettings, HeadSettings, fresh, trained
+from mechbook.hops.streams import STREAMS
 from mechbook.hops.task import draw_composition, hop_targets, sample_sigma
-from mechbook.hops.training import HopResult, HopTraining
-
-REGIMES = ("direct", "mixture", "curriculum", "current")
-# n and k of the main experiment.
-N, K = 5, 4
-# Depths and hops of the induction heads.
-DEPTHS, HEAD_HOPS = (2, 3, 4), (1, 2, 4, 8)
+from mechbook.hops.training import HopTrainingResult, HopTrainingSettings
+from mechbook.hops.values import HEAD_HOPS, PROBED_HOPS
 
 
-def _training(regime: str, steps: int, *, lr: float = 4e-3, halved: bool = False) -> HopTraining:
-    # "paper" has batches four times as large: fewer, steadier steps
-    batch = choose(laptop=32, paper=128) // (2 if halved else 1)
-    return HopTraining(regime=regime, steps=steps, batch_size=batch, lr=lr)
+def layers_by_doubling(k: int) -> int:
+    """The layers of a model for k hops: ceil(log2 k) + 1."""
+    return math.ceil(math.log2(k)) + 1
 
 
-def seeds(regime: str) -> tuple[int, ...]:
-    """The seeds of a regime: five, and three of those that only show what does not happen."""
-    return tuple(range(5 if regime in ("mixture", "curriculum") else 3))
+def mixture_settings(setup: HopsPreset) -> CompositionSettings:
+    """The mean loss over 1 to k hops."""
+    return _composition(setup, "mixture", steps=setup.steps, seeds=setup.seeds)
 
 
-def budget() -> int:
-    """The most steps that the mixture or a curriculum is given at k = 4."""
-    return 2000
+def curriculum_settings(setup: HopsPreset) -> CompositionSettings:
+    """From 1 hop up to k: at each stage all hops so far."""
+    return _composition(setup, "curriculum", steps=setup.steps, seeds=setup.seeds)
 
 
-def mixture_runs() -> CompositionRuns:
-    """The mean loss over 1 to 4 hops."""
-    return CompositionRuns(n=N, k=K, training=_training("mixture", budget()), seeds=seeds("mixture"))
+def current_settings(setup: HopsPreset) -> CompositionSettings:
+    """As the curriculum, but at each stage the newest hop alone."""
+    return _composition(setup, "current", steps=setup.steps, seeds=setup.few_seeds)
 
 
-def curriculum_runs(*, forgets: bool = False) -> CompositionRuns:
-    """From 1 hop up to 4: at each stage all hops so far, or (`forgets`) the newest alone."""
-    regime = "current" if forgets else "curriculum"
-    return CompositionRuns(n=N, k=K, training=_training(regime, budget()), seeds=seeds(regime))
+def direct_settings(setup: HopsPreset, needed: float) -> CompositionSettings:
+    """k hops alone, for `direct_factor` times the steps `needed` by the mixture."""
+    steps = times_as_long(needed, setup.direct_factor, setup.record_every)
+    return _composition(setup, "direct", steps=steps, seeds=setup.few_seeds)
 
 
-def steps_needed(results: Sequence[HopResult]) -> float:
-    """The mean number of steps to solve k hops; a run that did not counts with one more than its last step."""
-    return float(np.mean([steps_or_more(result) for result in results]))
+def shallow_settings(setup: HopsPreset, needed: float) -> CompositionSettings:
+    """The mixture with one layer fewer, for `shallow_factor` times the steps `needed` by the mixture."""
+    steps = times_as_long(needed, setup.shallow_factor, setup.record_every)
+    deep = _composition(setup, "mixture", steps=steps, seeds=setup.seeds)
+    return replace(deep, n_layers=deep.n_layers - 1)
 
 
-def steps_or_more(result: HopResult) -> int:
+def scaling_settings(setup: HopsPreset, regime: str, k: int) -> CompositionSettings:
+    """Runs on k positions with as many layers as doubling needs; eight hops have settings of their own.
+
+    Where the main experiment has the same settings but for its seeds, these are its own: no run is made twice.
+    """
+    if k == 8:
+        spec = _composition(setup, regime, steps=setup.eight.steps, seeds=setup.few_seeds)
+        training = replace(spec.training, batch_size=setup.eight.batch_size, lr=setup.eight.lr)
+        return replace(spec, n=setup.eight.n, k=8, n_layers=layers_by_doubling(8), training=training)
+    steps = setup.direct_steps if regime == "direct" else setup.steps
+    spec = replace(_composition(setup, regime, steps=steps, seeds=setup.few_seeds), k=k, n_layers=layers_by_doubling(k))
+    main = _composition(setup, regime, steps=setup.steps, seeds=setup.seeds)
+    return main if replace(spec, seeds=main.seeds) == main else spec
+
+
+def scaling_results(setup: HopsPreset, regime: str, k: int) -> list[HopTrainingResult]:
+    """The runs of a regime on k positions, one for each of the few seeds."""
+    return scaling_settings(setup, regime, k).run()[: setup.few_seeds]
+
+
+def head_settings(setup: HopsPreset, n_layers: int) -> HeadSettings:
+    """k-hop induction heads (Sanford et al. 2024) by depth, 1, 2, 4 and 8 hops at once."""
+    heads = setup.heads
+    training = HopTrainingSettings(
+        regime="mixture",
+        steps=heads.steps,
+        batch_size=heads.batch_size,
+        lr=heads.lr,
+        record_every=heads.record_every,
+        stop_at=None,
+    )
+    return HeadSettings(
+        letters=heads.letters,
+        T=heads.T,
+        hops=HEAD_HOPS,
+        training=training,
+        seeds=tuple(range(setup.few_seeds)),
+        n_layers=n_layers,
+        n_heads=heads.n_heads,
+        d=setup.d,
+    )
+
+
+def _composition(setup: HopsPreset, regime: str, *, steps: int, seeds: int) -> CompositionSettings:
+    training = HopTrainingSettings(
+        regime=regime,
+        steps=steps,
+        batch_size=setup.batch_size,
+        lr=setup.lr,
+        advance_at=setup.advance_at,
+        record_every=setup.record_every,
+    )
+    return CompositionSettings(
+        n=setup.n,
+        k=setup.k,
+        training=training,
+        seeds=tuple(range(seeds)),
+        n_layers=layers_by_doubling(setup.k),
+        n_heads=setup.n_heads,
+        d=setup.d,
+    )
+
+
+def steps_or_more(result: HopTrainingResult) -> int:
     """The step at which a run solved its last hop, one more than its last step where it did not."""
     return result.steps[-1] + 1 if result.solved is None else result.solved
 
 
-def times_as_long(results: Sequence[HopResult], factor: int, every: int = 25) -> int:
-    """A budget of `factor` times the steps that these runs needed on average, rounded up to a multiple of `every`."""
-    return math.ceil(factor * steps_needed(results) / every) * every
+def steps_needed(results: Sequence[HopTrainingResult]) -> float:
+    """The mean number of steps to solve k hops; a run that did not counts with one more than its last step."""
+    return float(np.mean([steps_or_more(result) for result in results]))
 
 
-def direct_runs() -> CompositionRuns:
-    """4 hops alone, for five times as long as the mixture needs."""
-    steps = times_as_long(mixture_runs().run(), choose(laptop=5, paper=10))
-    return CompositionRuns(n=N, k=K, training=_training("direct", steps), seeds=seeds("direct"))
+def times_as_long(needed: float, factor: int, every: int) -> int:
+    """A budget of `factor` times the steps `needed`, rounded up to a multiple of `every`."""
+    return math.ceil(factor * needed / every) * every
 
 
-def shallow_runs() -> CompositionRuns:
-    """The mixture with two layers, for three times as long as three layers need."""
-    steps = times_as_long(mixture_runs().run(), 3)
-    return CompositionRuns(n=N, k=K, training=_training("mixture", steps), seeds=seeds("mixture"), n_layers=2)
-
-
-def scaling_runs(regime: str, k: int) -> CompositionRuns:
-    """Runs on k positions with ceil(log2 k) + 1 layers, three seeds; three values at k = 8, five below.
-
-    A sequence of k = 8 asks for 24 x 8 answers, one of k = 4 for 20 x 4: there the batches are half as large.
-    """
-    layers = math.ceil(math.log2(k)) + 1
-    if k == 8:
-        training = _training(regime, choose(laptop=2000, paper=20_000), lr=3e-3, halved=True)
-        return CompositionRuns(n=3, k=8, training=training, seeds=(0, 1, 2), n_layers=layers)
-    steps = choose(laptop=1500, paper=20_000) if regime == "direct" else budget()
-    return CompositionRuns(n=N, k=k, training=_training(regime, steps), seeds=(0, 1, 2), n_layers=layers)
-
-
-def scaling_results(regime: str, k: int) -> list[HopResult]:
-    """The three runs of a regime on k positions; those of k = 4 are the first three of the main experiment."""
-    if k == K and regime in ("mixture", "curriculum"):
-        return (mixture_runs() if regime == "mixture" else curriculum_runs()).run()[:3]
-    return scaling_runs(regime, k).run()
-
-
-def head_runs(n_layers: int) -> HeadRuns:
-    """k-hop induction heads (Sanford et al. 2024) by depth, 1, 2, 4 and 8 hops at once."""
-    T, steps = choose(laptop=(32, 800), paper=(100, 20_000))
-    training = HopTraining(regime="mixture", steps=steps, lr=3e-3, stop_at=None, record_every=50)
-    return HeadRuns(letters=4, T=T, hops=HEAD_HOPS, training=training, seeds=(0, 1, 2), n_layers=n_layers)
-
-
-def construction_accuracy(seed: int, k: int, *, n: int = N, B: int = 200) -> float:
+def construction_accuracy(seed: int, k: int, *, n: int, B: int = 200) -> float:
     """The accuracy of the hand-built weights on k hops, at every token of B sequences."""
-    generator = settings.generator(7, 3, k, seed)
+    generator = STREAMS.generator("construction", k, seed)
     task = draw_composition(n, k, generator)
     sigma = sample_sigma(task, B, generator)
     found = hop_construction(task)(sigma.reshape(B, -1))[:, :, -1].argmax(-1)
     return float((found == hop_targets(task, sigma, (k,)).reshape(B, -1)).double().mean())
 
 
-def readable_by_layer(spec: CompositionRuns, seed: int, B: int = 400) -> Tensor:
+def readable_by_layer(spec: CompositionSettings, seed: int, B: int = 400) -> Tensor:
     """What linear probes read after each layer of a trained model: (layers + 1, k), held-out."""
     z, targets = fresh(spec, seed, B)
     streams = trained(spec, seed).trace(z).streams
     return readable(streams, targets, n=spec.n)
 
 
-def carried(accuracy: Tensor, hops: Sequence[int] = (1, 2, 4)) -> dict[str, int | float]:
-    """For khop.layerwise: the first layer after which each hop is readable, and every accuracy by layer and hop."""
-    values: dict[str, int | float] = {f"first_{r}": first_layer(accuracy[:, r - 1]) for r in hops}
-    for layer in range(len(accuracy)):
-        values |= {f"layer_{layer}_hop_{r}": float(accuracy[layer, r - 1]) for r in hops}
+def carried(accuracy: Tensor) -> dict[str, int | float]:
+    """For khop.layerwise: the first layer after which each hop is readable, and accuracies up to layer 3, by hop."""
+    values: dict[str, int | float] = {f"first_{r}": first_layer(accuracy[:, r - 1]) for r in PROBED_HOPS}
+    for layer in range(4):
+        values |= {f"layer_{layer}_hop_{r}": float(accuracy[layer, r - 1]) for r in PROBED_HOPS}
     return values
 
 
-def attention_by_layer(spec: CompositionRuns, seed: int, B: int = 200) -> list[dict[str, Tensor]]:
+def attention_by_layer(spec: CompositionSettings, seed: int, B: int = 200) -> list[dict[str, Tensor]]:
     """For each layer, its heads' mean attention (heads, k) on what hop r + 1 reads and on where r hops land, r < k."""
     task = spec.task(seed)
     z, _ = fresh(spec, seed, B)
@@ -136,7 +162,7 @@ def attention_by_layer(spec: CompositionRuns, seed: int, B: int = 200) -> list[d
     return [{"reads": mass_on(a, reads), "lands": mass_on(a, lands)} for a in attention]
 
 
-def head_errors(spec: HeadRuns, seed: int, B: int = 2048) -> tuple[Tensor, Tensor, Tensor]:
+def head_errors(spec: HeadSettings, seed: int, B: int = 2048) -> tuple[Tensor, Tensor, Tensor]:
     """Each hop's error with and without the targets that are undefined, and these targets' share: three of (hops,)."""
     z, targets = fresh(spec, seed, B)
     wrong = (trained(spec, seed)(z).argmax(-1) != targets).double()

@@ -11,24 +11,15 @@ from torch import Generator, Tensor
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached
 from mechbook.core.training.loop import use_threads
+from mechbook.hops.fast_training import train_stacked
 from mechbook.hops.model import HopConfig, HopTransformer
-from mechbook.hops.task import (
-    Composition,
-    draw_composition,
-    hop_head_targets,
-    hop_targets,
-    sample_letters,
-    sample_sigma,
-)
-from mechbook.hops.training import HopResult, HopTraining, train_stacked
-
-# Streams of a seed: the hidden permutations, the initial weights, the batches, fresh sequences, probes.
-_TASK, _WEIGHTS, _BATCHES, _FRESH, _PROBES = range(5)
-_CHAPTER = 7
+from mechbook.hops.streams import PURPOSES, STREAMS, Purpose
+from mechbook.hops.task import Composition, draw_composition, hop_head_targets, sample_letters, sample_sequences
+from mechbook.hops.training import HopTrainingResult, HopTrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompositionRuns:
+class CompositionSettings:
     """Runs on the k-fold composition of permutations of n values, readout r for r hops, r = 1, ..., k.
 
     A seed has its hidden permutations, initial weights and batches, the same under every regime.
@@ -36,7 +27,7 @@ class CompositionRuns:
 
     n: int
     k: int
-    training: HopTraining
+    training: HopTrainingSettings
     seeds: tuple[int, ...]
     n_layers: int = 3
     n_heads: int = 8
@@ -49,29 +40,25 @@ class CompositionRuns:
 
     def task(self, seed: int) -> Composition:
         """The hidden permutations of a seed."""
-        return draw_composition(self.n, self.k, self.stream(seed, _TASK))
+        return draw_composition(self.n, self.k, self.stream(seed, "task"))
 
     def sampler(self, seed: int) -> Callable[[int, Generator], tuple[Tensor, Tensor]]:
         """What draws B sequences: values carried (B, T) and targets (B, T, k)."""
         task = self.task(seed)
 
-        def draw(B: int, generator: Generator) -> tuple[Tensor, Tensor]:
-            sigma = sample_sigma(task, B, generator)
-            return sigma.reshape(B, task.T), hop_targets(task, sigma).reshape(B, task.T, task.k)
+        return lambda B, generator: sample_sequences(task, B, generator)
 
-        return draw
+    def stream(self, seed: int, purpose: Purpose) -> Generator:
+        """The stream of random numbers that this seed uses for one purpose."""
+        return STREAMS.generator("composition", self.n, self.k, seed, PURPOSES[purpose])
 
-    def stream(self, seed: int, purpose: int) -> Generator:
-        """A stream of random numbers that this seed uses for one purpose."""
-        return settings.generator(_CHAPTER, 1, self.n, self.k, seed, purpose)
-
-    def run(self) -> list[HopResult]:
+    def run(self) -> list[HopTrainingResult]:
         """The runs, one for each seed, from the cache where they were made before."""
         return _run(self)
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeadRuns:
+class HeadSettings:
     """Runs on k-hop induction heads (Sanford et al. 2024): T places, `letters` letters, a readout for each of `hops`.
 
     The model is causal; one more answer, number `letters`, stands for "undefined".
@@ -80,7 +67,7 @@ class HeadRuns:
     letters: int
     T: int
     hops: tuple[int, ...]
-    training: HopTraining
+    training: HopTrainingSettings
     seeds: tuple[int, ...]
     n_layers: int
     n_heads: int = 4
@@ -108,22 +95,22 @@ class HeadRuns:
 
         return draw
 
-    def stream(self, seed: int, purpose: int) -> Generator:
-        """A stream of random numbers that this seed uses for one purpose."""
-        return settings.generator(_CHAPTER, 2, self.letters, self.T, seed, purpose)
+    def stream(self, seed: int, purpose: Purpose) -> Generator:
+        """The stream of random numbers that this seed uses for one purpose."""
+        return STREAMS.generator("induction heads", self.letters, self.T, seed, PURPOSES[purpose])
 
-    def run(self) -> list[HopResult]:
+    def run(self) -> list[HopTrainingResult]:
         """The runs, one for each seed, from the cache where they were made before."""
         return _run(self)
 
 
-def _run(spec: CompositionRuns | HeadRuns) -> list[HopResult]:
+def _run(spec: CompositionSettings | HeadSettings) -> list[HopTrainingResult]:
     use_threads()
     key = {"runs": asdict(spec), "kind": type(spec).__name__, "seed": settings.seed()}
-    return [HopResult(**result) for result in cached(key, lambda: _train(spec), modules=(__name__,))]
+    return [HopTrainingResult(**result) for result in cached(key, lambda: _train(spec), modules=(__name__,))]
 
 
-def _train(spec: CompositionRuns | HeadRuns) -> list[dict[str, Any]]:
+def _train(spec: CompositionSettings | HeadSettings) -> list[dict[str, Any]]:
     device, B = settings.device(), spec.training.batch_size
 
     def drawing(seed: int) -> Callable[[Generator], tuple[Tensor, Tensor]]:
@@ -135,8 +122,8 @@ def _train(spec: CompositionRuns | HeadRuns) -> list[dict[str, Any]]:
 
         return draw
 
-    models = [HopTransformer(spec.config(), spec.stream(s, _WEIGHTS)).to(device) for s in spec.seeds]
-    batches = [spec.stream(s, _BATCHES) for s in spec.seeds]
+    models = [HopTransformer(spec.config(), spec.stream(s, "weights")).to(device) for s in spec.seeds]
+    batches = [spec.stream(s, "batches") for s in spec.seeds]
     # attention that learns nothing gets sharp all the same: weights fall below 1e-38, where arithmetic is slower
     torch.set_flush_denormal(True)
     try:
@@ -146,24 +133,24 @@ def _train(spec: CompositionRuns | HeadRuns) -> list[dict[str, Any]]:
     return [vars(result) for result in results]
 
 
-def trained(spec: CompositionRuns | HeadRuns, seed: int) -> HopTransformer:
+def trained(spec: CompositionSettings | HeadSettings, seed: int) -> HopTransformer:
     """The model of one seed after its training, on the settings' device. Raises ValueError for a seed not there."""
     if seed not in spec.seeds:
         raise ValueError(f"There is no seed {seed} among these runs; they are {list(spec.seeds)}.")
-    model = HopTransformer(spec.config(), spec.stream(seed, _WEIGHTS))
+    model = HopTransformer(spec.config(), spec.stream(seed, "weights"))
     model.load_state_dict(spec.run()[spec.seeds.index(seed)].final)
     return model.to(settings.device()).requires_grad_(False)
 
 
 def fresh(
-    spec: CompositionRuns | HeadRuns, seed: int, B: int, *, purpose: int = _FRESH
+    spec: CompositionSettings | HeadSettings, seed: int, B: int
 ) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T hops"]]:
     """B sequences with their targets that the seed's model was not trained on."""
-    z, targets = spec.sampler(seed)(B, spec.stream(seed, purpose))
+    z, targets = spec.sampler(seed)(B, spec.stream(seed, "fresh"))
     return z.to(settings.device()), targets.to(settings.device())
 
 
-def fresh_accuracy(spec: CompositionRuns | HeadRuns, seed: int, B: int = 512) -> Float[Tensor, "hops"]:
+def fresh_accuracy(spec: CompositionSettings | HeadSettings, seed: int, B: int = 512) -> Float[Tensor, "hops"]:
     """Each hop's accuracy of the trained model, over all tokens of B fresh sequences."""
     z, targets = fresh(spec, seed, B)
     return (trained(spec, seed)(z).argmax(-1) == targets).double().mean((0, 1)).cpu()

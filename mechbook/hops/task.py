@@ -53,17 +53,26 @@ def draw_composition(n: int, k: int, generator: Generator) -> Composition:
         raise ValueError(f"n is {n}; a permutation to be found out needs 2 values or more.")
     if k < 1:
         raise ValueError(f"k is {k}; there must be 1 position or more.")
-    return Composition(_permutations(1, k, n, generator)[0])
+    return Composition(random_permutations(1, k, n, generator)[0])
 
 
 def sample_sigma(task: Composition, B: int, generator: Generator) -> Int[Tensor, "B k n"]:
     """Return B draws of the k permutations in context, uniform: `sigma[b, i, y]` is what token (i, y) carries."""
-    return _permutations(B, task.k, task.n, generator)
+    return random_permutations(B, task.k, task.n, generator)
 
 
-def _permutations(B: int, k: int, n: int, generator: Generator) -> Tensor:
+def random_permutations(B: int, k: int, n: int, generator: Generator) -> Int[Tensor, "B k n"]:
+    """Return B k permutations of n values, uniform."""
     # the order of n independent uniform numbers is a uniform permutation
     return torch.rand(B, k, n, generator=generator).argsort(-1)
+
+
+def sample_sequences(
+    task: Composition, B: int, generator: Generator
+) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T k"]]:
+    """Return B sequences, what each token (i, y) carries, and their targets: where 1, ..., k hops lead from it."""
+    sigma = sample_sigma(task, B, generator)
+    return sigma.reshape(B, task.T), hop_targets(task, sigma).reshape(B, task.T, task.k)
 
 
 def hop_targets(

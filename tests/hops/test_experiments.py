@@ -6,19 +6,20 @@ import math
 import pytest
 import torch
 
+from mechbook.core.presets import replace
 from mechbook.hops import experiments as hops
-from mechbook.hops.training import HopResult
+from mechbook.hops.presets import LAPTOP, PAPER, HopsPreset
+from mechbook.hops.training import HopTrainingResult
+from mechbook.hops.values import DEPTHS, HEAD_HOPS, LAYERWISE
+
+SCALES = pytest.mark.parametrize("setup", [LAPTOP, PAPER], ids=["laptop", "paper"])
 
 
-@pytest.fixture(params=["laptop", "paper"])
-def scale(request, monkeypatch):
-    monkeypatch.setenv("MECHBOOK_SCALE", request.param)
-    return request.param
-
-
-def result(*, last: int = 100, solved: int | None = None, seen: int = 1) -> HopResult:
+def result(*, last: int = 100, solved: int | None = None, seen: int = 1) -> HopTrainingResult:
     steps = list(range(25, last + 1, 25))
-    return HopResult(steps=steps, accuracy=[], loss=[], stages=[], solved=solved, seen=seen, final={}, seconds=0.0)
+    return HopTrainingResult(
+        steps=steps, accuracy=[], loss=[], stages=[], solved=solved, seen=seen, final={}, seconds=0.0
+    )
 
 
 def test_steps_that_are_not_enough_count_with_one_more() -> None:
@@ -27,42 +28,60 @@ def test_steps_that_are_not_enough_count_with_one_more() -> None:
     assert hops.steps_or_more(result(last=100)) == 101
     assert hops.steps_needed([result(last=75, solved=75), result(last=100)]) == 88
     # 5 x 88 = 440, in records of 25
-    assert hops.times_as_long([result(last=75, solved=75), result(last=100)], 5) == 450
+    assert hops.times_as_long(88.0, 5, 25) == 450
 
 
-def test_regimes_differ_in_the_loss_alone(scale) -> None:
+@SCALES
+def test_regimes_differ_in_the_loss_alone(setup: HopsPreset) -> None:
     """Oracle: every other setting equal, field by field."""
-    mixture = hops.mixture_runs()
-    for spec in (hops.curriculum_runs(), hops.curriculum_runs(forgets=True)):
+    mixture = hops.mixture_settings(setup)
+    for spec in (hops.curriculum_settings(setup), hops.current_settings(setup)):
         assert spec.training.regime != "mixture"
         training = dataclasses.replace(spec.training, regime="mixture")
         assert dataclasses.replace(spec, training=training, seeds=mixture.seeds) == mixture
-    assert len(mixture.seeds) == len(hops.curriculum_runs().seeds) == 5
-    assert len(hops.curriculum_runs(forgets=True).seeds) == 3
+    assert len(mixture.seeds) == len(hops.curriculum_settings(setup).seeds) == 5
+    assert len(hops.current_settings(setup).seeds) == 3
 
 
-def test_direct_and_shallow_runs_get_their_times(monkeypatch) -> None:
-    """Oracle: 5 x 500 and 3 x 500 steps where the mixture needs 500."""
-    monkeypatch.setattr(type(hops.mixture_runs()), "run", lambda spec: [result(last=500, solved=500)] * 5)
-    assert hops.direct_runs().training.steps == 2500 and hops.direct_runs().training.regime == "direct"
-    assert hops.shallow_runs().training.steps == 1500 and hops.shallow_runs().n_layers == 2
+@pytest.mark.parametrize(("setup", "direct"), [(LAPTOP, 2500), (PAPER, 5000)])
+def test_direct_and_shallow_runs_get_their_times(setup: HopsPreset, direct: int) -> None:
+    """Oracle: 5 x 500 (10 x at the larger scale) and 3 x 500 steps where the mixture needs 500."""
+    spec = hops.direct_settings(setup, 500.0)
+    assert (spec.training.steps, spec.training.regime, spec.n_layers) == (direct, "direct", 3)
+    spec = hops.shallow_settings(setup, 500.0)
+    assert (spec.training.steps, spec.training.regime, spec.n_layers) == (1500, "mixture", 2)
 
 
-def test_layers_are_as_many_as_doubling_needs(scale) -> None:
+@SCALES
+def test_layers_are_as_many_as_doubling_needs(setup: HopsPreset) -> None:
     """Oracle: by hand."""
-    assert [hops.scaling_runs("direct", k).n_layers for k in (1, 2, 3)] == [1, 2, 3]
-    assert [hops.scaling_runs("mixture", k).n_layers for k in (2, 4, 8)] == [2, 3, 4]
-    assert {hops.head_runs(L).n_layers for L in hops.DEPTHS} == set(hops.DEPTHS)
+    assert [hops.scaling_settings(setup, "direct", k).n_layers for k in (1, 2, 3)] == [1, 2, 3]
+    assert [hops.scaling_settings(setup, "mixture", k).n_layers for k in (2, 4, 8)] == [2, 3, 4]
+    assert hops.mixture_settings(replace(setup, k=5)).n_layers == 4
+    assert {hops.head_settings(setup, L).n_layers for L in DEPTHS} == set(DEPTHS)
 
 
-def test_eight_hops_have_half_the_sequences(scale) -> None:
+@SCALES
+def test_eight_hops_have_half_the_sequences(setup: HopsPreset) -> None:
     """Oracle: by hand; the other runs have one batch size, so that their steps compare."""
-    batches = {hops.scaling_runs("mixture", k).training.batch_size for k in (2, 4)}
-    batches |= {hops.scaling_runs("direct", k).training.batch_size for k in (1, 2, 3)}
+    batches = {hops.scaling_settings(setup, "mixture", k).training.batch_size for k in (2, 4)}
+    batches |= {hops.scaling_settings(setup, "direct", k).training.batch_size for k in (1, 2, 3)}
     (batch,) = batches
-    assert hops.mixture_runs().training.batch_size == batch
+    assert hops.mixture_settings(setup).training.batch_size == batch
     for regime in ("mixture", "curriculum"):
-        assert hops.scaling_runs(regime, 8).training.batch_size * 2 == batch
+        spec = hops.scaling_settings(setup, regime, 8)
+        assert spec.training.batch_size * 2 == batch and (spec.n, spec.k) == (3, 8)
+
+
+def test_no_run_is_made_twice(monkeypatch) -> None:
+    """Oracle: the main experiment's settings where only the seeds would differ, of whose runs the first are taken."""
+    assert hops.scaling_settings(LAPTOP, "mixture", 4) == hops.mixture_settings(LAPTOP)
+    assert hops.scaling_settings(LAPTOP, "curriculum", 4) == hops.curriculum_settings(LAPTOP)
+    six = replace(LAPTOP, k=6)
+    assert hops.scaling_settings(six, "mixture", 4).seeds == (0, 1, 2)
+    assert len(hops.scaling_settings(LAPTOP, "mixture", 2).seeds) == 3
+    monkeypatch.setattr(type(hops.mixture_settings(LAPTOP)), "run", lambda spec: [result(seen=s) for s in spec.seeds])
+    assert [run.seen for run in hops.scaling_results(LAPTOP, "mixture", 4)] == [0, 1, 2]
 
 
 def test_the_slope_of_a_power_is_its_exponent() -> None:
@@ -77,21 +96,21 @@ def test_the_slope_of_a_power_is_its_exponent() -> None:
 @pytest.mark.parametrize("k", [1, 2, 8])
 def test_the_construction_is_measured_exact(k: int) -> None:
     """Oracle: 1, the closed form of the claim."""
-    assert hops.construction_accuracy(0, k, B=20) == 1.0
+    assert hops.construction_accuracy(0, k, n=5, B=20) == 1.0
 
 
 def test_what_is_carried_is_named_by_layer_and_hop() -> None:
-    """Oracle: by hand."""
-    accuracy = torch.tensor([[0.2, 0.2, 0.2, 0.2], [0.95, 0.3, 0.2, 0.2], [1.0, 0.92, 0.2, 0.2]])
+    """Oracle: by hand, and the names that are declared."""
+    accuracy = torch.tensor([[0.2, 0.2, 0.2, 0.2], [0.95, 0.3, 0.2, 0.2], [1.0, 0.92, 0.2, 0.2], [1.0, 1.0, 0.5, 0.4]])
     found = hops.carried(accuracy)
-    assert (found["first_1"], found["first_2"], found["first_4"]) == (1, 2, 3)
-    assert found["layer_1_hop_2"] == pytest.approx(0.3) and found["layer_2_hop_4"] == pytest.approx(0.2)
-    assert len(found) == 3 + 9
+    assert (found["first_1"], found["first_2"], found["first_4"]) == (1, 2, 4)
+    assert found["layer_1_hop_2"] == pytest.approx(0.3) and found["layer_3_hop_4"] == pytest.approx(0.4)
+    assert found.keys() == LAYERWISE.names.keys()
 
 
 def test_errors_with_and_without_the_undefined(monkeypatch) -> None:
     """Oracle: a model that always answers "undefined": wrong where an answer is defined, and nowhere else."""
-    spec = hops.head_runs(2)
+    spec = hops.head_settings(LAPTOP, 2)
 
     def undefined(z):
         return torch.nn.functional.one_hot(torch.full((*z.shape, 4), spec.letters), spec.letters + 1).float()
@@ -99,5 +118,5 @@ def test_errors_with_and_without_the_undefined(monkeypatch) -> None:
     monkeypatch.setattr(hops, "trained", lambda spec, seed: undefined)
     everything, defined, share = hops.head_errors(spec, 0, B=50)
     torch.testing.assert_close(everything, 1 - share)
-    torch.testing.assert_close(defined, torch.ones(4, dtype=torch.float64))
+    torch.testing.assert_close(defined, torch.ones(len(HEAD_HOPS), dtype=torch.float64))
     assert bool((share.diff() > 0).all()) and math.isclose(float(share[0]), 0.12, abs_tol=0.02)

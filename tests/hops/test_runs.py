@@ -7,13 +7,14 @@ import torch
 
 from mechbook.core import settings
 from mechbook.hops.model import HopTransformer
-from mechbook.hops.runs import CompositionRuns, HeadRuns, fresh, fresh_accuracy, trained
+from mechbook.hops.runs import CompositionSettings, HeadSettings, fresh, fresh_accuracy, trained
+from mechbook.hops.streams import PURPOSES
 from mechbook.hops.task import hop_head_targets, hop_targets
-from mechbook.hops.training import HopTraining, train_hops
+from mechbook.hops.training import HopTrainingSettings, train_hops
 
-TRAINING = HopTraining(regime="mixture", steps=10, batch_size=3, record_every=5)
-RUNS = CompositionRuns(n=3, k=2, training=TRAINING, seeds=(4, 2), n_layers=2, n_heads=2, d=12)
-HEADS = HeadRuns(letters=3, T=7, hops=(1, 3), training=TRAINING, seeds=(0, 1), n_layers=2, n_heads=2, d=12)
+TRAINING = HopTrainingSettings(regime="mixture", steps=10, batch_size=3, record_every=5)
+RUNS = CompositionSettings(n=3, k=2, training=TRAINING, seeds=(4, 2), n_layers=2, n_heads=2, d=12)
+HEADS = HeadSettings(letters=3, T=7, hops=(1, 3), training=TRAINING, seeds=(0, 1), n_layers=2, n_heads=2, d=12)
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +28,9 @@ def test_a_run_is_plain_training_from_its_streams(spec) -> None:
     """Oracle: `train_hops` on the model and batches that the streams give; float32, so to 1e-4."""
     results = spec.run()
     for seed, result in zip(spec.seeds, results, strict=True):
-        model = HopTransformer(spec.config(), spec.stream(seed, 1))
+        model = HopTransformer(spec.config(), spec.stream(seed, "weights"))
         sample = spec.sampler(seed)
-        alone = train_hops(model, lambda g, sample=sample: sample(3, g), TRAINING, spec.stream(seed, 2))
+        alone = train_hops(model, lambda g, sample=sample: sample(3, g), TRAINING, spec.stream(seed, "batches"))
         assert alone.steps == result.steps == [5, 10]
         for name, values in alone.final.items():
             torch.testing.assert_close(result.final[name], values, rtol=1e-4, atol=1e-4)
@@ -57,16 +58,16 @@ def test_regimes_share_permutations_weights_and_batches() -> None:
     """Property: for one seed only the loss differs; another seed, or the book's seed, changes all of it."""
     direct = dataclasses.replace(RUNS, training=dataclasses.replace(TRAINING, regime="direct"))
     assert torch.equal(direct.task(4).pi, RUNS.task(4).pi)
-    for purpose in range(5):
+    for purpose in PURPOSES:
         assert torch.equal(direct.stream(4, purpose).get_state(), RUNS.stream(4, purpose).get_state())
-    streams = [RUNS.stream(seed, purpose).initial_seed() for seed in (4, 2) for purpose in range(5)]
-    assert len(set(streams)) == 10
+    streams = [RUNS.stream(seed, purpose).initial_seed() for seed in (4, 2) for purpose in PURPOSES]
+    assert len(set(streams)) == 8
 
 
 def test_the_book_s_seed_shifts_every_stream(monkeypatch) -> None:
-    before = [spec.stream(0, 2).initial_seed() for spec in (RUNS, HEADS)]
+    before = [spec.stream(0, "batches").initial_seed() for spec in (RUNS, HEADS)]
     monkeypatch.setenv("MECHBOOK_SEED", "1")
-    after = [spec.stream(0, 2).initial_seed() for spec in (RUNS, HEADS)]
+    after = [spec.stream(0, "batches").initial_seed() for spec in (RUNS, HEADS)]
     assert settings.seed() == 1 and len({*before, *after}) == 4
 
 
@@ -75,7 +76,7 @@ def test_fresh_sequences_are_of_the_task_and_not_of_the_training() -> None:
     z, targets = fresh(RUNS, 4, 5)
     sigma = z.view(5, 2, 3)
     assert torch.equal(targets, hop_targets(RUNS.task(4), sigma).reshape(5, 6, 2))
-    assert not torch.equal(z, RUNS.sampler(4)(5, RUNS.stream(4, 2))[0])
+    assert not torch.equal(z, RUNS.sampler(4)(5, RUNS.stream(4, "batches"))[0])
     letters, targets = fresh(HEADS, 0, 5)
     assert torch.equal(targets, hop_head_targets(letters, 3, (1, 3)))
 

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from mechbook.hops.plain import follow, induction_answer
 from mechbook.hops.task import (
     Composition,
     draw_composition,
@@ -12,6 +13,7 @@ from mechbook.hops.task import (
     hop_targets,
     previous_hop,
     sample_letters,
+    sample_sequences,
     sample_sigma,
 )
 
@@ -20,36 +22,15 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def chased(pi, sigma, i, y, r):
-    """r hops from (i, y), one by one."""
-    k = len(pi)
-    for hop in range(r):
-        at = (i + hop) % k
-        y = sigma[at][pi[at][y]]
-    return y
-
-
-def chased_letters(letters, r, n):
-    """r induction hops from every place, one by one; n where there is none."""
-    ends = []
-    for i in range(len(letters)):
-        place = i
-        for _ in range(r):
-            earlier = [] if place is None else [j for j in range(1, place + 1) if letters[j - 1] == letters[place]]
-            place = earlier[-1] if earlier else None
-        ends.append(n if place is None else letters[place])
-    return ends
-
-
 @pytest.mark.parametrize(("n", "k"), [(5, 3), (3, 7), (2, 1)])
 def test_hops_are_pointer_chasing(n: int, k: int) -> None:
-    """Oracle: the loop `chased`, from every pair and for every number of hops, positions cyclic."""
+    """Oracle: the loop `follow`, from every pair and for every number of hops, positions cyclic."""
     task = draw_composition(n, k, generator(1))
     sigma = sample_sigma(task, 11, generator(2))
     found = hop_targets(task, sigma, range(k + 1))
     for b in range(11):
         pi, s = task.pi.tolist(), sigma[b].tolist()
-        expected = [[[chased(pi, s, i, y, r) for r in range(k + 1)] for y in range(n)] for i in range(k)]
+        expected = [[[follow(pi, s, i, y, r) for r in range(k + 1)] for y in range(n)] for i in range(k)]
         assert found[b].tolist() == expected
 
 
@@ -60,6 +41,20 @@ def test_the_example_of_the_docstring() -> None:
     assert hop_targets(task, sigma).reshape(6, 2).T.tolist() == [[2, 1, 0, 1, 2, 0], [0, 2, 1, 1, 0, 2]]
     letters = torch.tensor([[0, 1, 2, 0, 1, 0]])
     assert hop_head_targets(letters, 3, (1, 2))[0].T.tolist() == [[3, 3, 3, 1, 2, 1], [3, 3, 3, 3, 3, 2]]
+
+
+def test_a_sequence_is_its_table_row_by_row_with_its_targets() -> None:
+    """Oracle: token i n + y of sequence b carries sigma[b, i, y], drawn from the same stream."""
+    n, k = 3, 5
+    task = draw_composition(n, k, generator(13))
+    z, targets = sample_sequences(task, 7, generator(14))
+    sigma = sample_sigma(task, 7, generator(14))
+    reached = hop_targets(task, sigma)
+    assert z.shape == (7, 15) and targets.shape == (7, 15, k)
+    for i in range(k):
+        for y in range(n):
+            assert torch.equal(z[:, i * n + y], sigma[:, i, y])
+            assert torch.equal(targets[:, i * n + y], reached[:, i, y])
 
 
 def test_no_hop_is_the_identity_and_hops_add_up() -> None:
@@ -99,12 +94,13 @@ def test_permutations_are_uniform_and_hidden_ones_stay() -> None:
 
 @pytest.mark.parametrize(("n", "T"), [(4, 23), (2, 5), (3, 1)])
 def test_induction_hops_are_pointer_chasing(n: int, T: int) -> None:
-    """Oracle: the loop `chased_letters`."""
+    """Oracle: the loops of `induction_answer`."""
     letters = sample_letters(13, T, n, generator(9))
     found = hop_head_targets(letters, n, (0, 1, 2, 3, 5))
     for b in range(13):
         for column, r in enumerate((0, 1, 2, 3, 5)):
-            assert found[b, :, column].tolist() == chased_letters(letters[b].tolist(), r, n)
+            expected = [induction_answer(letters[b].tolist(), i, r, n) for i in range(T)]
+            assert found[b, :, column].tolist() == expected
 
 
 def test_previous_hop_looks_back_only() -> None:

@@ -1,4 +1,4 @@
-"""Training on hops. Oracles: torch's AdamW on one model alone, each regime's definition, a draw made to measure."""
+"""Training on hops. Oracles: Adam written out, each regime's definition, a draw made to measure."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import torch
 
 from mechbook.hops.model import HopConfig, HopTransformer
 from mechbook.hops.task import draw_composition, hop_targets, sample_sigma
-from mechbook.hops.training import HopTraining, hop_weights, train_hops, train_stacked
+from mechbook.hops.training import HopTrainingSettings, hop_weights, train_hops
 
 CONFIG = HopConfig(T=6, N=3, hops=2, d=12, n_layers=2, n_heads=2)
 
@@ -26,47 +26,12 @@ def composition(seed: int, B: int):
     return draw
 
 
-def settings(regime="mixture", **changes) -> HopTraining:
-    return HopTraining(**{**dict(regime=regime, steps=20, batch_size=7, record_every=5, warmup=3), **changes})
+def settings(regime="mixture", **changes) -> HopTrainingSettings:
+    return HopTrainingSettings(**{**dict(regime=regime, steps=20, batch_size=7, record_every=5, warmup=3), **changes})
 
 
 def models(count: int) -> list[HopTransformer]:
     return [HopTransformer(CONFIG, generator(s)).double() for s in range(count)]
-
-
-@pytest.mark.parametrize("regime", ["direct", "mixture", "curriculum", "current"])
-def test_stacked_training_is_each_model_s_training(regime: str) -> None:
-    """Oracle: `train_hops` with torch.optim.AdamW and clip_grad_norm_, float64; weights after 20 steps to 1e-10."""
-    how = settings(regime, advance_at=0.1, clip_norm=0.3)
-    stacked = train_stacked(models(3), [composition(s, 7) for s in range(3)], how, [generator(9 + s) for s in range(3)])
-    for s, model in enumerate(models(3)):
-        alone = train_hops(model, composition(s, 7), how, generator(9 + s))
-        assert alone.steps == stacked[s].steps == [5, 10, 15, 20]
-        assert alone.accuracy == stacked[s].accuracy
-        assert alone.stages == stacked[s].stages
-        assert bool(alone.stages) == (regime in ("curriculum", "current"))
-        assert alone.loss == pytest.approx(stacked[s].loss, abs=1e-10)
-        for name, values in alone.final.items():
-            torch.testing.assert_close(stacked[s].final[name], values, rtol=0, atol=1e-10)
-
-
-def test_a_model_that_is_done_leaves_and_the_others_go_on_as_before() -> None:
-    """Oracle: each alone. One has a constant for its target, and is done at once."""
-
-    def easy(g: torch.Generator):
-        z, targets = composition(1, 7)(g)
-        return z, torch.zeros_like(targets)
-
-    how = settings(steps=40, stop_at=0.99)
-    draws = [composition(0, 7), easy, composition(2, 7)]
-    stacked = train_stacked(models(3), draws, how, [generator(9 + s) for s in range(3)])
-    assert stacked[1].solved is not None and stacked[1].solved < 40
-    assert stacked[1].steps[-1] == stacked[1].solved and stacked[1].seen == 7 * stacked[1].solved
-    for s, model in enumerate(models(3)):
-        alone = train_hops(model, draws[s], how, generator(9 + s))
-        assert (alone.solved, alone.steps) == (stacked[s].solved, stacked[s].steps)
-        for name, values in alone.final.items():
-            torch.testing.assert_close(stacked[s].final[name], values, rtol=0, atol=1e-10)
 
 
 def test_what_is_recorded_is_measured_before_it_is_learned() -> None:
@@ -79,14 +44,6 @@ def test_what_is_recorded_is_measured_before_it_is_learned() -> None:
     found = train_hops(model, draw, how, generator(4))
     assert found.accuracy == [expected.tolist()]
     assert found.step_of(1, -1.0) == 1 and found.step_of(2, 1.0) is None
-
-
-def test_the_models_given_stay_as_they_are() -> None:
-    given = models(2)
-    before = [{n: t.clone() for n, t in m.state_dict().items()} for m in given]
-    train_stacked(given, [composition(0, 7)] * 2, settings(), [generator(1), generator(2)])
-    for model, old in zip(given, before, strict=True):
-        assert all(torch.equal(old[name], values) for name, values in model.state_dict().items())
 
 
 def test_frozen_readouts_stay_and_everything_else_moves() -> None:
@@ -107,7 +64,7 @@ def test_frozen_readouts_stay_and_everything_else_moves() -> None:
     ],
 )
 def test_what_each_regime_trains(regime: str, stage: int, expected: list[float]) -> None:
-    """Oracle: the words of `HopTraining`, written out."""
+    """Oracle: the words of `HopTrainingSettings`, written out."""
     torch.testing.assert_close(hop_weights(regime, stage, 5), torch.tensor(expected, dtype=torch.float32))
 
 

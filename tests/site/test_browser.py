@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import torch
 
+from mechbook.core.presets import at_scale
 from mechbook.facts import capacity as facts_capacity
 from mechbook.facts import dynamics as facts
 from mechbook.facts.widgets.facts import shipped_facts
 from mechbook.gradients.widgets import gradient_step
 from mechbook.hops import experiments as hop_experiments
+from mechbook.hops import presets as hop_presets
 from mechbook.hops.widgets import hops as hop_widgets
 from mechbook.induction.presets import frozen_run
 from mechbook.induction.widgets.induction import QUOTATION, Shipped, shipped, small_steps
@@ -220,7 +222,8 @@ def exercise_fact_tradeoff(page: Any, name: str, sent: dict[str, Shipped]) -> li
 
 def exercise_hops(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
     """Press the contexts of widget 7a, move start and head, and type a permutation."""
-    held, shown, wrong = hop_widgets.shipped_hops(hop_experiments.mixture_runs(), 0), checks.widget(page, name), []
+    spec = hop_experiments.mixture_settings(at_scale(hop_presets.LAPTOP, hop_presets.PAPER))
+    held, shown, wrong = hop_widgets.shipped_hops(spec, 0), checks.widget(page, name), []
     for words, _ in hop_widgets.contexts(held):
         shown.get_by_role("button", name=words, exact=True).click()
         wrong += checks_hops.wrong_path(page, name, held)
@@ -233,10 +236,12 @@ def exercise_hops(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
 
 def exercise_hop_regimes(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
     """Move the slider of widget 7b over a part of its steps."""
+    setup = at_scale(hop_presets.LAPTOP, hop_presets.PAPER)
+    mixture = hop_experiments.mixture_settings(setup)
     regimes = {
-        "direct": hop_experiments.direct_runs(),
-        "mixture": hop_experiments.mixture_runs(),
-        "curriculum": hop_experiments.curriculum_runs(),
+        "direct": hop_experiments.direct_settings(setup, hop_experiments.steps_needed(mixture.run())),
+        "mixture": mixture,
+        "curriculum": hop_experiments.curriculum_settings(setup),
     }
     curves = {title: hop_widgets.accuracy_curves(spec.run()) for title, spec in regimes.items()}
     every, wrong = regimes["mixture"].training.record_every, []

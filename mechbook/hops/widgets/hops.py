@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from mechbook.hops.model import HopTransformer
-from mechbook.hops.runs import CompositionRuns, fresh
+from mechbook.hops.runs import CompositionSettings, fresh
 from mechbook.hops.task import Composition
-from mechbook.hops.training import HopResult
+from mechbook.hops.training import HopTrainingResult
 from mechbook.reader.figures import heat_map, style_of, use_style
 from mechbook.widgets.base import BookWidget, Store, store
 from mechbook.widgets.weights import round_weights
@@ -22,7 +22,7 @@ from mechbook.widgets.weights import round_weights
 class ShippedHops:
     """What travels: the runs and the seed whose model it is, the weights as the page has them, and the packed store."""
 
-    spec: CompositionRuns
+    spec: CompositionSettings
     seed: int
     state: dict[str, Tensor]
     store: Store
@@ -39,7 +39,7 @@ class ShippedHops:
 
 
 @functools.cache
-def shipped_hops(spec: CompositionRuns, seed: int) -> ShippedHops:
+def shipped_hops(spec: CompositionSettings, seed: int) -> ShippedHops:
     """Return the trained model of a seed for the page, as float16. Raises ValueError for a seed that is not there."""
     if seed not in spec.seeds:
         raise ValueError(f"There is no seed {seed} among these runs; they are {list(spec.seeds)}.")
@@ -63,7 +63,7 @@ def contexts(sent: ShippedHops) -> list[tuple[str, list[list[int]]]]:
     return [(words, sigma.tolist()) for words, sigma in named]
 
 
-def path_widget(spec: CompositionRuns, *, seed: int = 0, name: str = "widget-7a") -> BookWidget:
+def path_widget(spec: CompositionSettings, *, seed: int = 0, name: str = "widget-7a") -> BookWidget:
     """Return widget 7a: edit the permutations in context and the start; see the path, and where each layer looks."""
     sent = shipped_hops(spec, seed)
     offered = contexts(sent)
@@ -84,7 +84,7 @@ def path_widget(spec: CompositionRuns, *, seed: int = 0, name: str = "widget-7a"
     return BookWidget(kind="hops", name=name, settings=settings, store=sent.store, picture=picture, words=words)
 
 
-def regimes_widget(specs: Mapping[str, CompositionRuns], *, name: str = "widget-7b") -> BookWidget:
+def regimes_widget(specs: Mapping[str, CompositionSettings], *, name: str = "widget-7b") -> BookWidget:
     """Return widget 7b: each regime's accuracy by number of hops, every seed, with a slider over the steps.
 
     Raises ValueError where the regimes' tasks, batches or records differ, and without a regime named "mixture".
@@ -120,7 +120,7 @@ def regimes_widget(specs: Mapping[str, CompositionRuns], *, name: str = "widget-
     )
 
 
-def accuracy_curves(results: list[HopResult]) -> Tensor:
+def accuracy_curves(results: list[HopTrainingResult]) -> Tensor:
     """Return accuracies (seeds, records, hops); a run that ended early keeps its last record."""
     longest = max(len(run.accuracy) for run in results)
     return torch.tensor([run.accuracy + run.accuracy[-1:] * (longest - len(run.accuracy)) for run in results])

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from mechbook.hops.model import HopConfig, HopTransformer
-from mechbook.hops.runs import CompositionRuns
+from mechbook.hops.runs import CompositionSettings
 from mechbook.hops.task import hop_targets
-from mechbook.hops.training import HopResult, HopTraining
+from mechbook.hops.training import HopTrainingResult, HopTrainingSettings
 from mechbook.hops.widgets import hops
 from mechbook.site import vendor
 from mechbook.widgets.base import STUB, BookWidget
@@ -21,12 +21,12 @@ from tests.browser import checks
 from tests.browser.browser import library_page
 from tests.browser.checks_hops import wrong_path, wrong_regimes
 
-TRAINING = HopTraining(regime="mixture", steps=120, batch_size=16, record_every=10)
-SPEC = CompositionRuns(n=3, k=4, training=TRAINING, seeds=(0, 1), n_layers=3, n_heads=2, d=20)
-DIRECT = CompositionRuns(
+TRAINING = HopTrainingSettings(regime="mixture", steps=120, batch_size=16, record_every=10)
+SPEC = CompositionSettings(n=3, k=4, training=TRAINING, seeds=(0, 1), n_layers=3, n_heads=2, d=20)
+DIRECT = CompositionSettings(
     n=3,
     k=4,
-    training=HopTraining(regime="direct", steps=30, batch_size=16, record_every=10),
+    training=HopTrainingSettings(regime="direct", steps=30, batch_size=16, record_every=10),
     seeds=(0,),
     n_layers=3,
     n_heads=2,
@@ -271,7 +271,7 @@ def test_moments_link_and_pressed_button(page: Any) -> None:
 def test_curves_of_a_run_that_ended_go_on_with_its_last_record() -> None:
     """Oracle: by hand."""
     runs = [
-        HopResult(steps=[], accuracy=a, loss=[], stages=[], solved=None, seen=0, final={}, seconds=0.0)
+        HopTrainingResult(steps=[], accuracy=a, loss=[], stages=[], solved=None, seen=0, final={}, seconds=0.0)
         for a in ([[0.7, 0.8], [0.1, 0.2]], [[0.3, 0.4], [0.5, 0.6], [0.9, 1.0]])
     ]
     expected = torch.tensor([[[0.7, 0.8], [0.1, 0.2], [0.1, 0.2]], [[0.3, 0.4], [0.5, 0.6], [0.9, 1.0]]])
@@ -320,7 +320,7 @@ def test_settings_are_json_and_pictures_have_words(monkeypatch: pytest.MonkeyPat
         (lambda: hops.regimes_widget({"direct": DIRECT}), 'There is no regime named "mixture"'),
         (
             lambda: hops.regimes_widget(
-                {"mixture": SPEC, "direct": CompositionRuns(n=2, k=4, training=TRAINING, seeds=(0,))}
+                {"mixture": SPEC, "direct": CompositionSettings(n=2, k=4, training=TRAINING, seeds=(0,))}
             ),
             "differ; a slider over steps needs equal ones",
         ),

@@ -60,7 +60,7 @@ def stacked_logits(
     return logits.view(S, config.hops, config.outputs, B, T).permute(0, 3, 4, 1, 2)
 
 
-def measure(
+def losses_and_gradient(
     logits: Float[Tensor, "S B T hops N_out"], targets: Int[Tensor, "S B T hops"]
 ) -> tuple[Float[Tensor, "S hops"], Float[Tensor, "S hops"], Float[Tensor, "S B T hops N_out"]]:
     """Return each hop's mean loss and accuracy, (S, hops), and the gradient of the loss to the logits, by hand.
