@@ -1,10 +1,16 @@
-// Associative memories in the page: mechbook.associative. Draws of embeddings, outer-product memories, and population
+// @ts-check
+// Associative memories in the page. Draws of embeddings, outer-product memories, and population
 // gradient descent. Embeddings are rows of row-major Float32Arrays; what is summed is summed in double precision.
-import { apply, softmax } from "./engine.js";
+import { apply, softmax } from "./tensors.js";
+
+/** @typedef {import("./tensors.js").Floats} Floats */
+/** @typedef {ArrayLike<number> & Iterable<number>} Targets the output f(i) of each input i */
 
 /**
  * Uniform numbers on [0, 1) with 32 random bits each: Doty-Humphrey's small fast counting generator, whose state is
  * three words and a counter. Different (seed, stream) never share a state; the first 15 outputs are thrown away.
+ * @param {number} seed
+ * @param {number} stream
  */
 export function uniforms(seed, stream) {
   let a = seed | 0, b = stream | 0, c = 0x6d656d | 0, counter = 1;
@@ -20,7 +26,13 @@ export function uniforms(seed, stream) {
   return next;
 }
 
-/** `rows` embeddings with independent N(0, 1/d) entries (Box and Muller); with more rows the first stay the same. */
+/**
+ * `rows` embeddings with independent N(0, 1/d) entries (Box and Muller); with more rows the first stay the same.
+ * @param {number} seed
+ * @param {number} stream
+ * @param {number} rows
+ * @param {number} d
+ */
 export function embeddings(seed, stream, rows, d) {
   const uniform = uniforms(seed, stream), out = new Float32Array(rows * d + 1);
   for (let i = 0; i < rows * d; i += 2) {
@@ -35,6 +47,11 @@ export function embeddings(seed, stream, rows, d) {
 /**
  * Inner products of the rows of x (n, d) and y (m, d), as (n, m). Blocks of 2 x 4: each value that is read serves
  * several sums. Blocks at the edge repeat the last row, so that none needs a loop of its own.
+ * @param {Floats} x
+ * @param {number} n
+ * @param {Floats} y
+ * @param {number} m
+ * @param {number} d
  */
 export function inner(x, n, y, m, d) {
   const out = new Float32Array(n * m);
@@ -57,7 +74,13 @@ export function inner(x, n, y, m, d) {
   return out;
 }
 
-/** W = sum_i v_f(i) u_i^T for inputs u (N, d) and outputs v (M, d). */
+/**
+ * W = sum_i v_f(i) u_i^T for inputs u (N, d) and outputs v (M, d).
+ * @param {Floats} u
+ * @param {Floats} v
+ * @param {Targets} f
+ * @param {number} d
+ */
 export function outerProducts(u, v, f, d) {
   const N = f.length, keys = new Float32Array(d * N), values = new Float32Array(d * N);
   for (let i = 0; i < N; i++) {
@@ -72,6 +95,10 @@ export function outerProducts(u, v, f, d) {
 /**
  * Every score v_j^T W u_i of the outer-product memory as (N, M), a row for each input, and of them: the share of
  * inputs whose right output scores highest, which those are, the mean right score, and the crosstalk's deviation.
+ * @param {Floats} u
+ * @param {Floats} v
+ * @param {Targets} f
+ * @param {number} d
  */
 export function recall(u, v, f, d) {
   const N = f.length, M = v.length / d, read = inner(u, N, outerProducts(u, v, f, d), d, d);
@@ -93,7 +120,12 @@ export function recall(u, v, f, d) {
   return { scores, recalled, share: count / N, right, crosstalk: Math.sqrt(squares / (N * (M - 1))) };
 }
 
-/** The crosstalk's deviation over the draw of the embeddings, as mechbook.memories.memory.score_variance gives it. */
+/**
+ * The crosstalk's deviation over the draw of the embeddings, as mechbook.memories.memory.score_variance gives it.
+ * @param {Targets} f
+ * @param {number} M
+ * @param {number} d
+ */
 export function expectedCrosstalk(f, M, d) {
   const N = f.length, held = new Float64Array(M), e = 1 + 2 / d;
   for (const k of f) held[k] += 1;
@@ -103,15 +135,25 @@ export function expectedCrosstalk(f, M, d) {
 }
 
 /**
+ * The logits U W y, (rows, N), for rows y.
+ * @typedef {(y: Floats) => Float64Array} Read
+ */
+
+/**
  * Population gradient descent from W = 0 on softmax regression with logits U W x: the inputs x (n, d) are equally
  * likely, targets[i] is the output of x_i. Returns what `look` makes of each step's logits.
  *
  * W stays in the span of the w_U(k) x_i^T, so W = U^T C with C (N, d), and its step is (eta / n) sum_i (1{k} - p_ik) x_i.
+ * @template Seen
+ * @param {{
+ *   U: Floats, x: Floats, targets: number[], d: number, eta: number, steps: number,
+ *   look: (read: Read, logits: Float64Array<ArrayBuffer>) => Seen,
+ * }} how
  */
 export function descend({ U, x, targets, d, eta, steps, look }) {
   const n = targets.length, N = U.length / d, C = new Float64Array(N * d), gram = apply(U, N, d, U, N, new Float64Array(N * N));
-  const transposed = new Float64Array(d * N), seen = [];
-  /** U W y for rows y: (rows, N). */
+  const transposed = new Float64Array(d * N), /** @type {Seen[]} */ seen = [];
+  /** @param {Floats} y */
   const logits = (y) => {
     for (let k = 0; k < N; k++) for (let a = 0; a < d; a++) transposed[a * N + k] = C[k * d + a];
     const rows = y.length / d, products = new Float64Array(rows * N);

@@ -1,3 +1,4 @@
+// @ts-check
 // The one entry: what pages and JupyterLab find in globalThis.mechbook.
 import { capacity } from "../memories/widgets/capacity.js";
 import { gradient_step } from "../gradients/widgets/gradient_step.js";
