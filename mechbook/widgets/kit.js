@@ -1,236 +1,234 @@
-// What every widget is made of: mechbook.kit. Text from readers and addresses only ever becomes text nodes.
-mechbook.kit = (() => {
-  "use strict";
+// @ts-check
+// What every widget is made of. Text from readers and addresses only ever becomes text nodes.
+import { style } from "./book.js";
+import { unpack } from "./tensors.js";
 
-  const LONGEST_FRAGMENT = 2000;
-  let count = 0;
+/** @typedef {import("./tensors.js").Tensors} Tensors */
+/** @typedef {{ get(key: string): any }} Store the weights of a page as mechbook/widgets/base.py sends them */
+/**
+ * anywidget's model of a widget: its traits by name, and the manager that knows its store.
+ * @typedef {{ get(key: string): any, widget_manager: { get_model(id: string): Promise<Store> } }} Model
+ */
+/** @typedef {(place: { model: Model, el: HTMLElement }) => Promise<() => void>} Widget draws itself into el; returns what stops it */
+/** @typedef {string | number | boolean | null | undefined} Attribute */
+/** @typedef {{ element: HTMLElement, say(words: string | null): void }} Line a line of text that changes */
 
-  /** An id that no other element of the page has. */
-  const fresh = (name) => `mb-${name}-${++count}`;
+const SVG = "http://www.w3.org/2000/svg";
+let count = 0;
 
-  /** An element with attributes (functions are listeners) and children (strings are text). */
-  function h(tag, attributes = {}, ...children) {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (typeof value === "function") element.addEventListener(name, value);
-      else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
-    }
-    element.append(...children.filter((child) => child !== null && child !== undefined));
-    return element;
+/**
+ * An id that no other element of the page has.
+ * @param {string} name
+ */
+export const fresh = (name) => `mb-${name}-${++count}`;
+
+/**
+ * An element with attributes (functions are listeners) and children (strings are text).
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, Attribute | ((event: Event) => void)>} attributes
+ * @param {(Node | string | null | undefined)[]} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, String(value));
   }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
 
-  /** A number as readouts show it; the whole of it is in data-value. */
-  const format = (value) => decimal(value, Math.abs(value) >= 100 ? 0 : 2);
+/**
+ * The same for a drawing.
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string | number>} attributes
+ * @param {(Node | string)[]} children
+ * @returns {SVGElementTagNameMap[K]}
+ */
+export function svg(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  element.append(...children);
+  return element;
+}
 
-  /** A decimal with a minus sign that is one. */
-  const decimal = (value, digits) => value.toFixed(digits).replace("-", "−");
+// ---- numbers and characters in words -------------------------------------------------------------------------------
 
-  /** A number to so many digits that count, however small it is. */
-  const short = (value, digits = 3) =>
-    (value === 0 ? "0" : value < 0.001 ? value.toExponential(1) : String(Number(value.toPrecision(digits))));
+/**
+ * A decimal with a minus sign that is one.
+ * @param {number} value
+ * @param {number} digits
+ */
+export const decimal = (value, digits) => value.toFixed(digits).replace("-", "−");
 
-  function show(element, value, text = format(value)) {
-    element.dataset.value = String(value);
-    element.textContent = text;
-  }
+/**
+ * A number as readouts show it; the whole of it is in data-value.
+ * @param {number} value
+ */
+export const format = (value) => decimal(value, Math.abs(value) >= 100 ? 0 : 2);
 
-  /** A character as figures show it. */
-  const glyph = (character) => ({ "\n": "↵", " ": "␣" })[character] ?? character;
+/**
+ * A share of 1 in percent: whole ones, with a decimal below 10 and above 99. Only 0 is 0%, and only 1 is 100%.
+ * @param {number} part
+ */
+export function percent(part) {
+  if (part > 0 && part < 0.0005) return "<0.1%";
+  if (part > 0.9995 && part < 1) return ">99.9%";
+  return (part > 0 && part < 0.0995) || (part > 0.99 && part < 1) ? `${(100 * part).toFixed(1)}%` : `${Math.round(100 * part)}%`;
+}
 
-  /** A character in a sentence. */
-  const spoken = (character) => ({ "\n": "a line break", " ": "a space" })[character] ?? `“${character}”`;
+/**
+ * A number to so many digits that count, however small it is.
+ * @param {number} value
+ */
+export const short = (value, digits = 3) =>
+  (value === 0 ? "0" : value < 0.001 ? value.toExponential(1) : String(Number(value.toPrecision(digits))));
 
-  // ---- the frame -----------------------------------------------------------------------------------------------------
+/**
+ * Show a value on an element.
+ * @param {HTMLElement} element
+ * @param {any} value
+ * @param {string} text
+ */
+export function show(element, value, text = format(value)) {
+  element.dataset.value = String(value);
+  element.textContent = text;
+}
 
-  function addStyle() {
-    const known = document.getElementById("mechbook-style");
-    if (known) known.remove();
-    const style = h("style", { id: "mechbook-style" });
-    style.textContent = mechbook.style;
-    document.head.append(style);
-  }
+/** @type {Record<string, string>} */
+const GLYPHS = { "\n": "↵", " ": "␣" };
+/** @type {Record<string, string>} */
+const NAMES = { "\n": "a line break", " ": "a space" };
 
-  /** The widget's own box in `el`, with its title, and its static picture hidden. */
-  function frame(el, { name, title }) {
-    if (document.getElementById("mechbook-style")?.textContent !== mechbook.style) addStyle();
-    const heading = h("p", { class: "mb-widget-title", id: fresh("title") }, title);
-    const root = h("section", { class: "mb-widget", "aria-labelledby": heading.id, "data-widget": name }, heading);
-    // Beside notebook shortcuts: typing here is typing here.
-    root.setAttribute("data-lm-suppress-shortcuts", "true");
-    el.append(root);
-    document.getElementById(name)?.classList.add("mb-live");
-    return root;
-  }
+/**
+ * A character as figures show it.
+ * @param {string} character
+ */
+export const glyph = (character) => GLYPHS[character] ?? character;
 
-  /** Run `draw` once before the next repaint, however often it is asked for. */
-  function scheduler(draw) {
-    let asked = false;
-    return () => {
-      if (asked) return;
-      asked = true;
-      requestAnimationFrame(() => { asked = false; draw(); });
-    };
-  }
+/**
+ * A character in a sentence.
+ * @param {string} character
+ */
+export const spoken = (character) => NAMES[character] ?? `“${character}”`;
 
-  /** Call `draw` when the theme changes; returns what stops it. */
-  function onTheme(draw) {
-    const watcher = new MutationObserver(draw);
-    for (const element of [document.documentElement, document.body]) {
-      watcher.observe(element, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light"] });
-    }
-    return () => watcher.disconnect();
-  }
+/**
+ * 0, 1, ..., n - 1.
+ * @param {number} n
+ */
+export const range = (n) => Array.from({ length: n }, (_, i) => i);
 
-  // ---- controls ------------------------------------------------------------------------------------------------------
+// ---- the frame -----------------------------------------------------------------------------------------------------
 
-  /** A labelled slider over given values, with its value beside it. */
-  function slider({ label, values, value, input, words = String }) {
-    const id = fresh("slider"), shown = h("output", { class: "mb-readout", for: id });
-    const range = h("input", { type: "range", id, min: 0, max: values.length - 1, step: 1 });
-    const set = (next) => {
-      range.value = values.indexOf(next);
-      range.setAttribute("aria-valuetext", words(next));
-      show(shown, next, words(next));
-    };
-    range.addEventListener("input", () => { set(values[range.valueAsNumber]); input(values[range.valueAsNumber]); });
-    set(value);
-    return { element: h("div", { class: "mb-control" }, h("label", { for: id }, label), range, shown), set };
-  }
+function addStyle() {
+  const known = document.getElementById("mechbook-style");
+  if (known) known.remove();
+  const sheet = h("style", { id: "mechbook-style" });
+  sheet.textContent = style;
+  document.head.append(sheet);
+}
 
-  /** A labelled choice; options are [value, words], and `offer` takes others. */
-  function select({ label, options, value, change }) {
-    const id = fresh("select");
-    const box = h("select", { id, change: () => change(box.value) });
-    const offer = (next) => box.replaceChildren(...next.map(([key, words]) => h("option", { value: key }, words)));
-    offer(options);
-    const set = (next) => { box.value = next; };
-    set(value);
-    return { element: h("div", { class: "mb-control" }, h("label", { for: id }, label), box), set, offer };
-  }
+/**
+ * The widget's own box in `el`, with its title, and its static picture hidden.
+ * @param {HTMLElement} el
+ * @param {{ name: string, title: string }} words
+ */
+export function frame(el, { name, title }) {
+  if (document.getElementById("mechbook-style")?.textContent !== style) addStyle();
+  const heading = h("p", { class: "mb-widget-title", id: fresh("title") }, title);
+  const root = h("section", { class: "mb-widget", "aria-labelledby": heading.id, "data-widget": name }, heading);
+  // Beside notebook shortcuts: typing here is typing here.
+  root.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.append(root);
+  document.getElementById(name)?.classList.add("mb-live");
+  return root;
+}
 
-  /** A labelled line of text. `check` gives null, or a sentence that says what is wrong; only checked text is passed on. */
-  function textInput({ label, value, check, input, hint }) {
-    const id = fresh("text"), said = h("p", { class: "mb-message", id: fresh("message"), role: "status" });
-    const box = h("input", {
-      type: "text", id, "aria-describedby": said.id, autocomplete: "off", autocapitalize: "off", spellcheck: "false",
-    });
-    const say = (problem) => {
-      box.setAttribute("aria-invalid", problem ? "true" : "false");
-      said.textContent = problem ?? hint ?? "";
-      said.classList.toggle("mb-problem", Boolean(problem));
-    };
-    box.addEventListener("input", () => {
-      const problem = check(box.value);
-      say(problem);
-      if (!problem) input(box.value);
-    });
-    const set = (next) => { if (box.value !== next) box.value = next; say(null); };
-    set(value);
-    return { element: h("div", { class: "mb-control mb-wide" }, h("label", { for: id }, label), box, said), set, say };
-  }
-
-  /** Buttons for the moments that matter; the one whose state is shown is pressed. */
-  function presets({ label, options, press }) {
-    const buttons = options.map(([key, words]) =>
-      h("button", { type: "button", "data-preset": key, click: () => press(key) }, words));
-    const set = (current) => {
-      for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.preset === String(current)));
-    };
-    set(null);
-    return { element: h("div", { class: "mb-presets", role: "group", "aria-label": label }, ...buttons), set };
-  }
-
-  /** A button that draws the embeddings anew, with the number of the draw. */
-  function again({ label, value, press }) {
-    const shown = h("output", { class: "mb-readout" });
-    const button = h("button", { type: "button", click: () => press() }, "Draw again");
-    const set = (draw) => show(shown, draw, `draw ${draw}`);
-    set(value);
-    return { element: h("div", { class: "mb-control", role: "group", "aria-label": label }, h("span", { class: "mb-label" }, label), button, shown), set };
-  }
-
-  /** A line for what a widget has to tell beside its sentence. */
-  function notice() {
-    const element = h("p", { class: "mb-message mb-problem mb-notice", role: "status" });
-    return { element, say: (words) => { element.textContent = words ?? ""; } };
-  }
-
-  /** The sentence that says what one sees. */
-  function sentence() {
-    const element = h("p", { class: "mb-says", role: "status", "aria-live": "polite" });
-    return { element, say: (words) => { if (element.textContent !== words) element.textContent = words; } };
-  }
-
-  // ---- a state that a link carries -----------------------------------------------------------------------------------
-
-  /** The state in the address, `#name?key=value&...`, as an object of strings; null when it is not for this widget. */
-  function stateInAddress(name) {
-    const { hash } = window.location;
-    if (hash !== `#${name}` && !hash.startsWith(`#${name}?`)) return null;
-    if (hash.length > LONGEST_FRAGMENT) return { tooLong: String(hash.length) };
-    return Object.fromEntries(new URLSearchParams(hash.slice(name.length + 2)));
-  }
-
-  /** Of an address, the values that are among the allowed ones, {key: [value, ...]}, and words on what is not. */
-  function allowedValues(found, allowed) {
-    const taken = {}, left = found.tooLong ? ["it is too long"] : [];
-    for (const [key, values] of Object.entries(allowed)) {
-      if (!Object.hasOwn(found, key)) continue;
-      const index = values.map(String).indexOf(found[key]);
-      if (index < 0) left.push(`${key} cannot be “${found[key].slice(0, 20)}”`);
-      else taken[key] = values[index];
-    }
-    return { taken, problem: left.length ? `Of the link this was left out: ${left.join("; ")}.` : null };
-  }
-
-  /** A button that puts the state into the address and, where it may, into the clipboard. */
-  function linkButton({ name, state }) {
-    const said = h("span", { class: "mb-link-said", role: "status" });
-    const button = h("button", { type: "button", class: "mb-link-button" }, "Link to this view");
-    button.addEventListener("click", async () => {
-      const fragment = `#${name}?${new URLSearchParams(state())}`;
-      window.history.replaceState(window.history.state, "", fragment);
-      try {
-        await navigator.clipboard.writeText(window.location.href);
-        said.textContent = "Copied; the address shows it too.";
-      } catch (error) {
-        // Pages from files, and readers who refuse, have no clipboard.
-        said.textContent = "The address now shows it.";
-      }
-    });
-    return { element: h("div", { class: "mb-link" }, button, said) };
-  }
-
-  /** Take the state in the address, now and whenever it changes; returns what stops it. */
-  function followAddress(name, root, take) {
-    const read = () => {
-      const state = stateInAddress(name);
-      if (state === null) return;
-      take(state);
-      root.scrollIntoView({ block: "start" });
-    };
-    window.addEventListener("hashchange", read);
-    read();
-    return () => window.removeEventListener("hashchange", read);
-  }
-
-  // ---- weights -------------------------------------------------------------------------------------------------------
-
-  const unpacked = new WeakMap();
-
-  /** The tensors of a widget's store, unpacked once for all widgets of the page. */
-  async function weightsOf(model) {
-    const store = await model.widget_manager.get_model(model.get("store").replace("IPY_MODEL_", ""));
-    if (!unpacked.has(store)) {
-      const view = store.get("data");
-      const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-      unpacked.set(store, mechbook.engine.unpack(store.get("description"), bytes));
-    }
-    return unpacked.get(store);
-  }
-
-  return {
-    h, fresh, format, decimal, short, show, glyph, spoken, frame, scheduler, onTheme, slider, select, textInput, presets, again, notice,
-    sentence, stateInAddress, allowedValues, linkButton, followAddress, weightsOf,
+/**
+ * Run `draw` once before the next repaint, however often it is asked for.
+ * @param {() => void} draw
+ */
+export function scheduler(draw) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => { asked = false; draw(); });
   };
-})();
+}
+
+/**
+ * Call `draw` when the theme changes; returns what stops it.
+ * @param {() => void} draw
+ */
+export function onTheme(draw) {
+  const watcher = new MutationObserver(draw);
+  for (const element of [document.documentElement, document.body]) {
+    watcher.observe(element, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light"] });
+  }
+  return () => watcher.disconnect();
+}
+
+/**
+ * A line for what a widget has to tell beside its sentence.
+ * @returns {Line}
+ */
+export function notice() {
+  const element = h("p", { class: "mb-message mb-problem mb-notice", role: "status" });
+  return { element, say: (words) => { element.textContent = words ?? ""; } };
+}
+
+/**
+ * The sentence that says what one sees.
+ * @returns {Line}
+ */
+export function sentence() {
+  const element = h("p", { class: "mb-says", role: "status", "aria-live": "polite" });
+  return { element, say: (words) => { if (element.textContent !== words) element.textContent = words; } };
+}
+
+/**
+ * What a picture leaves to be said.
+ * @param {string} words
+ */
+export const remark = (words) => h("p", { class: "mb-axes" }, words);
+
+/**
+ * Pictures beside each other, as far as the width reaches.
+ * @param {{ element: HTMLElement }[]} pictures
+ */
+export const panels = (...pictures) => h("div", { class: "mb-panels" }, ...pictures.map((picture) => picture.element));
+
+/**
+ * Put values where the tests and the console find them.
+ * @param {HTMLElement} root
+ * @param {Record<string, unknown>} values
+ */
+export function expose(root, values) {
+  for (const [key, value] of Object.entries(values)) root.dataset[key] = String(value);
+}
+
+// ---- weights -------------------------------------------------------------------------------------------------------
+
+/** @type {WeakMap<Store, Promise<Tensors>>} */
+const unpacked = new WeakMap();
+
+/**
+ * The tensors of a widget's store, unpacked once for all widgets of the page.
+ * @param {Model} model
+ * @returns {Promise<Tensors>}
+ */
+export async function weightsOf(model) {
+  const store = await model.widget_manager.get_model(model.get("store").replace("IPY_MODEL_", ""));
+  let tensors = unpacked.get(store);
+  if (!tensors) {
+    const view = store.get("data");
+    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    tensors = unpack(store.get("description"), bytes);
+    unpacked.set(store, tensors);
+  }
+  return tensors;
+}

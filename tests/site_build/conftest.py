@@ -141,6 +141,10 @@ class Project:
             shutil.copy(ROOT / name, root / name)
         for name in (*(f"mechbook/{part}" for part in ("core", "claims", "reader", "site", "widgets")), "book/_static"):
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        # The script of the pages is bundled from the widgets of all themes.
+        for script in ROOT.glob("mechbook/*/widgets/*.js"):
+            (root / script.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(script, root / script.relative_to(ROOT))
         for name, text in FILES.items():
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)

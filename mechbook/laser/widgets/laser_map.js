@@ -1,78 +1,78 @@
+// @ts-check
 // Widget 5b: the map of LASER. A cell is one truncation: which block, which matrix, which rate.
-(() => {
-  "use strict";
-  const { kit, charts } = mechbook;
-  const { h, short } = kit;
+import { roles } from "../../widgets/book.js";
+import { heatMap } from "../../widgets/heatmap.js";
+import { expose, frame, percent, range, sentence, short, weightsOf } from "../../widgets/kit.js";
+import * as parts from "../../widgets/parts.js";
+import { stateOf } from "../../widgets/state.js";
 
-  const MEASURES = {
-    ratio: ["the ratio’s change, log scale", (cell, full) => Math.log10(cell.answer / cell.the / (full.answer / full.the))],
-    answer: ["P(answer)", (cell) => cell.answer],
-    the: ["P(the)", (cell) => cell.the],
-    top1: ["answer is first, share", (cell) => cell.top1],
+/**
+ * @typedef {object} Settings
+ * @property {string} title
+ * @property {[task: string, words: string][]} tasks
+ * @property {[matrix: string, rho: number][]} places the columns
+ * @property {number} layers how many blocks, the rows
+ * @property {Record<string, [row: number, column: number]>} best where a task's largest ratio is
+ * @property {Record<string, [answer: number, the: number, top1: number]>} whole the full model, by task
+ * @property {number} reach where the scale of the ratio's change ends, in powers of ten
+ */
+/** @typedef {{ answer: number, the: number, top1: number }} Means of a truncation or the full model: P(answer), P(the), share right at first */
+/** @typedef {{ task: string, show: string }} State */
+
+/** @type {Record<string, [words: string, measure: (cell: Means, full: Means) => number]>} */
+const MEASURES = {
+  ratio: ["the ratio’s change, log scale", (cell, full) => Math.log10(cell.answer / cell.the / (full.answer / full.the))],
+  answer: ["P(answer)", (cell) => cell.answer],
+  the: ["P(the)", (cell) => cell.the],
+  top1: ["answer is first, share", (cell) => cell.top1],
+};
+
+/** @param {Means} means */
+const numbers = ({ answer, the, top1 }) =>
+  `P(answer) ${short(answer)}, P(the) ${short(the)}, ratio ${short(answer / the)}, first for ${percent(top1)}`;
+
+/** @type {import("../../widgets/kit.js").Widget} */
+export const laser_map = async ({ model, el }) => {
+  const /** @type {Settings} */ settings = model.get("settings"), tensors = await weightsOf(model), name = model.get("name");
+  const { title, tasks, places, layers, best, whole, reach } = settings, n = places.length, root = frame(el, { name, title });
+  const wordsOf = Object.fromEntries(tasks);
+  /**
+   * @param {string} task
+   * @param {number} i
+   * @param {number} j
+   * @returns {Means}
+   */
+  const cell = (task, i, j) => {
+    const at = 3 * (i * n + j), row = tensors[task].data;
+    return { answer: row[at], the: row[at + 1], top1: row[at + 2] };
   };
-
-  mechbook.laser.widgets.laser_map = async ({ model, el }) => {
-    const settings = model.get("settings"), tensors = await kit.weightsOf(model), name = model.get("name");
-    const { tasks, places, layers, best, whole, reach } = settings, n = places.length;
-    const kinds = tasks.map(([task]) => task), wordsOf = Object.fromEntries(tasks);
-    const state = { task: kinds[0], show: "ratio" };
-    const root = kit.frame(el, { name, title: settings.title });
-
-    const cell = (i, j) => {
-      const at = 3 * (i * n + j), row = tensors[state.task].data;
-      return { answer: row[at], the: row[at + 1], top1: row[at + 2] };
-    };
-    const fullOf = (which) => { const [answer, the, top1] = whole[which]; return { answer, the, top1 }; };
-    const place = (i, j) => `block ${i + 1}, ${places[j][0]}, ρ = ${places[j][1]}`;
-    const numbers = ({ answer, the, top1 }) =>
-      `P(answer) ${short(answer)}, P(the) ${short(the)}, ratio ${short(answer / the)}, first for ${Math.round(100 * top1)}%`;
-    const map = charts.heatMap({
-      title: "One truncation a cell", rowName: "block, counted from 1",
-      columnName: "matrix and ρ: " + places.map(([matrix, rho], j) => `${j + 1} ${matrix} ${rho}`).join(", "),
-      describe: (i, j) => `${place(i, j)}: ${numbers(cell(i, j))}`,
-    });
-    const says = kit.sentence(), told = kit.notice();
-    let home = best[state.task];
-    const draw = () => {
-      const [words, measure] = MEASURES[state.show];
-      const data = Float32Array.from({ length: layers * n }, (_, k) => measure(cell(Math.floor(k / n), k % n), fullOf(state.task)));
-      const [i, j] = best[state.task], found = cell(i, j), change = state.show === "ratio", full = fullOf(state.task);
+  const place = (/** @type {number} */ i, /** @type {number} */ j) => `block ${i + 1}, ${places[j][0]}, ρ = ${places[j][1]}`;
+  const map = heatMap({
+    title: "One truncation a cell", rowName: "block, counted from 1",
+    columnName: "matrix and ρ: " + places.map(([matrix, rho], j) => `${j + 1} ${matrix} ${rho}`).join(", "),
+    describe: (i, j) => `${place(i, j)}: ${numbers(cell(state.values.task, i, j))}`,
+  });
+  const says = sentence();
+  const state = stateOf({
+    name, root, start: { task: tasks[0][0], show: "ratio" },
+    parts: {
+      task: parts.choice({ label: "Task", options: tasks }),
+      show: parts.choice({ label: "Show", options: Object.entries(MEASURES).map(([key, [words]]) => [key, words]) }),
+    },
+    draw({ task, show }, moved) {
+      const [words, measure] = MEASURES[show], [answer, the, top1] = whole[task], full = { answer, the, top1 };
+      const data = Float32Array.from({ length: layers * n }, (_, k) => measure(cell(task, Math.floor(k / n), k % n), full));
+      const [i, j] = best[task], found = cell(task, i, j), change = show === "ratio";
       map.update({
-        rows: Array.from({ length: layers }, (_, k) => String(k + 1)), columns: places.map((_, k) => String(k + 1)), data,
-        diverging: change, low: change ? -reach : Math.min(...data), high: change ? reach : Math.max(...data), frames: [[i, j]], frameColour: mechbook.roles.W_O2.colour, home,
+        rows: range(layers).map((k) => String(k + 1)), columns: range(n).map((k) => String(k + 1)), data,
+        diverging: change, low: change ? -reach : Math.min(...data), high: change ? reach : Math.max(...data),
+        frames: [[i, j]], frameColour: roles.W_O2.colour, home: moved.has("task") ? [i, j] : null,
       });
-      home = null;
       const colours = change ? "orange cells raise the ratio, purple ones lower it" : `strong colour is large in ${words}`;
-      says.say(`${wordsOf[state.task]}: ${colours}. Full model: ${numbers(full)}. The largest ratio on the map, framed, is at ${place(i, j)}: ${numbers(found)}.`);
-      Object.assign(root.dataset, { ...state, best: found.answer / found.the });
-    };
-    const schedule = kit.scheduler(draw);
-    const change = (key, value) => {
-      state[key] = value;
-      if (key === "task") home = best[state.task];
-      synchronise();
-      schedule();
-    };
-    const task = kit.select({ label: "Task", value: state.task, options: tasks, change: (value) => change("task", value) });
-    const show = kit.select({
-      label: "Show", value: state.show, options: Object.entries(MEASURES).map(([key, [words]]) => [key, words]),
-      change: (value) => change("show", value),
-    });
-    function synchronise() { task.set(state.task); show.set(state.show); }
-    root.append(
-      h("div", { class: "mb-controls" }, task.element, show.element), told.element, says.element, map.element,
-      kit.linkButton({ name, state: () => ({ ...state }) }).element,
-    );
-    const stopAddress = kit.followAddress(name, root, (found) => {
-      const { taken, problem } = kit.allowedValues(found, { task: kinds, show: Object.keys(MEASURES) });
-      Object.assign(state, taken);
-      home = best[state.task];
-      told.say(problem);
-      synchronise();
-      schedule();
-    });
-    draw();
-    const stopTheme = kit.onTheme(map.draw);
-    return () => { stopAddress(); stopTheme(); map.stop(); };
-  };
-})();
+      says.say(`${wordsOf[task]}: ${colours}. Full model: ${numbers(full)}. The largest ratio on the map, framed, is at ${place(i, j)}: ${numbers(found)}.`);
+      expose(root, { task, show, best: found.answer / found.the });
+    },
+  });
+  root.append(state.controls(), state.notice, says.element, map.element, state.link);
+  return state.live(map);
+};

@@ -121,7 +121,7 @@ def test_6a_says_what_it_sees(time: Any, sent: facts.ShippedFacts) -> None:
         ("model=softmax&s=5&r=2&noise=1", "", {"model": "softmax", "s": "5", "r": "2", "noise": "1"}),
         ("s=6", "s cannot be", {"s": "0"}),
         ("model=__proto__", "model cannot be", {"model": "linear"}),
-        ("step=abc", "step cannot be", {"model": "linear"}),
+        ("step=abc", "its step is not a number", {"model": "linear"}),
         ("r=%3Cimg%20src%3Dx%3E", "r cannot be", {"r": "0"}),
     ],
 )

@@ -1,0 +1,28 @@
+// @ts-check
+// The one entry: what pages and JupyterLab find in globalThis.mechbook.
+import { capacity } from "../memories/widgets/capacity.js";
+import { gradient_step } from "../gradients/widgets/gradient_step.js";
+import { induction, induction_small } from "../induction/widgets/induction.js";
+import { memory_maps } from "../induction/widgets/memory_maps.js";
+import { truncation } from "../noisy/widgets/truncation.js";
+import { noise_attention } from "../noisy/widgets/noise_attention.js";
+import { laser_map } from "../laser/widgets/laser_map.js";
+import { laser_time } from "../laser/widgets/laser_time.js";
+import { laser_tokens } from "../laser/widgets/laser_tokens.js";
+import { fact_time, logits } from "../facts/widgets/time.js";
+import { fact_tradeoff } from "../facts/widgets/tradeoff.js";
+import { hops } from "../hops/widgets/hops.js";
+import { hop_regimes } from "../hops/widgets/regimes.js";
+import * as paths from "../hops/widgets/model.js";
+import * as associative from "./associative.js";
+import * as engine from "./engine.js";
+import { roles, style, version } from "./book.js";
+
+/** By their `kind` in Python. */
+const widgets = {
+  capacity, gradient_step, induction, induction_small, memory_maps, truncation, noise_attention,
+  laser_map, laser_time, laser_tokens, fact_time, fact_tradeoff, hops, hop_regimes,
+};
+
+// What computes is there for the console and the tests too.
+Object.assign(globalThis, { mechbook: { version, style, roles, widgets, engine, associative, hops: paths, facts: { logits } } });

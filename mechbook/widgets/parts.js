@@ -1,0 +1,166 @@
+// @ts-check
+// The parts of a widget's state that several widgets have: a slider, a choice, a draw of random numbers, a sequence.
+import { button, select, slider as slide, textInput } from "./controls.js";
+import { h, show } from "./kit.js";
+
+/** @typedef {import("./controls.js").Value} Value */
+/** @typedef {import("./state.js").Values} Values */
+/** @typedef {import("./state.js").Declared} Declared */
+/**
+ * What a part may be given: the same always, or what the other parts make of it.
+ * @template T
+ * @typedef {T | ((values: any) => T)} Given
+ */
+
+/**
+ * @template T
+ * @param {Given<T>} given
+ * @param {Values} values
+ * @returns {T}
+ */
+const resolve = (given, values) => (given instanceof Function ? given(values) : given);
+
+/**
+ * The value nearest to a wanted one; of two as near the first.
+ * @param {readonly number[]} values
+ * @param {number} wanted
+ */
+export const nearest = (values, wanted) => values.reduce((a, b) => (Math.abs(b - wanted) < Math.abs(a - wanted) ? b : a));
+
+/**
+ * Take the key's value out of an address where it is among the allowed ones.
+ * @param {string} key
+ * @param {Given<readonly Value[]>} allowed
+ * @returns {(found: Record<string, string>, values: Values) => string[]}
+ */
+const oneOf = (key, allowed) => (found, values) => {
+  if (!Object.hasOwn(found, key)) return [];
+  const all = resolve(allowed, values), index = all.map(String).indexOf(found[key]);
+  if (index < 0) return [`${key} cannot be “${found[key].slice(0, 20)}”`];
+  values[key] = all[index];
+  return [];
+};
+
+/**
+ * The same, where the nearest allowed number will do.
+ * @param {string} key
+ * @param {Given<readonly number[]>} allowed
+ * @returns {(found: Record<string, string>, values: Values) => string[]}
+ */
+const nearOne = (key, allowed) => (found, values) => {
+  if (!Object.hasOwn(found, key)) return [];
+  if (!/^\d{1,7}$/.test(found[key])) return [`its ${key} is not a number`];
+  const wanted = Number(found[key]);
+  values[key] = nearest(resolve(allowed, values), wanted);
+  return values[key] === wanted ? [] : [`${key} ${wanted} is not kept, the nearest is ${values[key]}`];
+};
+
+/**
+ * A number on a slider. With `near` an address may name any number, and gets the nearest.
+ * @param {{ label: string, values: Given<readonly number[]>, words?: (value: number) => string, near?: boolean, wide?: boolean }} how
+ * @returns {Declared}
+ */
+export const slider = ({ label, values: allowed, near = false, ...how }) => (key, change) => {
+  const control = slide({ label, ...how, input: (value) => change({ [key]: value }) });
+  return {
+    elements: [control.element],
+    show: (values) => control.set(resolve(allowed, values), values[key]),
+    take: (near ? nearOne : oneOf)(key, allowed),
+    carry: (values) => ({ [key]: String(values[key]) }),
+  };
+};
+
+/**
+ * One of several options, each a value and its words.
+ * @param {{ label: string, options: Given<import("./controls.js").Options>, wide?: boolean }} how
+ * @returns {Declared}
+ */
+export const choice = ({ label, options, wide }) => (key, change) => {
+  const control = select({ label, wide, change: (value) => change({ [key]: value }) });
+  return {
+    elements: [control.element],
+    show: (values) => control.set(resolve(options, values), values[key]),
+    take: oneOf(key, (values) => resolve(options, values).map(([value]) => value)),
+    carry: (values) => ({ [key]: String(values[key]) }),
+  };
+};
+
+const DRAWS = Array.from({ length: 999 }, (_, i) => i + 1);
+
+/**
+ * The number of a random draw, with a button for the next one.
+ * @param {{ label: string }} how
+ * @returns {Declared}
+ */
+export const draws = ({ label }) => (key, change) => {
+  const beside = h("output", { class: "mb-readout" });
+  let now = 1;
+  const press = () => change({ [key]: (now % DRAWS.length) + 1 });
+  return {
+    elements: [button({ label, words: "Draw again", press, beside })],
+    show(values) {
+      now = values[key];
+      show(beside, now, `draw ${now}`);
+    },
+    take: oneOf(key, DRAWS),
+    carry: (values) => ({ [key]: String(values[key]) }),
+  };
+};
+
+/**
+ * What a model reads: a choice among named texts, unless `offers` is empty, and a line of the reader's own. `toLine` and
+ * `fromLine` lead to what a line can show and back; `insert` has a button that writes its text where the reader writes.
+ * @param {{
+ *   offers: [name: string, text: string][], hint: string, check: (line: string) => string | null,
+ *   toLine: (text: string) => string, fromLine: (line: string) => string, insert?: { label: string, text: string },
+ * }} how
+ * @returns {Declared}
+ */
+export const sequence = ({ offers, hint, check, toLine, fromLine, insert }) => (key, change) => {
+  /** @type {import("./controls.js").Options} */
+  const options = [...offers.map(([name], i) => /** @type {[number, string]} */ ([i, name])), ["own", "your own"]];
+  /** @type {string | null} */
+  let shown = null;
+  /** @param {string} text */
+  const put = (text) => { shown = text; line.set(toLine(text)); };
+  const named = select({
+    label: "Sequence",
+    change: (index) => {
+      if (index === "own") return;
+      put(offers[index][1]);
+      change({ [key]: offers[index][1] });
+    },
+  });
+  const line = textInput({
+    label: "The model reads", hint, check,
+    input: (typed) => { shown = fromLine(typed); change({ [key]: shown }); },
+  });
+  /** @param {string} text */
+  const write = (text) => {
+    line.box.setRangeText(text, line.box.selectionStart ?? 0, line.box.selectionEnd ?? 0, "end");
+    line.box.dispatchEvent(new Event("input"));
+    line.box.focus();
+  };
+  return {
+    elements: [
+      ...(offers.length ? [named.element] : []),
+      ...(insert ? [button({ label: insert.label, words: `Insert ${insert.text}`, press: () => write(insert.text) })] : []),
+      line.element,
+    ],
+    show(values, anew) {
+      const text = values[key], index = offers.findIndex(([, known]) => known === text);
+      named.set(options, index < 0 ? "own" : index);
+      // What a reader is typing, right or wrong, stays as it is.
+      if (anew || text !== shown) put(text);
+    },
+    take(found, values) {
+      if (!Object.hasOwn(found, key)) return [];
+      const problem = check(found[key]);
+      if (problem) return [problem];
+      values[key] = fromLine(found[key]);
+      return [];
+    },
+    carry: (values) => ({ [key]: values[key] }),
+    say: line.say,
+  };
+};
