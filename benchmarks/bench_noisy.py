@@ -13,10 +13,11 @@ from torch.nn import functional as F
 
 from mechbook.noisy.fast import selected_logits
 from mechbook.noisy.model import NoisyConfig, NoisyTransformer
+from mechbook.noisy.presets import LAPTOP
 from mechbook.noisy.task import NoisyBatch, sample, shakespeare_noisy_task
 
 # The laptop's batch and dimensions: (B, T, d).
-SHAPES = ((32, 64, 64), (32, 64, 128))
+SHAPES = tuple((LAPTOP.batch, LAPTOP.T, d) for d in (*LAPTOP.other_d, LAPTOP.d))
 REPEATS = 30
 Logits = Callable[[NoisyTransformer, NoisyBatch], Tensor]
 WAYS: dict[str, Logits] = {

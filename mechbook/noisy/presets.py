@@ -1,153 +1,301 @@
-"""The training runs of chapter 4 at both scales; any page that asks for one of them gets the same run.
+"""What chapter 4 can be run with: one dataclass, and its values at both scales.
 
-"paper" is Chen et al.'s own size (appendix A.5): d = T = 256, batches of 512, 2000 steps of SGD with step size 0.03.
-"laptop" reaches the same conclusions in minutes on one CPU thread, with the settings below.
+PAPER is Chen et al.'s own size (appendix A.5): d = T = 256, batches of 512, 2000 steps of SGD with step size 0.03, of
+which the paper names {0.001, 0.03}. LAPTOP reaches the same conclusions in minutes on one CPU thread.
 """
 
-from mechbook.core.settings import choose
-from mechbook.core.training.loop import TrainingSettings
-from mechbook.noisy.model import FeedForward, NoisyConfig
-from mechbook.noisy.runs import Cut, NoisyRun
-from mechbook.shared.shakespeare import load_counts
+from dataclasses import dataclass
 
-ALPHA = 0.5
-# Figure 3's fractions of F_2's rank; 0 drops F_2, the full model is 1.
-RHOS = (0.0, 0.01, 0.05, 0.2)
-# Figure 12's fractions of W_O1's rank.
-OUTPUT_RHOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-# The noise levels of "any other constant value" (section 4), and the book's own alpha.
-ALPHAS = (0.2, 0.5, 0.8)
-# Feed-forward blocks F_1, F_2 of Figures 10, 11 and 12.
-ARCHITECTURES: dict[str, tuple[FeedForward, FeedForward]] = {
-    "mlp_linear": ("mlp", "linear"),
-    "linear_mlp": ("linear", "mlp"),
-    "none": ("none", "none"),
-}
-# Step sizes; the paper names {0.001, 0.03}.
-LAPTOP_LR, PAPER_LR = 0.05, 0.03
-LAPTOP_BATCH = 32
-# Of the laptop's runs on smaller batches: at 0.05 some of those diverge.
-SMALL_BATCH, SMALL_LR = 16, 0.03
-# Updates within which the noise is learned: "the first few steps" of Figure 4.
-FIRST_STEPS = 20
-
-DROP_F1: Cut = ("F1.W_in", 0.0)
-DROP_F2: Cut = ("F2.W_in", 0.0)
-
-_V = load_counts().N + 1
+from mechbook.core.presets import require
 
 
-def dropped(block: str, kind: FeedForward) -> Cut:
-    """The cut that drops F_1 or F_2: rank 0 of the weight it reads with."""
-    return (f"{block}.{'W' if kind == 'linear' else 'W_in'}", 0.0)
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long and with what a model is trained.
 
-
-def main_run(seed: int, *, alpha: float = ALPHA, d: int | None = None) -> NoisyRun:
-    """A run of Figures 3, 4 (left), 5 (left), 7, 8 (top) and 9; other noise levels and dimensions start alike.
-
-    Those others are not measured along the way. KeyError for an alpha that is not one of ALPHAS.
+    steps: updates, those at `cool_lr` among them
+    batch: sequences in each
+    lr: step size of SGD
     """
-    steps = choose(laptop={0.2: 650, 0.5: 800, 0.8: 2200}[alpha], paper=2000)
-    # at a larger step size more of the frequent noise settles elsewhere than in F_2, where dropping that leaves it;
-    # the many steps that a small one takes are cheap on small batches
-    lr, batch = (0.02, SMALL_BATCH) if alpha == 0.8 else (LAPTOP_LR, LAPTOP_BATCH)
-    d = None if d == dimensions()[-1] else d
-    itself = (alpha, d) == (ALPHA, None)
-    probes = _probe_steps(steps, every=50) if itself else (steps,)
-    return _run(
-        seed,
-        key=3,
-        alpha=alpha,
-        d=d,
-        lr=lr,
-        batch=batch,
-        steps=steps,
-        probes=probes,
-        cuts=(*((DROP_F2[0], rho) for rho in RHOS), DROP_F1) if itself else (DROP_F2,),
-        # what the widgets show, of a smaller model too
-        checkpoints=_probe_steps(steps, every=50) if (seed, alpha) == (0, ALPHA) and d in (None, 64) else (),
-    )
+
+    steps: int
+    batch: int
+    lr: float
+
+    def __post_init__(self) -> None:
+        require(
+            self,
+            ("steps", self.steps >= 3, "3 or more, as the last third of a run may have a step size of its own"),
+            ("batch", self.batch >= 1, "1 or more"),
+            ("lr", 0 < self.lr < 1, "between 0 and 1"),
+        )
 
 
-def dimensions() -> tuple[int, ...]:
-    """The dimensions at which dropping F_2 is compared, the last that of `main_run`."""
-    return choose(laptop=(64, 128), paper=(128, 256))
+@dataclass(frozen=True, kw_only=True)
+class Margins:
+    """One-step updates of the one-layer model, against Theorem 1.
 
-
-def triggers_run(seed: int) -> NoisyRun:
-    """A run of Figure 8, bottom: five triggers."""
-    steps = choose(laptop=500, paper=2000)
-    return _run(seed, key=8, K=5, lr=SMALL_LR, batch=SMALL_BATCH, steps=steps, probes=(steps,), cuts=(DROP_F2,))
-
-
-def clean_run(seed: int) -> NoisyRun:
-    """A run on clean data, alpha = 0: what Figures 4 (right) and 5 (right) fine-tune.
-
-    At the laptop scale it stops once attention has found the pairs: more steps sharpen it until it hardly changes.
+    N, T: ordinary tokens and length
+    sizes: sequences in an update
+    updates: how many updates of each size, where the sequences last
+    sequences: how many are drawn in all
     """
-    steps = choose(laptop=120, paper=2000)
-    return _run(seed, key=4, alpha=0.0, steps=steps, probes=(steps,), cuts=(DROP_F2,), cooled=False)
+
+    N: int
+    T: int
+    sizes: tuple[int, ...]
+    updates: int
+    sequences: int
+
+    def __post_init__(self) -> None:
+        require(
+            self,
+            ("N", self.N >= 4, "4 or more"),
+            ("T", self.T >= 2, "2 or more"),
+            ("sizes", len(self.sizes) >= 2 and min(self.sizes) >= 1, "two sizes or more, of 1 or more"),
+            ("sequences", self.sequences >= max(128, *self.sizes), "128 or more, and enough for the largest update"),
+        )
 
 
-def fine_tuned_run(seed: int) -> NoisyRun:
-    """A run of Figures 4 (right) and 5 (right): a model trained on clean data goes on with noisy data."""
-    steps = choose(laptop=600, paper=2000)
-    probes = _probe_steps(steps, every=50)
-    return _run(seed, key=5, steps=steps, probes=probes, cuts=(DROP_F2,), start=clean_run(seed))
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """How many samples attention needs, over sizes: `updates` one-step updates of `batch` sequences for each (N, T)."""
+
+    N: tuple[int, ...]
+    T: tuple[int, ...]
+    batch: int
+    updates: int
+
+    def __post_init__(self) -> None:
+        last = self.N[-1] if self.N else 0
+        require(
+            self,
+            ("N", len(self.N) >= 1 and min(self.N) >= 4, "one number or more, of 4 or more"),
+            ("T", {last // 8, last} <= set(self.T), f"lengths with {last // 8} and {last} among them, N / 8 and N"),
+            ("updates", self.updates >= 2, "2 or more"),
+        )
 
 
-def architecture_run(name: str, seed: int) -> NoisyRun:
-    """A run of Figures 10, 11 and 12: other F_1 and F_2; `name` is a key of ARCHITECTURES, KeyError otherwise."""
-    F1, F2 = ARCHITECTURES[name]
-    steps = choose(laptop={"mlp_linear": 600, "linear_mlp": 500, "none": 900}[name], paper=2000)
-    lr, batch = (LAPTOP_LR, LAPTOP_BATCH) if name == "linear_mlp" else (SMALL_LR, SMALL_BATCH)
-    cuts: tuple[Cut, ...] = (dropped("F1", F1), dropped("F2", F2))
-    if name == "none":
-        cuts = tuple(("W_O1", rho) for rho in OUTPUT_RHOS)
-    key = 10 + list(ARCHITECTURES).index(name)
-    probes = _probe_steps(steps, every=100)
-    return _run(seed, key=key, F1=F1, F2=F2, lr=lr, batch=batch, steps=steps, probes=probes, cuts=cuts)
+@dataclass(frozen=True, kw_only=True)
+class Table2:
+    """The Monte Carlo for Table 2: the task, and how many sequences are drawn."""
+
+    N: int
+    T: int
+    alpha: float
+    sequences: int
 
 
-def _run(
-    seed: int,
-    *,
-    key: int,
-    steps: int,
-    probes: tuple[int, ...],
-    cuts: tuple[Cut, ...],
-    alpha: float = ALPHA,
-    K: int = 1,
-    d: int | None = None,
-    lr: float = LAPTOP_LR,
-    batch: int = LAPTOP_BATCH,
-    F1: FeedForward = "mlp",
-    F2: FeedForward = "mlp",
-    checkpoints: tuple[int, ...] = (),
-    start: NoisyRun | None = None,
-    cooled: bool = True,
-) -> NoisyRun:
-    # step size and batch are the laptop's; the paper's are one of each for all runs
-    T, lr, batch = choose(laptop=(64, lr, batch), paper=(256, PAPER_LR, 512))
-    d = choose(laptop=128, paper=256) if d is None else d
-    # at the laptop's step size the probability of noise wanders by several hundredths; the end is cooled down
-    cool = choose(laptop=(steps // 3, 0.01), paper=None) if cooled else None
-    return NoisyRun(
-        T=T,
-        alpha=alpha,
-        K=K,
-        model=NoisyConfig(V=_V, T=T, d=d, F1=F1, F2=F2, output_matrix=(F1, F2) == ("none", "none")),
-        training=TrainingSettings(steps=steps - (cool[0] if cool else 0), batch_size=batch, optimizer="sgd", lr=lr),
-        cool_down=cool,
-        seed_key=(4, key, seed),
-        probe_steps=probes,
-        checkpoint_steps=checkpoints,
-        cuts=cuts,
-        start=start,
-    )
+@dataclass(frozen=True, kw_only=True)
+class KeyQuery:
+    """The gradient on W_KQ after one step, over sizes.
+
+    short, long: numbers of tokens N, at T = 4 N and at T = N^2
+    N, ratios: the number of tokens at which T / N takes these values
+    sequences: how many are drawn for each task
+    """
+
+    short: tuple[int, ...]
+    long: tuple[int, ...]
+    N: int
+    ratios: tuple[int, ...]
+    sequences: int
 
 
-def _probe_steps(steps: int, *, every: int) -> tuple[int, ...]:
-    """Steps close together at first, where the noise is learned; then `every` so many."""
-    early = (*range(11), *range(12, FIRST_STEPS + 1, 2), 30, 40, 60, 80) if every <= 50 else (0, 2, 5, 10, 20, 50)
-    return tuple(sorted({*(s for s in early if s < steps), *range(100, steps, every), steps}))
+@dataclass(frozen=True, kw_only=True)
+class Flip:
+    """The gradient on W_KQ where the noise is frequent elsewhere: the task, and how many sequences are drawn."""
+
+    N: int
+    T: int
+    sequences: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure6:
+    """The linear memory of Figure 6.
+
+    n, alpha: pairs, and the probability of the noise
+    dimensions: a wide and a narrow one
+    runs, sets: runs of a set, over which medians are taken, and how many sets there are
+    steps: of gradient descent
+    """
+
+    n: int
+    alpha: float
+    dimensions: tuple[int, int]
+    runs: int
+    sets: int
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlphaVsN:
+    """The linear memory over numbers of pairs n and noise levels: steps of gradient descent for each."""
+
+    n: tuple[int, ...]
+    alphas: tuple[float, ...]
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theorem2:
+    """The linear memory with n = 2 against its flow: noise levels, step size and steps of gradient descent."""
+
+    alphas: tuple[float, ...]
+    lr: float
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoisyPreset:
+    """All that chapter 4 runs with.
+
+    seeds: models of each kind, and repetitions of each sampled number of the theory
+    alpha: probability of the noise after a trigger, for the models and for the one-layer theory
+    T, d: length of the sequences and dimension of the models
+    K: triggers, but for the model with several
+    steps, batch, lr: the schedule of the main models, those of most figures
+    cool_lr: step size of the last third of a run; None: that of the rest
+    other_d: further dimensions that the main models are compared with
+    levels: the three noise levels compared, with their schedules (at `alpha` itself: the main models)
+    several_K, several: triggers of the model with several, and its schedule
+    clean, fine_tuned: the schedules on clean data, which is never cooled, and of going on from there with noise
+    mlp_linear, linear_mlp, no_blocks: the schedules of Figures 10, 11 and 12, named by F_1 and F_2
+    margins, needs, table_2, key_query, flip: the theory's samples of the one-layer model
+    figure_6, alpha_vs_n, theorem_2: the linear memory
+    """
+
+    seeds: int
+    alpha: float
+    T: int
+    d: int
+    K: int
+    steps: int
+    batch: int
+    lr: float
+    cool_lr: float | None
+    other_d: tuple[int, ...]
+    levels: tuple[tuple[float, Schedule], ...]
+    several_K: int
+    several: Schedule
+    clean: Schedule
+    fine_tuned: Schedule
+    mlp_linear: Schedule
+    linear_mlp: Schedule
+    no_blocks: Schedule
+    margins: Margins
+    needs: Needs
+    table_2: Table2
+    key_query: KeyQuery
+    flip: Flip
+    figure_6: Figure6
+    alpha_vs_n: AlphaVsN
+    theorem_2: Theorem2
+
+    def __post_init__(self) -> None:
+        alphas = [alpha for alpha, _ in self.levels]
+        require(
+            self,
+            ("seeds", self.seeds >= 2, "2 or more, as spreads are over seeds"),
+            ("alpha", 0.1 <= self.alpha <= 0.9, "between 0.1 and 0.9: beyond, the theory's lengths are too short"),
+            ("T", self.T >= 16, "16 or more, so that triggers occur again"),
+            ("d", self.d >= 1, "1 or more"),
+            ("K", 1 <= self.K <= 65, "between 1 and the 65 characters"),
+            ("several_K", 1 <= self.several_K <= 65, "between 1 and the 65 characters"),
+            ("steps", self.steps >= 3, "3 or more, as the last third of a run may have a step size of its own"),
+            ("batch", self.batch >= 1, "1 or more"),
+            ("lr", 0 < self.lr < 1, "between 0 and 1"),
+            ("cool_lr", self.cool_lr is None or 0 < self.cool_lr < 1, "between 0 and 1, or None"),
+            ("other_d", all(d >= 1 for d in self.other_d), "of dimensions of 1 or more"),
+            ("levels", len(alphas) == 3 and alphas == sorted(set(alphas)), "three noise levels, in increasing order"),
+            ("levels", all(0 < alpha < 1 for alpha in alphas), "of noise levels between 0 and 1"),
+        )
+
+    @property
+    def main(self) -> Schedule:
+        """The schedule of the main models."""
+        return Schedule(steps=self.steps, batch=self.batch, lr=self.lr)
+
+
+LAPTOP = NoisyPreset(
+    seeds=3,
+    alpha=0.5,
+    T=64,
+    d=128,
+    K=1,
+    steps=800,
+    batch=32,
+    lr=0.05,
+    cool_lr=0.01,
+    other_d=(64,),
+    levels=(
+        (0.2, Schedule(steps=650, batch=32, lr=0.05)),
+        (0.5, Schedule(steps=800, batch=32, lr=0.05)),
+        # at a larger step size more of the frequent noise settles elsewhere than in F_2, where dropping that leaves it;
+        # the many steps that a small one takes are cheap on small batches
+        (0.8, Schedule(steps=2200, batch=16, lr=0.02)),
+    ),
+    several_K=5,
+    # some of the runs on batches of 16 diverge at 0.05
+    several=Schedule(steps=500, batch=16, lr=0.03),
+    # until attention has found the pairs: more steps sharpen it until it hardly changes
+    clean=Schedule(steps=120, batch=32, lr=0.05),
+    fine_tuned=Schedule(steps=600, batch=32, lr=0.05),
+    mlp_linear=Schedule(steps=600, batch=16, lr=0.03),
+    linear_mlp=Schedule(steps=500, batch=32, lr=0.05),
+    no_blocks=Schedule(steps=900, batch=16, lr=0.03),
+    margins=Margins(N=64, T=256, sizes=(10, 30, 100, 300, 1000, 3000), updates=400, sequences=131_072),
+    needs=Needs(N=(16, 64, 256), T=(4, 8, 16, 32, 64, 128, 256, 512), batch=100, updates=200),
+    table_2=Table2(N=23, T=200, alpha=0.3, sequences=200_000),
+    key_query=KeyQuery(
+        short=(16, 32, 64, 128), long=(32, 64, 128, 256), N=64, ratios=(1, 2, 3, 4, 5, 6, 8, 12, 16), sequences=10_000
+    ),
+    flip=Flip(N=32, T=512, sequences=10_000),
+    figure_6=Figure6(n=3, alpha=0.03, dimensions=(12, 8), runs=20, sets=6, steps=10_000),
+    alpha_vs_n=AlphaVsN(
+        n=(2, 3, 4, 6), alphas=(0.003, 0.007, 0.015, 0.03, 0.08, 0.15, 0.3, 0.45, 0.55, 0.7), steps=15_000
+    ),
+    # three within the theorem's (0.2, 0.4), and one on each side of it
+    theorem_2=Theorem2(alphas=(0.05, 0.22, 0.3, 0.38, 0.7), lr=0.1, steps=100_000),
+)
+PAPER = NoisyPreset(
+    seeds=3,
+    alpha=0.5,
+    T=256,
+    d=256,
+    K=1,
+    steps=2000,
+    batch=512,
+    lr=0.03,
+    cool_lr=None,
+    other_d=(128,),
+    levels=(
+        (0.2, Schedule(steps=2000, batch=512, lr=0.03)),
+        (0.5, Schedule(steps=2000, batch=512, lr=0.03)),
+        (0.8, Schedule(steps=2000, batch=512, lr=0.03)),
+    ),
+    several_K=5,
+    several=Schedule(steps=2000, batch=512, lr=0.03),
+    clean=Schedule(steps=2000, batch=512, lr=0.03),
+    fine_tuned=Schedule(steps=2000, batch=512, lr=0.03),
+    mlp_linear=Schedule(steps=2000, batch=512, lr=0.03),
+    linear_mlp=Schedule(steps=2000, batch=512, lr=0.03),
+    no_blocks=Schedule(steps=2000, batch=512, lr=0.03),
+    margins=Margins(N=256, T=1024, sizes=(10, 30, 100, 300, 1000, 3000, 10_000), updates=400, sequences=1_048_576),
+    needs=Needs(N=(16, 64, 256, 1024), T=(4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048), batch=100, updates=1000),
+    table_2=Table2(N=64, T=1024, alpha=0.3, sequences=1_000_000),
+    key_query=KeyQuery(
+        short=(16, 32, 64, 128, 256),
+        long=(32, 64, 128, 256, 512),
+        N=256,
+        ratios=(1, 2, 3, 4, 5, 6, 8, 12, 16),
+        sequences=100_000,
+    ),
+    flip=Flip(N=128, T=8192, sequences=100_000),
+    figure_6=Figure6(n=3, alpha=0.03, dimensions=(12, 8), runs=20, sets=6, steps=100_000),
+    alpha_vs_n=AlphaVsN(
+        n=(2, 3, 4, 6), alphas=(0.003, 0.007, 0.015, 0.03, 0.08, 0.15, 0.3, 0.45, 0.55, 0.7), steps=150_000
+    ),
+    theorem_2=Theorem2(alphas=(0.05, 0.22, 0.3, 0.38, 0.7), lr=0.05, steps=2_000_000),
+)

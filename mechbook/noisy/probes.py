@@ -31,6 +31,14 @@ def pair_positions(
     return marked
 
 
+def attention_after_trigger(
+    attention: Float[Tensor, "n T"], inputs: Int[Tensor, "n T"], token: Int[Tensor, "n"]
+) -> Float[Tensor, "n"]:
+    """Return the attention mass on sequence n's token[n] where it follows an occurrence of the last input."""
+    marked = pair_positions(inputs, inputs[:, -1], token)
+    return (attention * marked).sum(1)
+
+
 def noise_margin(added: Float[Tensor, "n d"], W_U: Float[Tensor, "V d"], noise: int) -> Float[Tensor, "n"]:
     """Return by how much the noise's logit exceeds every other's when a block adds `added` to the stream.
 

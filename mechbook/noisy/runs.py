@@ -14,7 +14,8 @@ from mechbook.core.training.allocator import keep_freed_memory
 from mechbook.core.training.loop import Probe, TrainingResult, TrainingSettings, train, use_threads
 from mechbook.noisy.fast import before_F2, selected_logits
 from mechbook.noisy.model import NoisyConfig, NoisyTransformer
-from mechbook.noisy.probes import noise_margin, pair_positions, prediction
+from mechbook.noisy.probes import attention_after_trigger, noise_margin, prediction
+from mechbook.noisy.streams import BATCHES, PANEL, WEIGHTS
 from mechbook.noisy.task import NoisyBatch, NoisyTask, sample, shakespeare_noisy_task
 from mechbook.noisy.task_ahead import sampler
 from mechbook.shared.truncation import truncated
@@ -29,7 +30,7 @@ Cut = tuple[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoisyRun:
+class NoisySettings:
     """One training run on tiny Shakespeare's noisy-recall task, on triggers from their second occurrence on.
 
     T, alpha, K: the task (`shakespeare_noisy_task`); T is the model's too
@@ -49,7 +50,7 @@ class NoisyRun:
     checkpoint_steps: tuple[int, ...] = ()
     cuts: tuple[Cut, ...] = ()
     cool_down: tuple[int, float] | None = None
-    start: "NoisyRun | None" = None
+    start: "NoisySettings | None" = None
 
     def __post_init__(self) -> None:
         task = self.task()
@@ -77,7 +78,7 @@ class NoisyRun:
 
     def build(self) -> NoisyTransformer:
         """The model as it is before the first step, on the CPU."""
-        model = NoisyTransformer(self.model, settings.generator(*self.seed_key, 0))
+        model = NoisyTransformer(self.model, settings.generator(*self.seed_key, WEIGHTS))
         if self.start is not None:
             model.load_state_dict(self.start.run().final)
         return model
@@ -128,7 +129,7 @@ class NoisyRun:
                     model,
                     draw,
                     how,
-                    settings.generator(*self.seed_key, 1, number),
+                    settings.generator(*self.seed_key, BATCHES, number),
                     logits_at=_selected,
                     probes=panel.probes(),
                     probe_steps=own(self.probe_steps),
@@ -149,17 +150,17 @@ class Panel:
     model and under each cut, on clean sequences (alpha = 0): what `prediction` returns, named by `value_name`. On noisy
     contexts: "attention_correct" and "attention_noise", layer 2's attention on answers and on noise right after earlier
     occurrences of the trigger. "margin": `noise_margin` of F_2 at w_E(q), the smallest over triggers, where there is an
-    F_2. `size` sequences of each kind are drawn from the run's stream number `stream`.
+    F_2. `size` sequences of each kind are drawn from the run's stream `stream` (`mechbook.noisy.streams`).
     """
 
     def __init__(
         self,
-        spec: NoisyRun,
+        spec: NoisySettings,
         device: torch.device,
         *,
         cuts: tuple[Cut, ...] | None = None,
         size: int = PANEL_SIZE,
-        stream: int = 2,
+        stream: int = PANEL,
     ) -> None:
         self.spec, self.cuts = spec, spec.cuts if cuts is None else cuts
         task = spec.task()
@@ -203,10 +204,9 @@ class Panel:
                         read = y if name.startswith("F2.") else last_before_F2(self.model, self.clean)[0]
                         values |= self._scores(read, cut)
         _, attention = last_before_F2(self.model, self.noisy)
-        asked = self.noisy.inputs[:, -1]
-        for name, token in (("correct", self.noisy.answer), ("noise", torch.full_like(asked, self.noise))):
-            marked = pair_positions(self.noisy.inputs, asked, token)
-            values[f"attention_{name}"] = float((attention * marked).sum(1).mean())
+        noise = torch.full_like(self.noisy.answer, self.noise)
+        for name, token in (("correct", self.noisy.answer), ("noise", noise)):
+            values[f"attention_{name}"] = float(attention_after_trigger(attention, self.noisy.inputs, token).mean())
         if self.spec.model.F2 != "none":
             added = self.model.F2(self.model.W_E[self.triggers])
             values["margin"] = float(noise_margin(added, self.model.W_U, self.noise).min())

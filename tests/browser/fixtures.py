@@ -16,7 +16,7 @@ from mechbook.core.training.loop import TrainingSettings
 from mechbook.induction.runs import InductionRun
 from mechbook.induction.widgets.induction import Shipped, shipped
 from mechbook.noisy.model import NoisyConfig
-from mechbook.noisy.runs import NoisyRun
+from mechbook.noisy.runs import NoisySettings
 from mechbook.noisy.widgets import truncation
 from mechbook.shared.shakespeare import load_counts
 from mechbook.shared.simplified import SimplifiedConfig
@@ -64,11 +64,11 @@ NOISY_RUN = dict(
     probe_steps=NOISY_STEPS,
     checkpoint_steps=NOISY_STEPS,
 )
-NOISY_SPEC = f"""from mechbook.noisy.runs import NoisyRun
+NOISY_SPEC = f"""from mechbook.noisy.runs import NoisySettings
 from mechbook.noisy.model import NoisyConfig
 from mechbook.core.training.loop import TrainingSettings
 
-SPEC = NoisyRun(**{NOISY_RUN!r})
+SPEC = NoisySettings(**{NOISY_RUN!r})
 """
 PAGES = {
     "book/index.md": HEADER
@@ -212,7 +212,7 @@ def sent(site: Path) -> Iterator[Shipped]:
 def noisy_sent(site: Path) -> truncation.Shipped:
     """What the page of widgets 4a and 4b holds, from the run it cached."""
     with build_settings(site):
-        return truncation.shipped(NoisyRun(**NOISY_RUN))  # type: ignore[arg-type]
+        return truncation.shipped(NoisySettings(**NOISY_RUN))  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -1,93 +1,146 @@
-"""The settings of chapter 4's runs against what the paper and the chapter say, at both scales; nothing is trained."""
+"""The presets of chapter 4: what they refuse, and that each setting reaches the keys of what depends on it."""
+
+import json
+from dataclasses import fields
 
 import pytest
 
-from mechbook.core import settings
-from mechbook.noisy import presets as noisy
-from mechbook.noisy.model import NoisyTransformer
-from mechbook.shared.truncation import named_parameter, rank_of
+from mechbook.core.presets import changed, replace
+from mechbook.noisy import experiments
+from mechbook.noisy.presets import LAPTOP, PAPER, Figure6, Margins, Needs, NoisyPreset, Schedule
+from mechbook.noisy.theory import key_query, memory_runs, one_step, table_2
 
-SCALES = ["laptop", "paper"]
-
-
-@pytest.fixture(params=SCALES)
-def scale(request, monkeypatch):
-    monkeypatch.setenv("MECHBOOK_SCALE", request.param)
-    return request.param
-
-
-def everything(seed=0):
-    yield from (noisy.main_run(seed, alpha=a) for a in noisy.ALPHAS)
-    yield from (noisy.main_run(seed, d=d) for d in noisy.dimensions()[:-1])
-    yield noisy.triggers_run(seed)
-    yield noisy.clean_run(seed)
-    yield noisy.fine_tuned_run(seed)
-    yield from (noisy.architecture_run(name, seed) for name in noisy.ARCHITECTURES)
-
-
-def test_every_run_is_another_one(scale):
-    """Oracle: as many different settings as runs, over two seeds."""
-    runs = [*everything(0), *everything(1)]
-    assert len(set(runs)) == len(runs) == 20
-
-
-def test_noise_levels_and_dimensions_share_the_main_run_s_streams(scale):
-    """Oracle: the seed's key; of them only the main run is measured along the way."""
-    runs = [noisy.main_run(2), noisy.main_run(2, alpha=0.2), noisy.main_run(2, d=64)]
-    assert len({run.seed_key for run in runs}) == 1
-    assert len(runs[0].probe_steps) > 20 and [run.probe_steps for run in runs[1:]] == [(r.steps,) for r in runs[1:]]
-
-
-def test_the_main_run_is_the_same_with_its_dimension_named(scale):
-    """Oracle: equality of all settings, so that it is trained once; another dimension is another run."""
-    own, other = noisy.dimensions()[-1], noisy.dimensions()[0]
-    assert noisy.main_run(1, d=own) == noisy.main_run(1) != noisy.main_run(1, d=other)
-    assert noisy.main_run(1, d=own, alpha=0.2) == noisy.main_run(1, alpha=0.2)
-
-
-def test_paper_scale_is_the_paper_s(monkeypatch):
-    """Oracle: Chen et al. section 4 and appendix A.5: d = T = 256, batches of 512, 2000 steps of SGD, momentum 0.9."""
-    monkeypatch.setenv("MECHBOOK_SCALE", "paper")
-    for run in everything():
-        how = run.training
-        assert (run.T, how.batch_size, run.steps, how.optimizer) == (256, 512, 2000, "sgd")
-        assert (how.momentum, how.weight_decay, run.cool_down) == (0.9, 1e-4, None) and 0.001 <= how.lr <= 0.03
-        assert run.model.V == 66
-    assert noisy.main_run(0).model.d == noisy.dimensions()[-1] == 256
-
-
-def test_every_cut_names_a_weight_of_its_model_and_the_smallest_fraction_keeps_a_rank(scale):
-    """Oracle: the model's own parameters; rho = 0.01 of Figure 12 must not be rank 0."""
-    for run in everything():
-        model = NoisyTransformer(run.model, settings.generator(0))
-        for name, rho in run.cuts:
-            W = named_parameter(model, name)
-            assert rho == 0 or rank_of(rho, min(W.shape)) >= 1
-
-
-def test_fine_tuning_starts_from_the_clean_run_of_its_seed(scale):
-    """Oracle: the settings; alpha 0 before, 0.5 after, the same model."""
-    for seed in (0, 1):
-        run = noisy.fine_tuned_run(seed)
-        assert run.start == noisy.clean_run(seed)
-        assert (run.start.alpha, run.alpha, run.start.model) == (0.0, 0.5, run.model)
+OTHER = Schedule(steps=30, batch=2, lr=0.01)
+TRAINED = {
+    "main": lambda setup: experiments.main_settings(setup, 1),
+    "level 0.2": lambda setup: experiments.level_settings(setup, 0.2, 1),
+    "several": lambda setup: experiments.several_settings(setup, 1),
+    "clean": lambda setup: experiments.clean_settings(setup, 1),
+    "fine-tuned": lambda setup: experiments.fine_tuned_settings(setup, 1),
+    **{
+        name: lambda setup, name=name: experiments.architecture_settings(setup, name, 1)
+        for name in experiments.ARCHITECTURES
+    },
+}
+CACHED = {
+    "margins": (one_step, lambda setup: one_step.margins(setup, 1)),
+    "needs": (one_step, lambda setup: one_step.needs(setup, 1)),
+    "table 2": (table_2, lambda setup: table_2.sampled(setup, 1)),
+    **{
+        f"sweep {name}": (key_query, lambda setup, name=name: key_query.sweep(setup, name, 1))
+        for name in ("short", "long", "ratio")
+    },
+    "flip": (key_query, lambda setup: key_query.flip(setup, 1)),
+    "figure 6": (memory_runs, lambda setup: memory_runs.figure_6(setup, 8, 1)),
+    "alpha against n": (memory_runs, lambda setup: memory_runs.alpha_vs_n(setup, 3, 1)),
+    "theorem 2": (memory_runs, lambda setup: memory_runs.theorem_2(setup)),
+}
+ONE_LAYER = {"margins", "needs", "sweep short", "sweep long", "sweep ratio", "flip"}
+# a change of each setting, and what of the above is then another run
+CHANGES = {
+    "seeds": (4, {"alpha against n"}),
+    "alpha": (0.3, {"main", "several", "fine-tuned", *experiments.ARCHITECTURES, *ONE_LAYER}),
+    "T": (32, set(TRAINED)),
+    "d": (96, set(TRAINED)),
+    "K": (2, set(TRAINED) - {"several"}),
+    "steps": (90, {"main"}),
+    "batch": (8, {"main"}),
+    "lr": (0.04, {"main"}),
+    "cool_lr": (None, set(TRAINED) - {"clean"}),
+    "other_d": ((32,), set()),
+    "levels": (((0.2, OTHER), (0.5, OTHER), (0.7, OTHER)), {"level 0.2"}),
+    "several_K": (3, {"several"}),
+    "several": (OTHER, {"several"}),
+    "clean": (OTHER, {"clean", "fine-tuned"}),
+    "fine_tuned": (OTHER, {"fine-tuned"}),
+    "mlp_linear": (OTHER, {"mlp_linear"}),
+    "linear_mlp": (OTHER, {"linear_mlp"}),
+    "no_blocks": (OTHER, {"no_blocks"}),
+    "margins": (replace(LAPTOP.margins, updates=300), {"margins"}),
+    "needs": (replace(LAPTOP.needs, updates=100), {"needs"}),
+    "table_2": (replace(LAPTOP.table_2, T=100), {"table 2"}),
+    "key_query": (replace(LAPTOP.key_query, sequences=5000), {"sweep short", "sweep long", "sweep ratio"}),
+    "flip": (replace(LAPTOP.flip, N=64), {"flip"}),
+    "figure_6": (replace(LAPTOP.figure_6, runs=10), {"figure 6"}),
+    "alpha_vs_n": (replace(LAPTOP.alpha_vs_n, steps=1000), {"alpha against n"}),
+    "theorem_2": (replace(LAPTOP.theorem_2, lr=0.2), {"theorem 2"}),
+}
 
 
-def test_the_first_steps_are_all_measured_where_the_noise_is_learned(scale):
-    """Oracle: Figure 4 shows the first 5 steps; the criterion asks for 20."""
-    for run in (noisy.main_run(1), noisy.fine_tuned_run(1)):
-        assert set(range(11)) <= set(run.probe_steps) and noisy.FIRST_STEPS in run.probe_steps
+class Asked(Exception):
+    """Raised in place of computing."""
 
 
-def test_checkpoints_for_the_widgets_are_kept_in_seed_0_alone(scale):
-    """Oracle: the settings."""
-    assert noisy.main_run(0).checkpoint_steps and noisy.main_run(0).checkpoint_steps[0] == 0
-    assert not noisy.main_run(1).checkpoint_steps and not noisy.main_run(0, alpha=0.2).checkpoint_steps
+def keys(setup: NoisyPreset, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The cache's key of everything, as text."""
+
+    def asked(key, compute, *, modules):
+        raise Asked(json.dumps(key, sort_keys=True))
+
+    found = {name: json.dumps(make(setup).key(), sort_keys=True) for name, make in TRAINED.items()}
+    for name, (module, call) in CACHED.items():
+        monkeypatch.setattr(module, "cached", asked)
+        with pytest.raises(Asked) as key:
+            call(setup)
+        found[name] = str(key.value)
+    return found
 
 
-def test_unknown_names_are_refused():
-    """Oracle: KeyError, as documented."""
-    with pytest.raises(KeyError):
-        noisy.architecture_run("mlp_mlp", 0)
-    with pytest.raises(KeyError):
-        noisy.main_run(0, alpha=0.3)
+def test_each_setting_changes_the_keys_of_what_depends_on_it_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the table above, which names every setting there is."""
+    assert set(CHANGES) == {field.name for field in fields(NoisyPreset)}
+    own = keys(LAPTOP, monkeypatch)
+    for name, (value, others) in CHANGES.items():
+        theirs = keys(replace(LAPTOP, **{name: value}), monkeypatch)
+        assert {what for what in own if own[what] != theirs[what]} == others, name
+
+
+def test_no_two_keys_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: as many keys as entries, over both scales."""
+    both = [*keys(LAPTOP, monkeypatch).values(), *keys(PAPER, monkeypatch).values()]
+    assert len(set(both)) == len(both) == 2 * (len(TRAINED) + len(CACHED))
+
+
+def test_both_presets_say_what_differs() -> None:
+    """Oracle: the paper's T, as a line of `changed`."""
+    assert "T = 256 (preset: 64)" in changed(PAPER, LAPTOP)
+    assert changed(LAPTOP, LAPTOP) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seeds": 1}, "seeds is 1; it must be 2 or more"),
+        ({"alpha": 0.95}, "alpha is 0.95; it must be between 0.1 and 0.9"),
+        ({"T": 8}, "T is 8; it must be 16 or more"),
+        ({"d": 0}, "d is 0"),
+        ({"K": 66}, "K is 66; it must be between 1 and the 65 characters"),
+        ({"several_K": 0}, "several_K is 0"),
+        ({"steps": 2}, "steps is 2; it must be 3 or more"),
+        ({"batch": 0}, "batch is 0"),
+        ({"lr": 1.5}, "lr is 1.5; it must be between 0 and 1"),
+        ({"cool_lr": 0.0}, "cool_lr is 0.0; it must be between 0 and 1, or None"),
+        ({"other_d": (0,)}, r"other_d is \(0,\); it must be of dimensions of 1 or more"),
+        ({"levels": LAPTOP.levels[:2]}, "three noise levels, in increasing order"),
+        ({"levels": ((0.0, OTHER), (0.5, OTHER), (0.7, OTHER))}, "noise levels between 0 and 1"),
+    ],
+)
+def test_impossible_settings_are_refused_in_a_sentence(change: dict[str, object], words: str) -> None:
+    """Oracle: the sentence."""
+    with pytest.raises(ValueError, match=words):
+        replace(LAPTOP, **change)
+
+
+def test_impossible_parts_are_refused_in_a_sentence() -> None:
+    """Oracle: the sentence."""
+    refused = [
+        (lambda: replace(OTHER, steps=2), ValueError, "steps is 2"),
+        (lambda: replace(OTHER, lr=0.0), ValueError, "lr is 0.0"),
+        (lambda: replace(LAPTOP.margins, sizes=(10, 200_000)), ValueError, "enough for the largest update"),
+        (lambda: replace(LAPTOP.needs, T=(4, 256)), ValueError, "lengths with 32 and 256 among them"),
+        (lambda: replace(LAPTOP, aplha=0.3), TypeError, "no setting 'aplha': .* did you mean 'alpha'"),
+    ]
+    for make, error, words in refused:
+        with pytest.raises(error, match=words):
+            make()
+    assert {Margins, Needs, Figure6} <= {type(getattr(LAPTOP, field.name)) for field in fields(LAPTOP)}

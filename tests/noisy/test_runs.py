@@ -5,20 +5,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn import functional as F
 
 from mechbook.core import settings
 from mechbook.core.cache import entries as cache
-from mechbook.core.training.loop import TrainingResult, TrainingSettings
-from mechbook.noisy import measure
+from mechbook.core.training.loop import TrainingSettings
+from mechbook.core.training.plain import train_plainly
 from mechbook.noisy import runs as noisy_runs
 from mechbook.noisy.model import NoisyConfig
-from mechbook.noisy.runs import NoisyRun, Panel, answerable, value_name
+from mechbook.noisy.runs import NoisySettings, Panel, answerable, value_name
 from mechbook.noisy.task import sample
 from mechbook.shared.truncation import LowRank
 
 T, D = 23, 12
-TINY = NoisyRun(
+TINY = NoisySettings(
     T=T,
     alpha=0.5,
     K=2,
@@ -37,39 +36,28 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path / "cache"))
     # these tests are about other things than an editor at work
     monkeypatch.setattr(cache, "_edited_since_start", lambda modules: "")
-    measure.final.cache_clear()
 
 
-def by_hand(spec, model, steps):
-    """SGD on the plain forward, all positions computed: the weights after each step of `steps`."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    kept = {}
-    step = 0
-    for number, (count, lr) in enumerate(((4, 0.05), (3, 0.01))):
-        random = settings.generator(*spec.seed_key, 1, number)
-        optimizer = torch.optim.SGD(trained, lr=lr, momentum=0.9, weight_decay=1e-4)
-        for _ in range(count):
-            if step in steps:
-                kept[step] = {name: p.detach().clone() for name, p in model.named_parameters()}
-            batch = sample(spec.task(), 5, random)
-            optimizer.zero_grad()
-            F.cross_entropy(model(batch.inputs)[batch.in_context], batch.targets[batch.in_context]).backward()
-            optimizer.step()
-            step += 1
-        # the loop draws one more batch where a phase ends on a step that is measured; it is another stream's anyway
-    kept[step] = {name: p.detach().clone() for name, p in model.named_parameters()}
+def by_hand(spec):
+    """The plain loop on the plain forward, phase after phase: the weights after each."""
+    model, kept = spec.build(), []
+    for phase, (steps, lr) in enumerate(((4, 0.05), (3, 0.01))):
+        random = settings.generator(*spec.seed_key, 1, phase)
+        how = replace(spec.training, steps=steps, lr=lr)
+        train_plainly(model, lambda generator: sample(spec.task(), 5, generator), how, random)
+        kept.append({name: p.detach().clone() for name, p in model.named_parameters()})
     return kept
 
 
 def test_weights_are_those_of_sgd_by_hand_through_both_phases():
-    """Oracle: the plain forward and torch's SGD, phase after phase; float32 to 1e-5."""
+    """Oracle: `mechbook.core.training.plain`, all positions computed, phase after phase; float32 to 1e-5."""
     run = TINY.run()
-    expected = by_hand(TINY, TINY.build(), {0, 4})
-    for step in (0, 4):
-        for name, value in expected[step].items():
-            torch.testing.assert_close(run.checkpoints[step][name], value, atol=1e-5, rtol=1e-4)
-    for name, value in expected[7].items():
-        torch.testing.assert_close(run.final[name], value, atol=1e-5, rtol=1e-4)
+    first, last = by_hand(TINY)
+    for found, expected in ((run.checkpoints[4], first), (run.final, last)):
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-4)
+    for name, value in TINY.build().named_parameters():
+        assert torch.equal(run.checkpoints[0][name], value)
     assert run.steps == [0, 2, 7] and all(len(v) == 3 for v in run.values.values())
     assert set(run.checkpoints) == {0, 4, 7}
 
@@ -129,61 +117,6 @@ def test_a_run_starts_from_another_s_end():
     next_run = replace(TINY, alpha=0.2, start=TINY, seed_key=(4, 2))
     for name, value in next_run.run().checkpoints[0].items():
         assert torch.equal(value, TINY.run().final[name])
-
-
-def test_shares_of_the_roles_by_hand():
-    """Oracle: loops over tokens and over positions of the trace, on random weights."""
-    model, roles = measure.trained(TINY), measure.roles(TINY)
-    noise_hits = sum(int((model.W_U @ model.F2(model.W_E[i])).argmax()) == 65 for i in range(66))
-    value_hits = sum(int((model.W_U @ (model.W_V2 @ model.W_E[i])).argmax()) == i for i in range(65))
-    assert roles["noise"] == pytest.approx(noise_hits / 66) and roles["value"] == pytest.approx(value_hits / 65)
-    own = model.W_U @ (model.W_V2 @ model.W_E[65])
-    assert roles["noise_rank"] == sorted(own.tolist(), reverse=True).index(float(own[65])) + 1
-    batch = measure.noisy_contexts(TINY, 256)
-    first, second = model.trace(batch.inputs).attention
-    every, early, used, weight = [], [], 0.0, 0.0
-    for b in range(len(batch.z)):
-        for t in range(1, T):
-            mass = float(first[b, t, t - 1])
-            every.append(mass)
-            if t <= T // 4:
-                early.append(mass)
-            used += mass * float(second[b, -1, t])
-            weight += float(second[b, -1, t])
-    assert roles["previous"] == pytest.approx(sum(every) / len(every), abs=1e-5)
-    assert roles["early"] == pytest.approx(sum(early) / len(early), abs=1e-5)
-    assert roles["used"] == pytest.approx(used / weight, abs=1e-5)
-
-
-def test_matching_is_query_by_key():
-    """Oracle: the score of one query and one mark, entry by entry; the margin over all else, by a loop."""
-    model = measure.trained(TINY)
-    matrix = measure.matching(model)
-    for j, i in ((1, 5), (5, 1), (43, 43)):
-        score = float(model.W_E[j] @ model.W_KQ2 @ model.W_V1 @ model.W_E[i])
-        assert float(matrix[j, i]) == pytest.approx(score, rel=1e-4, abs=1e-4)
-    triggers = TINY.task().triggers
-    rest = [float(matrix[j, i]) for j in range(66) for i in range(66) if not (i == j and i in triggers)]
-    expected = min(float(matrix[q, q]) for q in triggers) - max(rest)
-    assert measure.matching_margin(TINY) == pytest.approx(expected)
-
-
-def test_final_measures_on_other_sequences_than_the_panel_of_the_run():
-    """Oracle: `Panel` with the streams and sizes said, and inequality."""
-    final = measure.final(TINY)
-    again = Panel(TINY, torch.device("cpu"), size=measure.FRESH_SIZE, stream=5).measure(measure.trained(TINY))
-    assert final == again
-    assert final["correct"] != TINY.run().values["correct"][-1]
-
-
-@pytest.mark.parametrize(
-    ("values", "step"),
-    [([1.0, 2.0, 3.0], 0), ([-1.0, 2.0, 3.0], 2), ([1.0, -1.0, 3.0], 7), ([1.0, 2.0, 0.0], 8), ([-1.0] * 3, 8)],
-)
-def test_stays_above_is_the_start_of_the_last_stretch(values, step):
-    """Oracle: by eye; 0 is not above 0, and never is the last step + 1."""
-    run = TrainingResult(steps=[0, 2, 7], values={"margin": values}, checkpoints={}, final={}, seconds=0.0)
-    assert measure.stays_above(run, "margin", 0.0) == step
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ from mechbook.laser import dynamics as laser_dynamics
 from mechbook.laser import english_runs
 from mechbook.laser import study as laser_real
 from mechbook.memories.widgets import capacity
-from mechbook.noisy import presets as noisy
+from mechbook.noisy import experiments as noisy
+from mechbook.noisy import presets as noisy_presets
 from mechbook.noisy.widgets import truncation
 from mechbook.pretrained.load import load
 from mechbook.site import vendor
@@ -64,7 +65,7 @@ def sent(html: Path) -> Iterator[dict[str, Any]]:
     spec = frozen_run("joint", 0)
     held: dict[str, Any] = {"full": shipped(spec), "small": shipped(spec, small_steps(spec))}
     if "book/04_noisy_recall" in TOC:
-        held["noisy"] = truncation.shipped(noisy.main_run(0))
+        held["noisy"] = truncation.shipped(noisy.main_settings(at_scale(noisy_presets.LAPTOP, noisy_presets.PAPER), 0))
     yield held
     torch.set_num_threads(threads)
     patch.undo()

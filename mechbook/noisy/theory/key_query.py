@@ -1,6 +1,7 @@
 """What chapter 4 measures of the gradient on W_KQ after one step (Chen et al., appendix A.2): signs, orders, flip."""
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -8,10 +9,11 @@ from scipy.optimize import brentq
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached
-from mechbook.noisy.theory.moments import first_step, key_query_step, token_visits
+from mechbook.noisy.presets import NoisyPreset
+from mechbook.noisy.streams import STREAMS
+from mechbook.noisy.theory.moments import first_step, key_query_step, predictions, token_visits
 from mechbook.noisy.theory.one_layer import key_query_gradient
-from mechbook.noisy.theory.one_step import ALPHA, predictions
-from mechbook.noisy.theory.task import UniformNoisyTask, sample_counts
+from mechbook.noisy.theory.uniform_task import UniformNoisyTask, sample_counts
 
 DIRECTIONS = ("noise", "trigger", "others")
 
@@ -43,28 +45,30 @@ def measured(task: UniformNoisyTask, m: int, generator: torch.Generator) -> dict
     return values | {f"{name}_error": float(x.std() / m**0.5) for name, x in columns.items()}
 
 
-def lengths() -> dict[str, list[UniformNoisyTask]]:
+def lengths(setup: NoisyPreset) -> dict[str, list[UniformNoisyTask]]:
     """The tasks of the three sweeps: N at T = 4N, N at T = N^2, and T / N at a fixed N."""
-    short, long, N, ratios = settings.choose(
-        laptop=((16, 32, 64, 128), (32, 64, 128, 256), 64, (1, 2, 3, 4, 5, 6, 8, 12, 16)),
-        paper=((16, 32, 64, 128, 256), (32, 64, 128, 256, 512), 256, (1, 2, 3, 4, 5, 6, 8, 12, 16)),
-    )
+    sizes, alpha = setup.key_query, setup.alpha
     return {
-        "short": [UniformNoisyTask(N=n, T=4 * n, alpha=ALPHA) for n in short],
-        "long": [UniformNoisyTask(N=n, T=n * n, alpha=ALPHA) for n in long],
-        "ratio": [UniformNoisyTask(N=N, T=r * N, alpha=ALPHA) for r in ratios],
+        "short": [UniformNoisyTask(N=n, T=4 * n, alpha=alpha) for n in sizes.short],
+        "long": [UniformNoisyTask(N=n, T=n * n, alpha=alpha) for n in sizes.long],
+        "ratio": [UniformNoisyTask(N=sizes.N, T=r * sizes.N, alpha=alpha) for r in sizes.ratios],
     }
 
 
-def sweep(name: str, seed: int) -> list[dict[str, float]]:
+def sweep(setup: NoisyPreset, name: str, seed: int) -> list[dict[str, float]]:
     """`measured` on each task of one of the `lengths`."""
-    m = settings.choose(laptop=10_000, paper=100_000)
+    tasks, m = lengths(setup)[name], setup.key_query.sequences
 
     def compute() -> list[dict[str, float]]:
-        section = 45 + list(lengths()).index(name)
-        return [measured(task, m, settings.generator(4, section, seed, i)) for i, task in enumerate(lengths()[name])]
+        stream = f"key_query, {name}"
+        return [measured(task, m, STREAMS.generator(stream, seed, i)) for i, task in enumerate(tasks)]
 
-    key = {"experiment": f"key_query_{name}", "seed": [settings.seed(), seed], "scale": settings.scale()}
+    key = {
+        "experiment": f"key_query_{name}",
+        "seed": [settings.seed(), seed],
+        "tasks": [asdict(task) for task in tasks],
+        "sequences": m,
+    }
     return list(cached(key, compute, modules=(__name__,)))
 
 
@@ -90,15 +94,14 @@ def needed_length(alpha: float) -> float:
     return (1 + math.sqrt(1 + 4 * s)) / (2 * s)
 
 
-def flip_task(elsewhere: float) -> UniformNoisyTask:
+def flip_task(setup: NoisyPreset, elsewhere: float) -> UniformNoisyTask:
     """The task on which the noise token is made frequent elsewhere."""
-    N, T = settings.choose(laptop=(32, 512), paper=(128, 8192))
-    return UniformNoisyTask(N=N, T=T, alpha=ALPHA, elsewhere=elsewhere)
+    return UniformNoisyTask(N=setup.flip.N, T=setup.flip.T, alpha=setup.alpha, elsewhere=elsewhere)
 
 
-def elsewhere_grid() -> tuple[float, ...]:
+def elsewhere_grid(setup: NoisyPreset) -> tuple[float, ...]:
     """Probabilities of the noise token after tokens that are no trigger, around where the sign flips."""
-    base = (1 - ALPHA) / flip_task(0.0).N
+    base = (1 - setup.alpha) / setup.flip.N
     return tuple(base * x for x in (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0))
 
 
@@ -113,23 +116,28 @@ def relative_frequency(task: UniformNoisyTask) -> float:
     return float(F[-1] / (F**2).sum())
 
 
-def derived_flip() -> float:
+def derived_flip(setup: NoisyPreset) -> float:
     """The probability elsewhere at which F_noise = sum_k F_k^2."""
-    return float(brentq(lambda x: relative_frequency(flip_task(x)) - 1, 0.0, 0.5))
+    return float(brentq(lambda x: relative_frequency(flip_task(setup, x)) - 1, 0.0, 0.5))
 
 
-def flip(seed: int) -> dict[str, list[float]]:
+def flip(setup: NoisyPreset, seed: int) -> dict[str, list[float]]:
     """The gradient along the noise direction over `elsewhere_grid`: "measured" with its "error", and "exact"."""
-    m = settings.choose(laptop=10_000, paper=100_000)
+    m = setup.flip.sequences
 
     def compute() -> dict[str, list[float]]:
-        tasks = [flip_task(x) for x in elsewhere_grid()]
-        found = [measured(task, m, settings.generator(4, 48, seed, i)) for i, task in enumerate(tasks)]
+        tasks = [flip_task(setup, x) for x in elsewhere_grid(setup)]
+        found = [measured(task, m, STREAMS.generator("flip", seed, i)) for i, task in enumerate(tasks)]
         return {
             "measured": [f["noise"] for f in found],
             "error": [f["noise_error"] for f in found],
             "exact": [exact(task)["noise"] for task in tasks],
         }
 
-    key = {"experiment": "key_query_flip", "seed": [settings.seed(), seed], "scale": settings.scale()}
+    key = {
+        "experiment": "key_query_flip",
+        "seed": [settings.seed(), seed],
+        "alpha": setup.alpha,
+        **asdict(setup.flip),
+    }
     return dict(cached(key, compute, modules=(__name__,)))

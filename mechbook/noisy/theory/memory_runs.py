@@ -1,6 +1,7 @@
 """What chapter 4 measures on the linear associative memory: Figure 6, alpha against n, and Theorem 2."""
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached
+from mechbook.noisy.presets import NoisyPreset
+from mechbook.noisy.streams import STREAMS
 from mechbook.noisy.theory.flow import TIME_OF_MEAN_LOSS, coordinates, flow
 from mechbook.noisy.theory.memory import (
     clean_loss,
@@ -25,13 +28,6 @@ from mechbook.noisy.theory.memory import (
 )
 
 RANKS = (1, 2, 3, 4)
-RUNS = 20
-# seeds that run side by side: sets of RUNS runs of Figure 6, and runs of alpha against n
-SEEDS, CONDITION_SEEDS = 6, 3
-
-
-def _key(name: str, **key: Any) -> dict[str, Any]:
-    return {"experiment": name, "seed": settings.seed(), "scale": settings.scale(), **key}
 
 
 def log_steps(last: int, count: int) -> list[int]:
@@ -39,55 +35,50 @@ def log_steps(last: int, count: int) -> list[int]:
     return sorted({0, *(int(round(x)) for x in np.geomspace(1, last, count))})
 
 
-def figure_6(d: int, seed: int) -> dict[str, Any]:
-    """RUNS runs of Figure 6 (n = 3, alpha = 0.03) from random embeddings and weights; seed is in range(SEEDS).
+def figure_6(setup: NoisyPreset, d: int, number: int) -> dict[str, Any]:
+    """A set of runs of Figure 6 from random embeddings and weights, by its number, in dimension d.
 
     "steps", and "loss": the clean loss at each of them for RANKS and the full model, (steps, ranks + 1, runs).
     """
-    n, alpha = 3, 0.03
-    last = settings.choose(laptop=10_000, paper=100_000)
+    chosen = setup.figure_6
+    n, runs = chosen.n, chosen.runs
 
     def drawn(s: int) -> tuple[Tensor, Tensor, Tensor]:
-        generator = settings.generator(4, 51, d, s)
-        E, U = on_sphere(RUNS, n, d, generator), on_sphere(RUNS, n + 1, d, generator)
-        return torch.randn(RUNS, d, d, generator=generator, dtype=torch.float64) / d**0.5, E, U
+        generator = STREAMS.generator("figure_6", d, s)
+        E, U = on_sphere(runs, n, d, generator), on_sphere(runs, n + 1, d, generator)
+        return torch.randn(runs, d, d, generator=generator, dtype=torch.float64) / d**0.5, E, U
 
     def compute() -> dict[str, Any]:
-        # all seeds side by side: a step of small matrices costs little more for many of them
-        W, E, U = (torch.cat(parts) for parts in zip(*map(drawn, range(SEEDS)), strict=True))
-        steps = log_steps(last, 33)
-        path = descend(W, E, U, target(n, alpha)[None], lr=1.0, record=steps)
+        # all sets side by side: a step of small matrices costs little more for many of them
+        W, E, U = (torch.cat(parts) for parts in zip(*map(drawn, range(chosen.sets)), strict=True))
+        steps = log_steps(chosen.steps, 33)
+        path = descend(W, E, U, target(n, chosen.alpha)[None], lr=1.0, record=steps)
         loss = torch.stack([clean_loss(truncate(path, k), E, U) for k in (*RANKS, d)], 1)
-        return {"steps": steps, "loss": list(loss.split(RUNS, dim=-1))}
+        return {"steps": steps, "loss": list(loss.split(runs, dim=-1))}
 
-    every = cached(_key("figure_6", d=d, seeds=SEEDS, last=last), compute, modules=(__name__,))
-    return {"steps": every["steps"], "loss": every["loss"][seed]}
-
-
-def grid() -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """The numbers of inputs n and the noise levels alpha of `alpha_vs_n`."""
-    return (2, 3, 4, 6), (0.003, 0.007, 0.015, 0.03, 0.08, 0.15, 0.3, 0.45, 0.55, 0.7)
+    key = {"experiment": "figure_6", "seed": settings.seed(), **asdict(chosen), "dimensions": d}
+    every = cached(key, compute, modules=(__name__,))
+    return {"steps": every["steps"], "loss": every["loss"][number]}
 
 
-def alpha_vs_n(n: int, seed: int) -> dict[str, Any]:
-    """Gradient descent from zero with orthonormal embeddings in random directions, one run for each alpha of `grid`;
-    seed is in range(CONDITION_SEEDS).
+def alpha_vs_n(setup: NoisyPreset, n: int, seed: int) -> dict[str, Any]:
+    """Gradient descent from zero with orthonormal embeddings in random directions, one run for each noise level.
 
     "time" of the flow on the mean loss; "values": singular values (alphas, n), largest first; "signal": the logit gap
     a; "full", "cut", "removed": the clean loss, after cutting to rank n - 1, and after removing the direction that
     stores the noise, whichever singular value it has.
     """
-    alphas = grid()[1]
+    alphas, last = setup.alpha_vs_n.alphas, setup.alpha_vs_n.steps
     # a step of 2 on the sum over inputs; far below what keeps the descent stable, 4
-    lr, last = 2.0 * n, settings.choose(laptop=15_000, paper=150_000)
+    lr = 2.0 * n
 
     def drawn(s: int) -> tuple[Tensor, Tensor]:
-        generator, d, runs = settings.generator(4, 52, n, s), n + 3, len(alphas)
+        generator, d, runs = STREAMS.generator("alpha_vs_n", n, s), n + 3, len(alphas)
         return orthonormal(runs, n, d, generator), orthonormal(runs, n + 1, d, generator)
 
     def compute() -> dict[str, Any]:
-        E, U = (torch.cat(parts) for parts in zip(*map(drawn, range(CONDITION_SEEDS)), strict=True))
-        targets = torch.stack([target(n, alpha) for alpha in alphas]).repeat(CONDITION_SEEDS, 1, 1)
+        E, U = (torch.cat(parts) for parts in zip(*map(drawn, range(setup.seeds)), strict=True))
+        targets = torch.stack([target(n, alpha) for alpha in alphas]).repeat(setup.seeds, 1, 1)
         start = torch.zeros(len(E), n + 3, n + 3, dtype=torch.float64)
         W = descend(start, E, U, targets, lr=lr, record=[last])[0]
         logits, shared = scores(W, E, U), E.mean(1) * n**0.5
@@ -100,11 +91,19 @@ def alpha_vs_n(n: int, seed: int) -> dict[str, Any]:
         }
         return {name: list(value.split(len(alphas))) for name, value in found.items()}
 
-    every = cached(_key("alpha_vs_n", n=n, seeds=CONDITION_SEEDS, lr=lr, last=last), compute, modules=(__name__,))
+    key = {
+        "experiment": "alpha_vs_n",
+        "seed": settings.seed(),
+        "seeds": setup.seeds,
+        "lr": lr,
+        **asdict(setup.alpha_vs_n),
+        "n": n,
+    }
+    every = cached(key, compute, modules=(__name__,))
     return {"time": lr * last, **{name: parts[seed] for name, parts in every.items()}}
 
 
-def condition(n: int, seed: int) -> list[dict[str, float]]:
+def condition(setup: NoisyPreset, n: int, seed: int) -> list[dict[str, float]]:
     """What `alpha_vs_n` found against what the symmetric optimum says, for each alpha.
 
     "noise": ((n - 1) a - n L) / sqrt(n + 1) as predicted from the measured a; "found": the singular value that is not
@@ -112,8 +111,8 @@ def condition(n: int, seed: int) -> list[dict[str, float]]:
     singular values; "ratio": clean loss cut / full, "removed": that without the noise's direction / full; "helps",
     "predicted": whether cutting lowers it, 0 or 1.
     """
-    run, rows = alpha_vs_n(n, seed), []
-    for i, alpha in enumerate(grid()[1]):
+    run, rows = alpha_vs_n(setup, n, seed), []
+    for i, alpha in enumerate(setup.alpha_vs_n.alphas):
         a, values = float(run["signal"][i]), run["values"][i].tolist()
         size = noise_singular_value(n, a, alpha)
         expected = sorted([size, *[a] * (n - 1)], reverse=True)
@@ -134,15 +133,14 @@ def condition(n: int, seed: int) -> list[dict[str, float]]:
     return rows
 
 
-def theorem_2() -> dict[str, Any]:
+def theorem_2(setup: NoisyPreset) -> dict[str, Any]:
     """Gradient descent on the memory with n = 2 against the flow of its two coordinates.
 
-    For each of `alphas`: "a", "b" along "times" (alphas, t) in the printed equations' unit, "right_a" and so on of
-    both ODEs, "full" and "cut": P(noise) of the full and of the rank-1 model; "outside": the largest entry of W outside
-    the two-dimensional span.
+    For each noise level: "a", "b" along "times" (alphas, t) in the printed equations' unit, "right_a" and so on of both
+    ODEs, "full" and "cut": P(noise) of the full and of the rank-1 model; "outside": the largest entry of W outside the
+    two-dimensional span.
     """
-    lr, last = settings.choose(laptop=(0.1, 100_000), paper=(0.05, 2_000_000))
-    alphas = alphas_of_theorem_2()
+    alphas, lr, last = setup.theorem_2.alphas, setup.theorem_2.lr, setup.theorem_2.steps
 
     def compute() -> dict[str, Any]:
         runs = len(alphas)
@@ -162,9 +160,5 @@ def theorem_2() -> dict[str, Any]:
             result[name] = scores(W, E, U).softmax(-1)[..., 0, 2].T.numpy()
         return {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in result.items()}
 
-    return dict(cached(_key("theorem_2", lr=lr, last=last), compute, modules=(__name__,)))
-
-
-def alphas_of_theorem_2() -> tuple[float, ...]:
-    """Three within the theorem's (0.2, 0.4), and one on each side of it."""
-    return (0.05, 0.22, 0.3, 0.38, 0.7)
+    key = {"experiment": "theorem_2", "seed": settings.seed(), **asdict(setup.theorem_2)}
+    return dict(cached(key, compute, modules=(__name__,)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from mechbook.noisy.theory.task import UniformNoisyTask
+from mechbook.noisy.theory.uniform_task import UniformNoisyTask
 
 Array = np.ndarray
 
@@ -127,6 +127,12 @@ def _average(task: UniformNoisyTask, trigger: Array, token: Array) -> Array:
     average = token.copy()
     average[1:N] = (token[1] + (N - 2) * token[2]) / (N - 1)
     return (trigger + (N - 1) * average) / N
+
+
+def predictions(step: FirstStep) -> np.ndarray:
+    """The predicted distribution after one step of size 1, from W_F alone (A.2's first two assumptions)."""
+    weights = np.exp(step.feed_forward)
+    return np.asarray(weights / weights.sum())
 
 
 CASES = (

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mechbook.core.training.loop import TrainingResult
 from mechbook.noisy.model import NoisyTransformer
-from mechbook.noisy.runs import NoisyRun
+from mechbook.noisy.runs import NoisySettings
 from mechbook.noisy.task import sample
 from mechbook.reader.figures import style_of, token_label, use_style
 from mechbook.shared.shakespeare import load_counts
@@ -40,7 +40,7 @@ class Shipped:
     The last step has the whole model, F_2's W_in as U S V^T; the others what layer 2's attention depends on.
     """
 
-    spec: NoisyRun
+    spec: NoisySettings
     run: TrainingResult
     steps: tuple[int, ...]
     tensors: dict[str, Tensor]
@@ -88,7 +88,7 @@ def moments(run: TrainingResult, steps: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted({early, half, most, last}))
 
 
-def shipped(spec: NoisyRun) -> Shipped:
+def shipped(spec: NoisySettings) -> Shipped:
     """Return what the page holds of a run; asked again, the same object, so that the widgets share their store.
 
     Raises ValueError for other feed-forward blocks than MLPs, and for fewer than two checkpoints, or checkpoints that
@@ -98,7 +98,7 @@ def shipped(spec: NoisyRun) -> Shipped:
 
 
 @functools.cache
-def _shipped(spec: NoisyRun) -> Shipped:
+def _shipped(spec: NoisySettings) -> Shipped:
     if (spec.model.F1, spec.model.F2, spec.model.output_matrix) != ("mlp", "mlp", False):
         raise ValueError("These widgets show the model with two MLPs and no W_O1; the run's model is another.")
     kept = spec.checkpoint_steps
@@ -124,7 +124,7 @@ def _rounded(tensors: dict[str, Tensor], bits: int) -> dict[str, Tensor]:
     return round_weights(tensors, dtype="float16", bits=bits)
 
 
-def truncation_widget(spec: NoisyRun, *, name: str = "widget-4a") -> BookWidget:
+def truncation_widget(spec: NoisySettings, *, name: str = "widget-4a") -> BookWidget:
     """Return widget 4a: the rank that is kept of F_2's W_in, against what the model predicts on any sequence."""
     sent = shipped(spec)
     words = (
@@ -141,7 +141,7 @@ def truncation_widget(spec: NoisyRun, *, name: str = "widget-4a") -> BookWidget:
     )
 
 
-def noise_attention_widget(spec: NoisyRun, *, name: str = "widget-4b") -> BookWidget:
+def noise_attention_widget(spec: NoisySettings, *, name: str = "widget-4b") -> BookWidget:
     """Return widget 4b: layer 2's attention on the correct token and on the noise, along training."""
     sent = shipped(spec)
     shown = ", ".join(map(str, (sent.steps[0], sent.steps[-1])))
@@ -211,7 +211,7 @@ def _unusual(sent: Shipped, models: dict[int, NoisyTransformer], text: str) -> f
 
 
 @functools.cache
-def _from_task(spec: NoisyRun, alpha: float) -> list[str]:
+def _from_task(spec: NoisySettings, alpha: float) -> list[str]:
     task = spec.task(alpha)
     letters = load_counts().vocabulary + NOISE
     batch = sample(task, 256, torch.Generator().manual_seed(3))

@@ -11,12 +11,13 @@ from mechbook.noisy.theory.moments import (
     key_query_step,
     lumped_chain,
     margin_moments,
+    predictions,
     token_visits,
     value_gradient_moments,
     visits,
     visits_by_steps,
 )
-from mechbook.noisy.theory.task import UniformNoisyTask, sample_counts
+from mechbook.noisy.theory.uniform_task import UniformNoisyTask, sample_counts
 
 
 def sequences(task, output):
@@ -142,3 +143,9 @@ def test_leading_orders_of_appendix_a2():
 def test_too_few_tokens_are_refused():
     with pytest.raises(ValueError, match="N is 3; the exact moments need at least 4 ordinary tokens."):
         first_step(UniformNoisyTask(N=3, T=5, alpha=0.5))
+
+
+def test_predictions_are_the_softmax_of_the_feed_forward_s_step():
+    # Oracle: torch's softmax.
+    step = first_step(UniformNoisyTask(N=6, T=9, alpha=0.7))
+    assert np.allclose(predictions(step), torch.tensor(step.feed_forward).softmax(0).numpy(), atol=1e-14)

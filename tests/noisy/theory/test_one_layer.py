@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mechbook.noisy.theory.one_layer import first_gradients, key_query_gradient, logits, noise_margin, one_step_logits
-from mechbook.noisy.theory.task import UniformNoisyTask, counts_of, sample_sequences
+from mechbook.noisy.theory.uniform_task import UniformNoisyTask, counts_of, sample_sequences
 
 TASK = UniformNoisyTask(N=5, T=11, alpha=0.4)
 V = TASK.N + 1

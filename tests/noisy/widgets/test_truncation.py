@@ -10,14 +10,14 @@ import torch
 
 from mechbook.core.training.loop import TrainingResult, TrainingSettings
 from mechbook.noisy.model import NoisyConfig
-from mechbook.noisy.runs import NoisyRun
+from mechbook.noisy.runs import NoisySettings
 from mechbook.noisy.widgets import truncation
 from mechbook.shared.shakespeare import load_counts
 from mechbook.shared.truncation import truncated
 from tests.browser.checks_noise import correct_token
 
 V = load_counts().N + 1
-SPEC = NoisyRun(
+SPEC = NoisySettings(
     T=29,
     alpha=0.5,
     model=NoisyConfig(V=V, T=29, d=13),

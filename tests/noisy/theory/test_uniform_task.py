@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from mechbook.noisy.theory.moments import token_visits
-from mechbook.noisy.theory.task import UniformNoisyTask, counts_of, sample_counts, sample_sequences
+from mechbook.noisy.theory.uniform_task import (
+    UniformNoisyTask,
+    counts_of,
+    draw_counts,
+    sample_counts,
+    sample_sequences,
+)
 
 M = 20_000
 
@@ -106,3 +112,15 @@ def test_no_sequences_are_refused():
     for draw in (sample_counts, sample_sequences):
         with pytest.raises(ValueError, match="m is 0; at least one sequence must be drawn."):
             draw(task, 0, generator())
+
+
+@pytest.mark.parametrize(("N", "T"), [(20, 20), (20, 21)])
+def test_short_sequences_are_drawn_whole_and_long_ones_by_their_counts(N, T):
+    # Oracle: the two ways, bit for bit, from the same generator.
+    task = UniformNoisyTask(N=N, T=T, alpha=0.4)
+    drawn = draw_counts(task, 50, generator(7))
+    if T <= N:
+        expected = counts_of(task, sample_sequences(task, 50, generator(7)))
+    else:
+        expected = sample_counts(task, 50, generator(7))
+    assert torch.equal(drawn.frequencies, expected.frequencies) and torch.equal(drawn.targets, expected.targets)

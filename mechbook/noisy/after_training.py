@@ -9,16 +9,16 @@ from mechbook.core import settings
 from mechbook.core.training.loop import TrainingResult
 from mechbook.noisy.model import NoisyTransformer
 from mechbook.noisy.probes import diagonal_margins
-from mechbook.noisy.runs import Cut, NoisyRun, Panel, answerable
+from mechbook.noisy.runs import PANEL_ALPHA, Cut, NoisySettings, Panel, answerable
+from mechbook.noisy.streams import CONTEXTS, FRESH
 from mechbook.noisy.task import NoisyBatch, sample
 from mechbook.shared.recall import memory_map
 
-# Streams of `settings.generator` that no training run and no panel along it draws from.
-_FRESH, _ATTENTION = 5, 6
-FRESH_SIZE = 1024
+# Sequences that a trained model is measured on, none of which its training or its panel has drawn.
+END_SIZE = 1024
 
 
-def trained(spec: NoisyRun, step: int | None = None) -> NoisyTransformer:
+def trained_model(spec: NoisySettings, step: int | None = None) -> NoisyTransformer:
     """The model of a run at a checkpoint, or at its end (None), on the settings' device.
 
     Raises KeyError where there is no checkpoint at `step`.
@@ -30,15 +30,15 @@ def trained(spec: NoisyRun, step: int | None = None) -> NoisyTransformer:
 
 
 @cache
-def final(spec: NoisyRun, cuts: tuple[Cut, ...] | None = None) -> dict[str, float]:
+def end_values(spec: NoisySettings, cuts: tuple[Cut, ...] | None = None) -> dict[str, float]:
     """What `Panel` measures, on fresh sequences, of the trained model; None: under the run's own cuts."""
-    panel = Panel(spec, settings.device(), cuts=cuts, size=FRESH_SIZE, stream=_FRESH)
-    return panel.measure(trained(spec))
+    panel = Panel(spec, settings.device(), cuts=cuts, size=END_SIZE, stream=FRESH)
+    return panel.measure(trained_model(spec))
 
 
-def noisy_contexts(spec: NoisyRun, size: int, alpha: float = 0.5) -> NoisyBatch:
+def noisy_contexts(spec: NoisySettings, size: int, alpha: float = PANEL_ALPHA) -> NoisyBatch:
     """Fresh sequences of the run's task at a noise level, those whose last trigger occurred before."""
-    return answerable(sample(spec.task(alpha), size, settings.generator(*spec.seed_key, _ATTENTION), settings.device()))
+    return answerable(sample(spec.task(alpha), size, settings.generator(*spec.seed_key, CONTEXTS), settings.device()))
 
 
 def noise_logits(model: NoisyTransformer) -> Tensor:
@@ -56,14 +56,14 @@ def matching(model: NoisyTransformer) -> Tensor:
     return memory_map(model.W_KQ2 @ model.value_1(), model.W_E, model.W_E)
 
 
-def matching_margin(spec: NoisyRun) -> float:
+def matching_margin(spec: NoisySettings) -> float:
     """The smallest trigger's entry of `matching` minus the largest entry off the triggers' diagonal."""
-    model = trained(spec)
+    model = trained_model(spec)
     triggers = torch.tensor(spec.task().triggers, device=model.W_E.device)
     return float(diagonal_margins(matching(model), triggers).min())
 
 
-def roles(spec: NoisyRun) -> dict[str, float]:
+def roles(spec: NoisySettings) -> dict[str, float]:
     """Three shares of Chen et al. Figure 7, and what explains the first and the third.
 
     "previous": layer 1's mean attention on the previous position, over noisy sequences ("early": in the first quarter;
@@ -71,7 +71,7 @@ def roles(spec: NoisyRun) -> dict[str, float]:
     tokens i for which F_2(w_E(i)) has its largest logit at the noise; "value": of characters i for which W_V2 w_E(i)
     has it at i; "noise_rank": the place of the noise's own logit among those of W_V2 w_E(noise), 1 the largest.
     """
-    model, noise = trained(spec), spec.task().noise_token
+    model, noise = trained_model(spec), spec.task().noise_token
     first, second = model.trace(noisy_contexts(spec, 256).inputs).attention
     previous = first.diagonal(offset=-1, dim1=-2, dim2=-1)
     looked_at = second[:, -1, 1:]

@@ -141,6 +141,16 @@ def sample_counts(task: UniformNoisyTask, m: int, generator: Generator) -> Noisy
     return NoisyCounts(frequencies=counts / task.T, targets=torch.where(last, task.noise, y))
 
 
+def draw_counts(task: UniformNoisyTask, m: int, generator: Generator) -> NoisyCounts:
+    """Draw the counts of m sequences in the way that costs less: the one's cost grows with T, the other's with T / N.
+
+    Raises ValueError when m < 1.
+    """
+    if task.T <= task.N:
+        return counts_of(task, sample_sequences(task, m, generator))
+    return sample_counts(task, m, generator)
+
+
 def _failures(p: float | int, m: int, generator: Generator) -> Tensor:
     """How many trials of probability p fail before one succeeds: floor(log u / log(1 - p)); infinite for p = 0."""
     u = torch.rand(m, generator=generator, dtype=torch.float64)
