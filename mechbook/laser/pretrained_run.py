@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from mechbook.core import settings
 from mechbook.core.training.loop import use_threads
 from mechbook.laser.edits import Prompt, laser, measure
-from mechbook.laser.prompts import ioi_prompts, table, whole_rows
+from mechbook.laser.prompts import edit_rows, ioi_prompts, whole_rows
+from mechbook.laser.streams import STREAMS
 from mechbook.pretrained.load import LanguageModel, known_names, load
 
 RESULTS = Path(__file__).parent / "pretrained_results.json"
@@ -49,12 +49,12 @@ def table_1(model: LanguageModel, layer: int, rho: float) -> dict[str, float]:
 def figure_2(model: LanguageModel, facts: tuple[int, float], ioi: tuple[int, float]) -> dict[str, float]:
     """The ratio of the answer to "the": 100 IOI sentences, and "Madrid is located in", before and after LASER."""
     madrid = table_1(model, *facts)
-    prompts = ioi_prompts(model, 10, settings.generator(5, 20))
+    prompts = ioi_prompts(model, 10, STREAMS.generator("sentences for the papers' models"))
     edit = laser(model, ioi[0], model.adapter.mlp_input, rho=ioi[1])
     result = measure(model, prompts, [edit])
     return {
         "ioi_before": whole_rows(result, prompts)[0].ratio,
-        "ioi_after": table(result, prompts)[0].ratio,
+        "ioi_after": edit_rows(result, prompts)[0].ratio,
         "facts_before": madrid["answer_before"] / madrid["the_before"],
         "facts_after": madrid["answer_after"] / madrid["the_after"],
     }

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from mechbook.laser.prompts import Row, best, ratio_interval
-from mechbook.laser.study import TASKS, Study
+from mechbook.laser.study import TASKS, StudyResult
 
 FALL = 0.01
 # what English uses to hold sentences together: articles, pronouns, prepositions, conjunctions, auxiliaries, adverbs
@@ -30,13 +30,13 @@ def is_function_word(token: str) -> bool:
     return token.strip().lower() in FUNCTION_WORDS
 
 
-def facts_values(study: Study) -> dict[str, int | float]:
+def facts_values(study: StudyResult) -> dict[str, int | float]:
     """`laser.real_lm_facts`."""
     whole, edited = study.whole["facts"], study.controls["facts"][0]
     return {"cities": whole.n, "before": whole.ratio, "after": edited.ratio}
 
 
-def ioi_values(study: Study) -> dict[str, int | float]:
+def ioi_values(study: StudyResult) -> dict[str, int | float]:
     """`laser.real_lm_ioi`."""
     whole, edited = study.whole["ioi"], study.controls["ioi"][0]
     return {
@@ -48,7 +48,7 @@ def ioi_values(study: Study) -> dict[str, int | float]:
     }
 
 
-def map_values(study: Study) -> dict[str, int | float]:
+def map_values(study: StudyResult) -> dict[str, int | float]:
     """`laser.layer_map`: the map's best point for each task, its layer counted from 1."""
     values: dict[str, int | float] = {"layers": max(row.layer_from_1 for row in study.map_rows)}
     for task in TASKS:
@@ -58,7 +58,7 @@ def map_values(study: Study) -> dict[str, int | float]:
     return values
 
 
-def generic_values(study: Study) -> dict[str, int | float]:
+def generic_values(study: StudyResult) -> dict[str, int | float]:
     """`laser.generic_words`: the tokens that fall by more than `FALL` in mean probability."""
     values: dict[str, int | float] = {}
     for task in TASKS:
@@ -68,7 +68,7 @@ def generic_values(study: Study) -> dict[str, int | float]:
     return values
 
 
-def controls_values(study: Study) -> dict[str, int | float]:
+def controls_values(study: StudyResult) -> dict[str, int | float]:
     """`laser.controls`: the worst of the random draws as a factor >= 1; the smallest few's share of the log gain."""
     values: dict[str, int | float] = {}
     for task in TASKS:
@@ -79,14 +79,14 @@ def controls_values(study: Study) -> dict[str, int | float]:
     return values
 
 
-def worst_factor(study: Study, task: str, kind: str) -> float:
+def worst_factor(study: StudyResult, task: str, kind: str) -> float:
     """By what factor >= 1 the ratio changes under the control, of those whose name has `kind` in it, that changes it
     most."""
     whole = math.log(study.whole[task].ratio)
     return math.exp(max(abs(math.log(row.ratio) - whole) for row in study.controls[task] if kind in row.kind))
 
 
-def cost_values(study: Study, generator: Generator) -> dict[str, int | float]:
+def cost_values(study: StudyResult, generator: Generator) -> dict[str, int | float]:
     """`laser.cost`: perplexity after over before, of the chosen edit that raises it less surely; candidate accuracy."""
     found = [perplexity_ratio(study.losses[task][0], study.losses_whole, generator) for task in TASKS]
     perplexity, low, _ = min(found, key=lambda value: value[1])
@@ -131,7 +131,7 @@ class Line:
     gain: tuple[float, float, float]
 
 
-def lines(study: Study, task: str, generator: Generator) -> list[Line]:
+def lines(study: StudyResult, task: str, generator: Generator) -> list[Line]:
     """The whole model and each control of a task, on half B."""
     whole = study.losses_whole
     found = []
@@ -147,7 +147,7 @@ def lines(study: Study, task: str, generator: Generator) -> list[Line]:
     return found
 
 
-def map_grid(study: Study, task: str) -> tuple[list[str], Float[Tensor, "layers columns"]]:
+def map_grid(study: StudyResult, task: str) -> tuple[list[str], Float[Tensor, "layers columns"]]:
     """The map as a matrix, log10 of the ratio over the whole model's: block (row 0 the first) by matrix and rate.
 
     The columns' names come first.
