@@ -15,6 +15,7 @@ from mechbook.laser.data import english
 from mechbook.laser.data.english import INDEX
 from mechbook.laser.english_runs import EnglishSettings
 from mechbook.laser.streams import STREAMS
+from mechbook.laser.values import DYNAMICS, PREPOSITIONS
 from mechbook.shared.truncation import truncated
 
 # the weights of one layer, as transformers names them; query_key_value is three matrices in one
@@ -154,8 +155,8 @@ def the_before_the_answer(ioi: DynamicsResult) -> int:
 def dynamics_values(ioi: DynamicsResult) -> dict[str, float]:
     """What `laser.dynamics` is reported with."""
     m = ioi.full[the_before_the_answer(ioi)]
-    gains = {"gain_previous": ioi.gain(-2), "gain_last": ioi.gain(-1)}
-    return {"the": m.the, "IO": m.answer, "gap": abs(m.answer - m.S), **gains}
+    gap = abs(m.answer - m.S)
+    return DYNAMICS(the=m.the, IO=m.answer, gap=gap, gain_previous=ioi.gain(-2), gain_last=ioi.gain(-1))
 
 
 def average_rank(p: Float[Tensor, "n N"], token: int) -> float:
@@ -186,4 +187,4 @@ def preposition_values(steps: Sequence[int], ranks: dict[str, list[float]]) -> d
         name: next((s for s, rank in zip(steps, values, strict=True) if rank < 3), steps[-1] + 1)
         for name, values in ranks.items()
     }
-    return {**first, "steps": steps[-1]}
+    return PREPOSITIONS(**first, steps=steps[-1])

@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from mechbook.laser.prompts import Row, best, ratio_interval
 from mechbook.laser.study import TASKS, StudyResult
+from mechbook.laser.values import CONTROLS, COST, GENERIC_WORDS, LAYER_MAP, REAL_LM_FACTS, REAL_LM_IOI
 
 FALL = 0.01
 # what English uses to hold sentences together: articles, pronouns, prepositions, conjunctions, auxiliaries, adverbs
@@ -33,19 +34,19 @@ def is_function_word(token: str) -> bool:
 def facts_values(study: StudyResult) -> dict[str, int | float]:
     """`laser.real_lm_facts`."""
     whole, edited = study.whole["facts"], study.controls["facts"][0]
-    return {"cities": whole.n, "before": whole.ratio, "after": edited.ratio}
+    return REAL_LM_FACTS(cities=whole.n, before=whole.ratio, after=edited.ratio)
 
 
 def ioi_values(study: StudyResult) -> dict[str, int | float]:
     """`laser.real_lm_ioi`."""
     whole, edited = study.whole["ioi"], study.controls["ioi"][0]
-    return {
-        "sentences": study.sizes["ioi"],
-        "before": whole.ratio,
-        "after": edited.ratio,
-        "accuracy_before": whole.second,
-        "accuracy_after": edited.second,
-    }
+    return REAL_LM_IOI(
+        sentences=study.sizes["ioi"],
+        before=whole.ratio,
+        after=edited.ratio,
+        accuracy_before=whole.second,
+        accuracy_after=edited.second,
+    )
 
 
 def map_values(study: StudyResult) -> dict[str, int | float]:
@@ -55,7 +56,7 @@ def map_values(study: StudyResult) -> dict[str, int | float]:
         top = best(study.map_rows, task)
         values[f"{task}_layer"] = top.layer_from_1
         values[f"{task}_rho"] = float(top.rho if top.rho is not None else math.nan)
-    return values
+    return LAYER_MAP(**values)
 
 
 def generic_values(study: StudyResult) -> dict[str, int | float]:
@@ -65,7 +66,7 @@ def generic_values(study: StudyResult) -> dict[str, int | float]:
         listed = [word for word, before, after in study.falls[task] if before - after > FALL]
         values[f"{task}_listed"] = len(listed)
         values[f"{task}_function"] = sum(map(is_function_word, listed))
-    return values
+    return GENERIC_WORDS(**values)
 
 
 def controls_values(study: StudyResult) -> dict[str, int | float]:
@@ -76,7 +77,7 @@ def controls_values(study: StudyResult) -> dict[str, int | float]:
         smallest = next(row for row in rows if row.kind.endswith(" smallest"))
         values[f"{task}_random"] = worst_factor(study, task, " random (")
         values[f"{task}_smallest"] = (math.log(smallest.ratio) - whole) / (math.log(rows[0].ratio) - whole)
-    return values
+    return CONTROLS(**values)
 
 
 def worst_factor(study: StudyResult, task: str, kind: str) -> float:
@@ -91,12 +92,7 @@ def cost_values(study: StudyResult, generator: Generator) -> dict[str, int | flo
     found = [perplexity_ratio(study.losses[task][0], study.losses_whole, generator) for task in TASKS]
     perplexity, low, _ = min(found, key=lambda value: value[1])
     change, change_low, _ = paired_change(study.right, study.right_whole, generator)
-    return {
-        "perplexity": perplexity,
-        "perplexity_low95": low,
-        "candidates": change,
-        "candidates_low95": change_low,
-    }
+    return COST(perplexity=perplexity, perplexity_low95=low, candidates=change, candidates_low95=change_low)
 
 
 def paired_change(
