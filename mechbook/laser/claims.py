@@ -1,44 +1,27 @@
 """The criteria of chapter 5, one function for each `laser.*` claim, as `holds_when` in claims.csv words them.
 
-What the chapter reports (a dict with exactly these names, one for each seed). "Ratio" is the mean probability of the
-answer over the mean probability of "the"; `before` is the full model and `after` the truncated one, on half B of the
-prompts, with the matrix, layer and rho chosen on half A. Layers are counted from 1, ranks too; low95 and high95 are the
-ends of 95% intervals; probabilities, accuracies and falls are fractions:
-
-| claim | values |
-|---|---|
-| laser.real_lm_facts | cities (in half B), before, after: ratio |
-| laser.real_lm_ioi | sentences (in both halves), before, after: ratio; accuracy_before, accuracy_after: IO over S |
-| laser.layer_map | layers (of the model), facts_layer, ioi_layer: the best layer; facts_rho, ioi_rho: its rho |
-| laser.generic_words | facts_listed, ioi_listed: how many tokens' mean probability falls by more than FALL; |
-| | facts_function, ioi_function: how many of those are function words |
-| laser.dynamics | the, IO, gap: P(the), P(IO), |P(IO) - P(S)| at one checkpoint; gain_previous, gain_last: ratio |
-| | after over ratio before at the last two checkpoints |
-| laser.prepositions | words, sentences: steps to an average rank of "the" below 3; steps: of the whole training |
-| laser.gpt2_fig1 | the_9, the_10, the_11, them_9, them_10, them_11: the largest probability over rho in [.1, .8], |
-| | layer 9, 10 or 11, minus the full model's |
-| laser.pythia_table1 | the_before, the_after, answer_before, answer_after: probabilities |
-| laser.pythia_fig2 | ioi_before, ioi_after, facts_before, facts_after: ratio |
-| laser.gsm8k | problems, accuracy_before, gain, gain_low95: paired gain in accuracy |
-| laser.controls | facts_random, ioi_random: factor >= 1 by which removing random directions changes the ratio, the |
-| | worst of the draws; facts_smallest, ioi_smallest: share of LASER's effect on the ratio's logarithm that |
-| | removing the smallest few directions has |
-| laser.cost | perplexity, perplexity_low95: after over before; candidates, candidates_low95: change of the accuracy |
-| | among the candidate answers |
-| laser.ioi_circuit | drop: of the mean logit difference IO - S, as a fraction of it, where S-inhibition and |
-| | suppressor heads are ablated; random, random_worst: the mean and the largest of the absolute values of the |
-| | same for random sets; copying: P(IO) without the copying heads over P(IO) with them; all on fresh prompts |
-| laser.ioi_pabc | difference, difference_low95: drop (as above) with pABC means minus drop with pIOI means, of the |
-| | heads found to notice the repetition, at S2; at_END, at_END_low95: the same of the S-inhibition and suppressor |
-| | heads, at END |
-
-Seeds are needed where a model is trained: 3 for laser.dynamics and laser.prepositions. Elsewhere the model is given.
+What they read is declared in `mechbook.laser.values`. Seeds are needed where a model is trained: 3 for laser.dynamics
+and laser.prepositions. Elsewhere the model is given.
 """
 
 from mechbook.claims.criteria import Check, Measurement, criterion
+from mechbook.laser.values import (
+    CONTROLS,
+    COST,
+    DYNAMICS,
+    GENERIC_WORDS,
+    GPT2_FIG1,
+    GSM8K,
+    IOI_CIRCUIT,
+    IOI_PABC,
+    LAYER_MAP,
+    PREPOSITIONS,
+    PYTHIA_FIG2,
+    PYTHIA_TABLE1,
+    REAL_LM_FACTS,
+    REAL_LM_IOI,
+)
 
-# The change of a token's mean probability from which on it is listed among those that fall most.
-FALL = 0.01
 # "Early": within this part of the training. "A large part" of an effect: this share of it at least.
 EARLY, LARGE_PART = 0.1, 1 / 3
 LAST_LAYERS = (9, 10, 11)
@@ -52,13 +35,13 @@ def between(m: Measurement, key: str, centre: float, reach: float) -> list[Check
     return [m.bar(key, ">=", round(centre - reach, 10)), m.bar(key, "<=", round(centre + reach, 10))]
 
 
-@criterion("laser.real_lm_facts", keys=("cities", "before", "after"))
+@criterion(REAL_LM_FACTS)
 def real_lm_facts(m: Measurement) -> list[Check]:
     """At least 24 cities; the ratio rises by a factor above 10."""
     return [m.bar("cities", ">=", 24), m.compare("after", ">", "before", factor=10)]
 
 
-@criterion("laser.real_lm_ioi", keys=("sentences", "before", "after", "accuracy_before", "accuracy_after"))
+@criterion(REAL_LM_IOI)
 def real_lm_ioi(m: Measurement) -> list[Check]:
     """100 sentences at least; the ratio rises by a factor above 5; IO-over-S accuracy changes by at most 0.05."""
     # rounded: 0.93 - 0.88 is 0.050000000000000044 in floating point
@@ -70,13 +53,13 @@ def real_lm_ioi(m: Measurement) -> list[Check]:
     ]
 
 
-@criterion("laser.layer_map", keys=("layers", "facts_layer", "ioi_layer", "facts_rho", "ioi_rho"))
+@criterion(LAYER_MAP)
 def layer_map(m: Measurement) -> list[Check]:
     """The best layer, counted from 1, in the last third, for both tasks; its rho must be there, to be shown."""
     return [m.compare(f"{task}_layer", ">", "layers", factor=2 / 3) for task in ("facts", "ioi")]
 
 
-@criterion("laser.generic_words", keys=("facts_listed", "facts_function", "ioi_listed", "ioi_function"))
+@criterion(GENERIC_WORDS)
 def generic_words(m: Measurement) -> list[Check]:
     """All listed tokens are function words, for both tasks, and there are some."""
     checks = []
@@ -85,7 +68,7 @@ def generic_words(m: Measurement) -> list[Check]:
     return checks
 
 
-@criterion("laser.dynamics", keys=("the", "IO", "gap", "gain_previous", "gain_last"), seeds=3)
+@criterion(DYNAMICS, seeds=3)
 def dynamics(m: Measurement) -> list[Check]:
     """P(the) > 0.3 where P(IO) < 0.1 and |P(IO) - P(S)| < 0.1; gain above 1.5 at the last two checkpoints."""
     return [
@@ -97,50 +80,50 @@ def dynamics(m: Measurement) -> list[Check]:
     ]
 
 
-@criterion("laser.prepositions", keys=("words", "sentences", "steps"), seeds=3)
+@criterion(PREPOSITIONS, seeds=3)
 def prepositions(m: Measurement) -> list[Check]:
     """Average rank below 3 within the first tenth of the training, for both kinds of inputs."""
     return [m.compare(kind, "<=", "steps", factor=EARLY) for kind in ("words", "sentences")]
 
 
-@criterion("laser.gpt2_fig1", keys=tuple(f"{word}_{layer}" for word in ("the", "them") for layer in LAST_LAYERS))
+@criterion(GPT2_FIG1)
 def gpt2_fig1(m: Measurement) -> list[Check]:
     """P(the) and P(them) below the full model's at every rho in [.1, .8], layers 9 to 11."""
     return [m.bar(f"{word}_{layer}", "<", 0) for word in ("the", "them") for layer in LAST_LAYERS]
 
 
-@criterion("laser.pythia_table1", keys=tuple(TABLE_1))
+@criterion(PYTHIA_TABLE1)
 def pythia_table1(m: Measurement) -> list[Check]:
     """Each probability within 0.03 of the table."""
     return [check for key, value in TABLE_1.items() for check in between(m, key, value, 0.03)]
 
 
-@criterion("laser.pythia_fig2", keys=tuple(FIGURE_2))
+@criterion(PYTHIA_FIG2)
 def pythia_fig2(m: Measurement) -> list[Check]:
     """Each ratio within 20% of the paper's."""
     return [check for key, value in FIGURE_2.items() for check in between(m, key, value, 0.2 * value)]
 
 
-@criterion("laser.gsm8k", keys=("problems", "accuracy_before", "gain", "gain_low95"))
+@criterion(GSM8K)
 def gsm8k(m: Measurement) -> list[Check]:
     """At least 200 problems, a base accuracy above 5%, and a gain whose 95% interval is above 0."""
     return [m.bar("problems", ">=", 200), m.bar("accuracy_before", ">", 0.05), m.bar("gain_low95", ">", 0)]
 
 
-@criterion("laser.controls", keys=("facts_random", "ioi_random", "facts_smallest", "ioi_smallest"))
+@criterion(CONTROLS)
 def controls(m: Measurement) -> list[Check]:
     """Random directions change the ratio by less than 2x; the smallest few have a third of the effect or more."""
     random = [m.bar(f"{task}_random", "<", 2) for task in ("facts", "ioi")]
     return [*random, *(m.bar(f"{task}_smallest", ">=", LARGE_PART) for task in ("facts", "ioi"))]
 
 
-@criterion("laser.cost", keys=("perplexity", "perplexity_low95", "candidates", "candidates_low95"))
+@criterion(COST)
 def cost(m: Measurement) -> list[Check]:
     """Perplexity rises (its interval above 1); candidate accuracy does not (its change's interval reaches 0)."""
     return [m.bar("perplexity_low95", ">", 1), m.bar("candidates_low95", "<=", 0)]
 
 
-@criterion("laser.ioi_circuit", keys=("drop", "random", "random_worst", "copying"))
+@criterion(IOI_CIRCUIT)
 def ioi_circuit(m: Measurement) -> list[Check]:
     """Drop above 0.8, that of random sets below 0.05 on average; without the copying heads P(IO) at most half.
 
@@ -149,7 +132,7 @@ def ioi_circuit(m: Measurement) -> list[Check]:
     return [m.bar("drop", ">", 0.8), m.bar("random", "<", 0.05), m.bar("copying", "<=", 0.5)]
 
 
-@criterion("laser.ioi_pabc", keys=("difference", "difference_low95", "at_END", "at_END_low95"))
+@criterion(IOI_PABC)
 def ioi_pabc(m: Measurement) -> list[Check]:
     """The effect with pABC means larger, the difference's 95% interval above 0, for the heads at S2.
 

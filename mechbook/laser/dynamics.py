@@ -11,16 +11,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mechbook.core import settings
 from mechbook.laser.data import english
 from mechbook.laser.data.english import INDEX
-from mechbook.laser.english_runs import EnglishRun
+from mechbook.laser.english_runs import EnglishSettings
+from mechbook.laser.streams import STREAMS
+from mechbook.laser.values import DYNAMICS, PREPOSITIONS
 from mechbook.shared.truncation import truncated
 
-RHOS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 # the weights of one layer, as transformers names them; query_key_value is three matrices in one
 MATRICES = ("mlp.dense_h_to_4h", "mlp.dense_4h_to_h", "attention.dense")
-PROMPTS = 400
 THE = INDEX["the"]
 
 
@@ -71,12 +70,12 @@ def weight_name(matrix: str, layer: int) -> str:
     return f"gpt_neox.layers.{layer}.{matrix}.weight"
 
 
-def tasks(seed: int) -> dict[str, Prompts]:
-    """The prompts of "ioi" (PROMPTS random sentences) and "facts" (every city)."""
-    names = english.name_prompts(PROMPTS, settings.generator(5, 2, seed))
+def tasks(n: int, seed: int) -> dict[str, Prompts]:
+    """The prompts of "ioi" (`n` random sentences) and "facts" (every city)."""
+    names = english.name_prompts(n, STREAMS.generator("name prompts", seed))
     tokens, countries = english.fact_prompts()
     # shuffled: cities of one country stand together, and would be split evenly between the halves
-    order = torch.randperm(len(countries), generator=settings.generator(5, 3, seed))
+    order = torch.randperm(len(countries), generator=STREAMS.generator("order of cities", seed))
     return {
         "ioi": Prompts(tokens=names.tokens, answer=names.IO, S=names.S),
         "facts": Prompts(tokens=tokens[order], answer=countries[order]),
@@ -99,13 +98,13 @@ def last_probabilities(model: nn.Module, tokens: Int[Tensor, "n T"]) -> Float[Te
     return p
 
 
-def sweep(model: nn.Module, prompts: Prompts, n_layers: int) -> dict[Choice, Means]:
-    """Return the means under every truncation: matrices x layers x RHOS, one decomposition a matrix."""
+def sweep(model: nn.Module, prompts: Prompts, n_layers: int, rhos: Sequence[float]) -> dict[Choice, Means]:
+    """Return the means under every truncation: matrices x layers x rates, one decomposition a matrix."""
     found = {}
     for matrix in MATRICES:
         for layer in range(n_layers):
             with truncated(model, weight_name(matrix, layer)) as weight:
-                for rho in RHOS:
+                for rho in rhos:
                     weight.keep(rho=rho)
                     found[Choice(matrix=matrix, layer=layer, rho=rho)] = means(model, prompts)
     return found
@@ -117,7 +116,7 @@ def best(found: dict[Choice, Means]) -> Choice:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Dynamics:
+class DynamicsResult:
     """One run on one task: the choice made on half A at the end, and half B's means at every checkpoint."""
 
     steps: tuple[int, ...]
@@ -130,21 +129,21 @@ class Dynamics:
         return self.truncated[place].ratio / self.full[place].ratio
 
 
-def dynamics(run: EnglishRun, prompts: Prompts) -> Dynamics:
+def dynamics(how: EnglishSettings, prompts: Prompts, rhos: Sequence[float]) -> DynamicsResult:
     """Choose on half A with the final weights, and follow half B along the checkpoints, full and truncated."""
-    checkpoints, A, B = run.checkpoints(), prompts.half("A"), prompts.half("B")
-    steps = run.checkpoint_steps()
-    choice = best(sweep(checkpoints.at(steps[-1]), A, run.model.n_layers))
+    checkpoints, A, B = how.checkpoints(), prompts.half("A"), prompts.half("B")
+    steps = how.checkpoint_steps()
+    choice = best(sweep(checkpoints.at(steps[-1]), A, how.model.n_layers, rhos))
     full, cut = [], []
     for step in steps:
         model = checkpoints.at(step)
         full.append(means(model, B))
         with truncated(model, choice.name, rho=choice.rho):
             cut.append(means(model, B))
-    return Dynamics(steps=steps, choice=choice, full=full, truncated=cut)
+    return DynamicsResult(steps=steps, choice=choice, full=full, truncated=cut)
 
 
-def the_before_the_answer(ioi: Dynamics) -> int:
+def the_before_the_answer(ioi: DynamicsResult) -> int:
     """The place of the checkpoint with the largest P(the) among those where P(IO) < 0.1 and |P(IO) - P(S)| < 0.1.
 
     Where there is none, the first checkpoint, at which nothing is learned.
@@ -153,11 +152,11 @@ def the_before_the_answer(ioi: Dynamics) -> int:
     return max(early, key=lambda i: ioi.full[i].the, default=0)
 
 
-def dynamics_values(ioi: Dynamics) -> dict[str, float]:
+def dynamics_values(ioi: DynamicsResult) -> dict[str, float]:
     """What `laser.dynamics` is reported with."""
     m = ioi.full[the_before_the_answer(ioi)]
-    gains = {"gain_previous": ioi.gain(-2), "gain_last": ioi.gain(-1)}
-    return {"the": m.the, "IO": m.answer, "gap": abs(m.answer - m.S), **gains}
+    gap = abs(m.answer - m.S)
+    return DYNAMICS(the=m.the, IO=m.answer, gap=gap, gain_previous=ioi.gain(-2), gain_last=ioi.gain(-1))
 
 
 def average_rank(p: Float[Tensor, "n N"], token: int) -> float:
@@ -167,15 +166,15 @@ def average_rank(p: Float[Tensor, "n N"], token: int) -> float:
     return float(ranks.double().mean())
 
 
-def preposition_ranks(run: EnglishRun, seed: int) -> dict[str, list[float]]:
+def preposition_ranks(how: EnglishSettings, seed: int) -> dict[str, list[float]]:
     """Average rank of "the" at every checkpoint, after the 30 prepositions ("words") and sentences that end in one."""
     inputs = {
         "words": english.preposition_prompts(),
-        "sentences": english.preposition_sentences(settings.generator(5, 4, seed)),
+        "sentences": english.preposition_sentences(STREAMS.generator("preposition sentences", seed)),
     }
-    checkpoints = run.checkpoints()
+    checkpoints = how.checkpoints()
     ranks: dict[str, list[float]] = {name: [] for name in inputs}
-    for step in run.checkpoint_steps():
+    for step in how.checkpoint_steps():
         model = checkpoints.at(step)
         for name, tokens in inputs.items():
             ranks[name].append(average_rank(last_probabilities(model, tokens), THE))
@@ -188,4 +187,4 @@ def preposition_values(steps: Sequence[int], ranks: dict[str, list[float]]) -> d
         name: next((s for s, rank in zip(steps, values, strict=True) if rank < 3), steps[-1] + 1)
         for name, values in ranks.items()
     }
-    return {**first, "steps": steps[-1]}
+    return PREPOSITIONS(**first, steps=steps[-1])

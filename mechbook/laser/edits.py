@@ -190,7 +190,7 @@ def text_losses(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Streams:
+class ResidualStreams:
     """What enters blocks: `entering[layer]` is n d, all positions of batches one after the other; shapes are (B, T)."""
 
     shapes: tuple[tuple[int, int], ...]
@@ -212,7 +212,7 @@ def visit_ends(
     visit_edits(adapter, streams, edits, visit, last_only=last_only)
 
 
-def streams_entering(adapter: Adapter, batches: Sequence[Tensor], layers: Iterable[int]) -> Streams:
+def streams_entering(adapter: Adapter, batches: Sequence[Tensor], layers: Iterable[int]) -> ResidualStreams:
     """What enters each of `layers`, and (as the layer after the last) what leaves the last block."""
     shapes = tuple((len(tokens), tokens.shape[1]) for tokens in batches)
     x, start = torch.cat([adapter.embed(tokens.to(adapter.W_U.device)).flatten(0, 1) for tokens in batches]), 0
@@ -220,16 +220,18 @@ def streams_entering(adapter: Adapter, batches: Sequence[Tensor], layers: Iterab
     for layer in sorted({*layers, adapter.n_layers}):
         x, start = adapter.run_many(x, shapes, start=start, stop=layer), layer
         entering[layer] = x
-    return Streams(shapes=shapes, entering=entering)
+    return ResidualStreams(shapes=shapes, entering=entering)
 
 
-def visit_whole(adapter: Adapter, streams: Streams, visit: Visit, *, last_only: bool) -> None:
+def visit_whole(adapter: Adapter, streams: ResidualStreams, visit: Visit, *, last_only: bool) -> None:
     """What `visit_ends` does for the whole model."""
     end = adapter.n_layers
     visit(adapter.run_many(streams.entering[end], streams.shapes, start=end, last_only=last_only))
 
 
-def visit_edits(adapter: Adapter, streams: Streams, edits: Sequence[Edit], visit: Visit, *, last_only: bool) -> None:
+def visit_edits(
+    adapter: Adapter, streams: ResidualStreams, edits: Sequence[Edit], visit: Visit, *, last_only: bool
+) -> None:
     """What `visit_ends` does for the edits; those of a matrix that stand side by side share its decomposition."""
     for (layer, name), group in groupby(edits, key=lambda edit: (edit.layer, edit.matrix)):
         matrix = adapter.matrix(layer, name)

@@ -8,13 +8,12 @@ from transformers import GPTNeoXForCausalLM
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached, scratch
-from mechbook.core.settings import choose
 from mechbook.core.training.loop import TrainingResult, TrainingSettings, train, use_threads
 from mechbook.laser.data import english
 from mechbook.laser.data.english import EnglishBatch, EnglishTask
+from mechbook.laser.presets import N_HEADS, LaserPreset
+from mechbook.laser.streams import STREAMS
 from mechbook.pretrained.small_neox import SmallNeoXConfig, small_neox
-
-SEEDS = (0, 1, 2)
 
 
 def pythia_steps(last: int) -> tuple[int, ...]:
@@ -24,7 +23,7 @@ def pythia_steps(last: int) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnglishRun:
+class EnglishSettings:
     """One run: the task, the model's sizes, how it is trained, and the key of its random streams."""
 
     task: EnglishTask
@@ -97,26 +96,22 @@ class Checkpoints:
         return self.model
 
 
-def english_run(seed: int) -> EnglishRun:
-    """The chapter's run number `seed`: 1500 updates at the laptop scale, 4000 larger ones at the paper's.
-
-    The papers do not train on English themselves; "paper" is a longer training on longer documents.
-    """
-    T = choose(laptop=32, paper=64)
-    return EnglishRun(
-        task=EnglishTask(T=T, ioi=0.6),
-        model=SmallNeoXConfig(N=english.N, T=T, d=choose(laptop=128, paper=256)),
+def english_settings(setup: LaserPreset, seed: int) -> EnglishSettings:
+    """The chapter's run number `seed`: AdamW on documents that are about names for the most part."""
+    return EnglishSettings(
+        task=EnglishTask(T=setup.T, alpha=setup.alpha, ioi=0.6),
+        model=SmallNeoXConfig(N=english.N, T=setup.T, d=setup.d, n_layers=setup.layers, n_heads=N_HEADS),
         training=TrainingSettings(
-            steps=choose(laptop=1500, paper=4000),
-            batch_size=choose(laptop=20, paper=128),
+            steps=setup.steps,
+            batch_size=setup.batch_size,
             optimizer="adamw",
-            lr=2e-3,
+            lr=setup.lr,
             weight_decay=0.01,
             warmup=50,
             clip_norm=1.0,
             loss_on="all",
         ),
-        seed_key=(5, 1, seed),
+        seed_key=(*STREAMS["english"], seed),
     )
 
 

@@ -14,10 +14,12 @@ from typing import Any
 
 import torch
 
-from mechbook.core import settings
+from mechbook.claims.values import Values
 from mechbook.core.training.loop import use_threads
 from mechbook.laser.edits import Prompt, laser, measure
-from mechbook.laser.prompts import ioi_prompts, table, whole_rows
+from mechbook.laser.prompts import edit_rows, ioi_prompts, whole_rows
+from mechbook.laser.streams import STREAMS
+from mechbook.laser.values import GPT2_FIG1, PYTHIA_FIG2, PYTHIA_TABLE1
 from mechbook.pretrained.load import LanguageModel, known_names, load
 
 RESULTS = Path(__file__).parent / "pretrained_results.json"
@@ -29,7 +31,7 @@ FIGURE_1_RHOS = tuple(round(0.1 * i, 1) for i in range(1, 9))
 STORE = "When Mary and John went to a store, John gave a drink to"
 MADRID = "Madrid is located in"
 # which claims each model's run gives
-CLAIMS = {"pythia-1b": ("laser.pythia_table1", "laser.pythia_fig2"), "gpt2": ("laser.gpt2_fig1",)}
+CLAIMS = {"pythia-1b": (PYTHIA_TABLE1, PYTHIA_FIG2), "gpt2": (GPT2_FIG1,)}
 
 
 def table_1(model: LanguageModel, layer: int, rho: float) -> dict[str, float]:
@@ -49,12 +51,12 @@ def table_1(model: LanguageModel, layer: int, rho: float) -> dict[str, float]:
 def figure_2(model: LanguageModel, facts: tuple[int, float], ioi: tuple[int, float]) -> dict[str, float]:
     """The ratio of the answer to "the": 100 IOI sentences, and "Madrid is located in", before and after LASER."""
     madrid = table_1(model, *facts)
-    prompts = ioi_prompts(model, 10, settings.generator(5, 20))
+    prompts = ioi_prompts(model, 10, STREAMS.generator("sentences for the papers' models"))
     edit = laser(model, ioi[0], model.adapter.mlp_input, rho=ioi[1])
     result = measure(model, prompts, [edit])
     return {
         "ioi_before": whole_rows(result, prompts)[0].ratio,
-        "ioi_after": table(result, prompts)[0].ratio,
+        "ioi_after": edit_rows(result, prompts)[0].ratio,
         "facts_before": madrid["answer_before"] / madrid["the_before"],
         "facts_after": madrid["answer_after"] / madrid["the_after"],
     }
@@ -81,18 +83,18 @@ def run(name: str, *, network: bool) -> dict[str, Any]:
     if name == "gpt2":
         model = load(name, network=network)
         hashes["main"] = model.fingerprint
-        values["laser.gpt2_fig1"] = figure_1(model, FIGURE_1_LAYERS)
+        values[GPT2_FIG1.claim] = figure_1(model, FIGURE_1_LAYERS)
     else:
         model = load(name, network=network)
         hashes["main"] = model.fingerprint
-        values["laser.pythia_table1"] = table_1(model, *FACTS_PLACE)
+        values[PYTHIA_TABLE1.claim] = table_1(model, *FACTS_PLACE)
         weights = model.adapter.W_U.clone()
         model = load(name, revision=REVISION, network=network)
         hashes[REVISION] = model.fingerprint
         # some revisions are reported to be served with other revisions' weights
         if torch.equal(weights, model.adapter.W_U):
             raise ValueError(f"{name} at {REVISION} has the same weights as at main: one of them is wrong.")
-        values["laser.pythia_fig2"] = figure_2(model, FACTS_PLACE, IOI_PLACE)
+        values[PYTHIA_FIG2.claim] = figure_2(model, FACTS_PLACE, IOI_PLACE)
     if not all(math.isfinite(number) for claim in values.values() for number in claim.values()):
         raise ValueError(f"the results of {name} hold a number that is not finite: {values}.")
     return {
@@ -111,11 +113,11 @@ def stored(path: Path = RESULTS) -> dict[str, Any]:
     return found
 
 
-def reported(claim: str, path: Path = RESULTS) -> dict[str, Any]:
+def reported(claim: Values, path: Path = RESULTS) -> dict[str, Any]:
     """What `report` takes for a claim: values where its model was run, else the reason and the command that runs it."""
     (name,) = [model for model, claims in CLAIMS.items() if claim in claims]
-    if (found := stored(path).get(name)) is not None and claim in found["values"]:
-        return {"values": [found["values"][claim]], "seeds": [0]}
+    if (found := stored(path).get(name)) is not None and claim.claim in found["values"]:
+        return {"values": [found["values"][claim.claim]], "seeds": [0]}
     return {
         "reason": f"the weights of {name} are not part of this build, which asks no model hub; "
         f"make pythia MODEL={name} runs it where they can be had"

@@ -70,7 +70,7 @@ class Row:
     second: float
 
 
-def table(result: Measured, prompts: Sequence[Prompt], keep: Bool[Tensor, "n"] | None = None) -> list[Row]:
+def edit_rows(result: Measured, prompts: Sequence[Prompt], keep: Bool[Tensor, "n"] | None = None) -> list[Row]:
     """A row for each edit and group, on the prompts of `keep` (all by default); edits in order, groups within."""
     groups = dict.fromkeys(p.group for p in prompts)
     answers = torch.tensor([p.watch[0] for p in prompts])
@@ -85,7 +85,7 @@ def table(result: Measured, prompts: Sequence[Prompt], keep: Bool[Tensor, "n"] |
 
 
 def whole_rows(result: Measured, prompts: Sequence[Prompt], keep: Bool[Tensor, "n"] | None = None) -> list[Row]:
-    """The whole model's row for each group, as `table` gives them for the edits."""
+    """The whole model's row for each group, as `edit_rows` gives them for the edits."""
     none = Edit(layer=-1, matrix="", dropped=(), kind="none")
     whole = Measured(
         edits=(none,),
@@ -96,7 +96,7 @@ def whole_rows(result: Measured, prompts: Sequence[Prompt], keep: Bool[Tensor, "
         p_top_before=result.p_top_before,
         p_top_after=result.p_top_before[None],
     )
-    return table(whole, prompts, keep)
+    return edit_rows(whole, prompts, keep)
 
 
 def best(rows: Sequence[Row], group: str) -> Row:

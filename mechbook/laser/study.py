@@ -27,8 +27,10 @@ from mechbook.laser.edits import (
     without_random,
     without_smallest,
 )
-from mechbook.laser.prompts import Row, fact_prompts, ioi_prompts, split_halves, table, whole_rows
+from mechbook.laser.presets import LaserPreset
+from mechbook.laser.prompts import Row, edit_rows, fact_prompts, ioi_prompts, split_halves, whole_rows
 from mechbook.laser.shown import TOP, Shown, extra_prompts, packed, shown, unpacked
+from mechbook.laser.streams import STREAMS
 from mechbook.laser.sweep import sweep
 from mechbook.pretrained.load import LanguageModel
 
@@ -38,9 +40,8 @@ ACCURACY_LOSS = 0.05
 RANDOM_DRAWS = 4
 
 
-
 @dataclass(frozen=True, kw_only=True)
-class Search:
+class StudySettings:
     """What is tried. First the map, on a few prompts of half A; then more rates where it is best, on all of half A.
 
     per_template: IOI sentences of each template
@@ -56,33 +57,31 @@ class Search:
     finer_rhos: tuple[float, ...]
     candidates: int
 
+    def key(self, model: LanguageModel) -> dict[str, Any]:
+        """All that decides the study besides its code and the machine, as JSON values."""
+        return {"model": model.fingerprint, "seed": settings.seed(), "search": asdict(self)}
 
-def search() -> Search:
-    """The settings of the current scale."""
-    finer = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5)
-    laptop = Search(
-        per_template=20,
-        on_map={"facts": 12, "ioi": 20},
-        mlp_rhos=(0.01, 0.1, 0.3, 0.6),
-        attention_rhos=(0.1,),
-        finer_rhos=finer,
-        candidates=4,
+    def run(self, model: LanguageModel) -> "StudyResult":
+        """The study of `model`, from the cache where it was made before."""
+        use_threads()
+        return _unpack(cached(self.key(model), lambda: _pack(_study(model, self)), modules=(__name__,)))
+
+
+def study_settings(setup: LaserPreset) -> StudySettings:
+    """The study of the chapter."""
+    return StudySettings(
+        per_template=setup.per_template,
+        on_map={"facts": setup.facts_on_map, "ioi": setup.ioi_on_map},
+        mlp_rhos=setup.mlp_rhos,
+        attention_rhos=setup.attention_rhos,
+        finer_rhos=setup.finer_rhos,
+        candidates=setup.candidates,
     )
-    rhos = (0.01, 0.05, 0.1, 0.2, 0.3, 0.6)
-    paper = Search(
-        per_template=50,
-        on_map={"facts": 1000, "ioi": 1000},
-        mlp_rhos=rhos,
-        attention_rhos=rhos,
-        finer_rhos=finer,
-        candidates=8,
-    )
-    return settings.choose(laptop=laptop, paper=paper)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Study:
-    """What was measured. Half A is where edits are chosen, half B where they are reported; rows are as `table`'s.
+class StudyResult:
+    """What was measured. Half A is where edits are chosen, half B where they are reported; rows are as `edit_rows`'s.
 
     sizes: how many prompts each task has, both halves together
     map_rows, map_whole: every point of the map, and the whole model on the map's prompts, by task
@@ -118,39 +117,31 @@ class Study:
     seconds: float
 
 
-def study(model: LanguageModel) -> Study:
-    """The study of `model` at the settings' scale and seed, from the cache where it was made before."""
-    use_threads()
-    key = {"model": model.fingerprint, "seed": settings.seed(), "search": asdict(search())}
-    stored = cached(key, lambda: _pack(_study(model, search())), modules=(__name__,))
-    return _unpack(stored)
-
-
-def _study(model: LanguageModel, how: Search) -> Study:
+def _study(model: LanguageModel, how: StudySettings) -> StudyResult:
     began = time.perf_counter()
-    prompts = fact_prompts(model) + ioi_prompts(model, how.per_template, settings.generator(5, 10))
-    in_A = split_halves(prompts, settings.generator(5, 11))
+    prompts = fact_prompts(model) + ioi_prompts(model, how.per_template, STREAMS.generator("IOI sentences"))
+    in_A = split_halves(prompts, STREAMS.generator("halves"))
     half_A = [p for p, chosen in zip(prompts, in_A.tolist(), strict=True) if chosen]
     half_B = [p for p, chosen in zip(prompts, in_A.tolist(), strict=True) if not chosen]
-    on_map = _some(half_A, how.on_map, settings.generator(5, 12)) + extra_prompts(model)
+    on_map = _some(half_A, how.on_map, STREAMS.generator("prompts of the map")) + extra_prompts(model)
     results = _map(model, on_map, how)
-    map_rows = [row for result in results for row in table(result, on_map) if row.group in TASKS]
+    map_rows = [row for result in results for row in edit_rows(result, on_map) if row.group in TASKS]
     chosen = _choose(model, half_A, map_rows, how)
-    generator = settings.generator(5, 13)
+    generator = STREAMS.generator("random directions")
     parts: dict[str, Any] = {name: {} for name in ("whole", "controls", "p", "p_whole", "losses", "falls")}
     text = model.tokens(control_text())
     for task in TASKS:
         own = [p for p in half_B if p.group == task]
         edits = control_edits(model, chosen[task], generator)
         result = measure(model, own, edits)
-        parts["controls"][task] = table(result, own)
+        parts["controls"][task] = edit_rows(result, own)
         parts["whole"][task] = whole_rows(result, own)[0]
         parts["p"][task], parts["p_whole"][task] = result.after, result.before
         losses_whole, losses = text_losses(model, text, edits)
         parts["losses"][task] = losses[:, 0]
         parts["falls"][task] = _falls(model, own, chosen[task])
     right_whole, right = _among_countries(model, [p for p in half_B if p.group == "facts"], chosen["facts"])
-    return Study(
+    return StudyResult(
         sizes={task: sum(p.group == task for p in prompts) for task in TASKS},
         map_rows=map_rows,
         map_whole={row.group: row for row in whole_rows(results[0], on_map) if row.group in TASKS},
@@ -192,7 +183,7 @@ def control_edits(model: LanguageModel, chosen: Edit, generator: Generator) -> l
     ]
 
 
-def _map(model: LanguageModel, prompts: list[Prompt], how: Search) -> list[Measured]:
+def _map(model: LanguageModel, prompts: list[Prompt], how: StudySettings) -> list[Measured]:
     """The sweeps over MLP and over attention matrices."""
     names, layers = model.adapter.matrix_names, range(model.adapter.n_layers)
     mlp = [name for name in names if name.startswith("mlp")]
@@ -202,7 +193,7 @@ def _map(model: LanguageModel, prompts: list[Prompt], how: Search) -> list[Measu
     ]
 
 
-def _choose(model: LanguageModel, half_A: list[Prompt], map_rows: list[Row], how: Search) -> dict[str, Edit]:
+def _choose(model: LanguageModel, half_A: list[Prompt], map_rows: list[Row], how: StudySettings) -> dict[str, Edit]:
     """For each task the edit with the largest ratio on half A, among finer rates at the map's best matrices."""
     chosen = {}
     for task in TASKS:
@@ -220,7 +211,7 @@ def pick(result: Measured, prompts: Sequence[Prompt], task: str) -> Edit:
 
     ValueError where no edit keeps the accuracy.
     """
-    rows, (whole,) = table(result, prompts), whole_rows(result, prompts)
+    rows, (whole,) = edit_rows(result, prompts), whole_rows(result, prompts)
     allowed = [i for i, row in enumerate(rows) if task != "ioi" or row.second >= whole.second - ACCURACY_LOSS]
     if not allowed:
         raise ValueError("every edit lowers the IO-over-S accuracy too much: there is nothing to choose.")
@@ -258,7 +249,7 @@ def _madrid(model: LanguageModel, text: str, edit: Edit, others: tuple[str, ...]
     return [result.before[0].tolist(), result.after[0, 0].tolist()]
 
 
-def _pack(found: Study) -> dict[str, Any]:
+def _pack(found: StudyResult) -> dict[str, Any]:
     plain = dict(vars(found))
     plain["map_rows"] = [asdict(row) for row in found.map_rows]
     plain["map_whole"] = {task: asdict(row) for task, row in found.map_whole.items()}
@@ -269,7 +260,7 @@ def _pack(found: Study) -> dict[str, Any]:
     return plain
 
 
-def _unpack(stored: dict[str, Any]) -> Study:
+def _unpack(stored: dict[str, Any]) -> StudyResult:
     plain = dict(stored)
     plain["map_rows"] = [Row(**row) for row in stored["map_rows"]]
     plain["map_whole"] = {task: Row(**row) for task, row in stored["map_whole"].items()}
@@ -277,4 +268,4 @@ def _unpack(stored: dict[str, Any]) -> Study:
     plain["chosen"] = {task: Edit(**edit) for task, edit in stored["chosen"].items()}
     plain["whole"] = {task: Row(**row) for task, row in stored["whole"].items()}
     plain["controls"] = {task: [Row(**row) for row in rows] for task, rows in stored["controls"].items()}
-    return Study(**plain)
+    return StudyResult(**plain)

@@ -13,7 +13,7 @@ from mechbook.laser.edits import (
     Edit,
     Measured,
     Prompt,
-    Streams,
+    ResidualStreams,
     batches_of,
     laser,
     measured,
@@ -122,7 +122,7 @@ def _loaded(name: str, revision: str | None, fingerprint: str) -> LanguageModel:
 
 
 @lru_cache(maxsize=1)
-def _streams(task: _Task) -> Streams:
+def _streams(task: _Task) -> ResidualStreams:
     """What enters each block of the sweep, computed once in every process."""
     adapter = _model(task).adapter
     batches = [tokens for _, tokens in batches_of(task.prompts)]

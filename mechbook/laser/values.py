@@ -1,161 +1,107 @@
-"""What chapter 5 reports of its study: the values of its claims and the rows of its tables, from the measurements."""
+"""The values by which chapter 5's claims are judged: each name once, with what it means.
 
-import math
-from dataclasses import dataclass
+"Ratio" is the mean probability of the answer over the mean probability of "the"; before: of the whole model, after: of
+the truncated one, on half B of the prompts, with the matrix, the layer and rho chosen on half A. Layers are counted
+from 1, ranks too; low95 are the lower ends of 95% intervals; probabilities, accuracies and falls are fractions.
+"""
 
-import torch
-from jaxtyping import Float
-from torch import Generator, Tensor
+from mechbook.claims.values import Values
 
-from mechbook.laser.prompts import Row, best, ratio_interval
-from mechbook.laser.study import TASKS, Study
-
-FALL = 0.01
-# what English uses to hold sentences together: articles, pronouns, prepositions, conjunctions, auxiliaries, adverbs
-# of degree, with the space that a token carries left off
-FUNCTION_WORDS = frozenset(
-    "the a an this that these those some any no each every all both another other such one ones "
-    "i me my mine you your yours he him his she her hers it its we us our ours they them their theirs who whom whose "
-    "which what where when why how there here "
-    "about above across after against along around at before behind below beneath beside between by down during for "
-    "from in inside into near of off on onto out over through to under until up upon with within without "
-    "and or but nor so yet if because as than while though although "
-    "is are was were be been being am has have had do does did will would can could may might must shall should not "
-    "very too also just only".split()
+REAL_LM_FACTS = Values(
+    "laser.real_lm_facts", cities="cities in half B", before="ratio before LASER", after="ratio after LASER"
 )
-
-
-def is_function_word(token: str) -> bool:
-    """Whether a token, its leading space and its case apart, is a function word."""
-    return token.strip().lower() in FUNCTION_WORDS
-
-
-def facts_values(study: Study) -> dict[str, int | float]:
-    """`laser.real_lm_facts`."""
-    whole, edited = study.whole["facts"], study.controls["facts"][0]
-    return {"cities": whole.n, "before": whole.ratio, "after": edited.ratio}
-
-
-def ioi_values(study: Study) -> dict[str, int | float]:
-    """`laser.real_lm_ioi`."""
-    whole, edited = study.whole["ioi"], study.controls["ioi"][0]
-    return {
-        "sentences": study.sizes["ioi"],
-        "before": whole.ratio,
-        "after": edited.ratio,
-        "accuracy_before": whole.second,
-        "accuracy_after": edited.second,
-    }
-
-
-def map_values(study: Study) -> dict[str, int | float]:
-    """`laser.layer_map`: the map's best point for each task, its layer counted from 1."""
-    values: dict[str, int | float] = {"layers": max(row.layer_from_1 for row in study.map_rows)}
-    for task in TASKS:
-        top = best(study.map_rows, task)
-        values[f"{task}_layer"] = top.layer_from_1
-        values[f"{task}_rho"] = float(top.rho if top.rho is not None else math.nan)
-    return values
-
-
-def generic_values(study: Study) -> dict[str, int | float]:
-    """`laser.generic_words`: the tokens that fall by more than `FALL` in mean probability."""
-    values: dict[str, int | float] = {}
-    for task in TASKS:
-        listed = [word for word, before, after in study.falls[task] if before - after > FALL]
-        values[f"{task}_listed"] = len(listed)
-        values[f"{task}_function"] = sum(map(is_function_word, listed))
-    return values
-
-
-def controls_values(study: Study) -> dict[str, int | float]:
-    """`laser.controls`: the worst of the random draws as a factor >= 1; the smallest few's share of the log gain."""
-    values: dict[str, int | float] = {}
-    for task in TASKS:
-        whole, rows = math.log(study.whole[task].ratio), study.controls[task]
-        smallest = next(row for row in rows if row.kind.endswith(" smallest"))
-        values[f"{task}_random"] = worst_factor(study, task, " random (")
-        values[f"{task}_smallest"] = (math.log(smallest.ratio) - whole) / (math.log(rows[0].ratio) - whole)
-    return values
-
-
-def worst_factor(study: Study, task: str, kind: str) -> float:
-    """By what factor >= 1 the ratio changes under the control, of those whose name has `kind` in it, that changes it
-    most."""
-    whole = math.log(study.whole[task].ratio)
-    return math.exp(max(abs(math.log(row.ratio) - whole) for row in study.controls[task] if kind in row.kind))
-
-
-def cost_values(study: Study, generator: Generator) -> dict[str, int | float]:
-    """`laser.cost`: perplexity after over before, of the chosen edit that raises it less surely; candidate accuracy."""
-    found = [perplexity_ratio(study.losses[task][0], study.losses_whole, generator) for task in TASKS]
-    perplexity, low, _ = min(found, key=lambda value: value[1])
-    change, change_low, _ = paired_change(study.right, study.right_whole, generator)
-    return {
-        "perplexity": perplexity,
-        "perplexity_low95": low,
-        "candidates": change,
-        "candidates_low95": change_low,
-    }
-
-
-def paired_change(
-    after: Float[Tensor, "n"], before: Float[Tensor, "n"], generator: Generator, *, draws: int = 2000
-) -> tuple[float, float, float]:
-    """The mean of after - before with its 95% bootstrap interval."""
-    change = (after - before).double()
-    means = change[torch.randint(len(change), (draws, len(change)), generator=generator)].mean(1)
-    low, high = torch.quantile(means, torch.tensor([0.025, 0.975]).double()).tolist()
-    return float(change.mean()), low, high
-
-
-def perplexity_ratio(
-    after: Float[Tensor, "t"], before: Float[Tensor, "t"], generator: Generator
-) -> tuple[float, float, float]:
-    """Perplexity after over before with its 95% interval: tokens drawn with replacement, each with both its losses."""
-    change, low, high = paired_change(after, before, generator)
-    return math.exp(change), math.exp(low), math.exp(high)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """One edit in the chapter's table: its row, its ratio's 95% interval, the control text's perplexity.
-
-    gain: perplexity over the whole model's, with its interval
-    """
-
-    row: Row
-    low: float
-    high: float
-    perplexity: float
-    gain: tuple[float, float, float]
-
-
-def lines(study: Study, task: str, generator: Generator) -> list[Line]:
-    """The whole model and each control of a task, on half B."""
-    whole = study.losses_whole
-    found = []
-    for row, p, losses in zip(
-        (study.whole[task], *study.controls[task]),
-        (study.p_whole[task], *study.p[task]),
-        (whole, *study.losses[task]),
-        strict=True,
-    ):
-        low, high = ratio_interval(p, generator)
-        gain = perplexity_ratio(losses, whole, generator)
-        found.append(Line(row=row, low=low, high=high, perplexity=math.exp(float(losses.mean())), gain=gain))
-    return found
-
-
-def map_grid(study: Study, task: str) -> tuple[list[str], Float[Tensor, "layers columns"]]:
-    """The map as a matrix, log10 of the ratio over the whole model's: block (row 0 the first) by matrix and rate.
-
-    The columns' names come first.
-    """
-    rows = [row for row in study.map_rows if row.group == task]
-    columns = list(dict.fromkeys((row.matrix, row.rho) for row in rows))
-    grid = torch.full((max(row.layer_from_1 for row in rows), len(columns)), math.nan)
-    for row in rows:
-        change = row.ratio / study.map_whole[task].ratio
-        grid[row.layer, columns.index((row.matrix, row.rho))] = math.log10(change)
-    return [f"{matrix.removeprefix('mlp_')} {rho:g}" for matrix, rho in columns], grid
+REAL_LM_IOI = Values(
+    "laser.real_lm_ioi",
+    sentences="sentences in both halves",
+    before="ratio before LASER",
+    after="ratio after LASER",
+    accuracy_before="part of the prompts with IO over S, before",
+    accuracy_after="the same after",
+)
+LAYER_MAP = Values(
+    "laser.layer_map",
+    layers="layers of the model",
+    facts_layer="the best layer for facts",
+    facts_rho="its rho",
+    ioi_layer="the best layer for IOI",
+    ioi_rho="its rho",
+)
+GENERIC_WORDS = Values(
+    "laser.generic_words",
+    facts_listed="facts: how many tokens' mean probability falls by more than a hundredth",
+    facts_function="facts: how many of those are function words",
+    ioi_listed="IOI: how many tokens' mean probability falls by more than a hundredth",
+    ioi_function="IOI: how many of those are function words",
+)
+DYNAMICS = Values(
+    "laser.dynamics",
+    the="P(the) at one early checkpoint",
+    IO="P(IO) there",
+    gap="|P(IO) - P(S)| there",
+    gain_previous="ratio after over ratio before at the last checkpoint but one",
+    gain_last="the same at the last",
+)
+PREPOSITIONS = Values(
+    "laser.prepositions",
+    words='steps to an average rank of "the" below 3, after lone prepositions',
+    sentences="the same after sentences that end in one",
+    steps="steps of the whole training",
+)
+GPT2_FIG1 = Values(
+    "laser.gpt2_fig1",
+    the_9="largest P(the) over rho in [.1, .8] at layer 9, minus the whole model's",
+    the_10="the same at layer 10",
+    the_11="the same at layer 11",
+    them_9="largest P(them) over rho in [.1, .8] at layer 9, minus the whole model's",
+    them_10="the same at layer 10",
+    them_11="the same at layer 11",
+)
+PYTHIA_TABLE1 = Values(
+    "laser.pythia_table1",
+    the_before="P(the) before LASER",
+    answer_before="P(answer) before",
+    the_after="P(the) after",
+    answer_after="P(answer) after",
+)
+PYTHIA_FIG2 = Values(
+    "laser.pythia_fig2",
+    ioi_before="ratio of IOI before LASER",
+    ioi_after="the same after",
+    facts_before="ratio of facts before",
+    facts_after="the same after",
+)
+GSM8K = Values(
+    "laser.gsm8k",
+    problems="problems asked",
+    accuracy_before="accuracy before LASER",
+    gain="paired gain in accuracy",
+    gain_low95="its lower end",
+)
+CONTROLS = Values(
+    "laser.controls",
+    facts_random="facts: factor >= 1 by which removing random directions changes the ratio, the worst of the draws",
+    ioi_random="the same for IOI",
+    facts_smallest="facts: share of LASER's effect on the ratio's logarithm that removing the smallest few has",
+    ioi_smallest="the same for IOI",
+)
+COST = Values(
+    "laser.cost",
+    perplexity="perplexity of the control text after LASER over before",
+    perplexity_low95="its lower end",
+    candidates="change of the accuracy among the candidate answers",
+    candidates_low95="its lower end",
+)
+IOI_CIRCUIT = Values(
+    "laser.ioi_circuit",
+    drop="part of the mean logit difference IO - S that goes with S-inhibition and suppressor heads, on fresh prompts",
+    random="mean of the absolute values of the same for random sets of heads",
+    random_worst="the largest of them",
+    copying="P(IO) without the copying heads over P(IO) with them",
+)
+IOI_PABC = Values(
+    "laser.ioi_pabc",
+    difference="drop with pABC means minus drop with pIOI means, of the heads that notice the repetition, at S2",
+    difference_low95="its lower end",
+    at_END="the same of the S-inhibition and suppressor heads, at END",
+    at_END_low95="its lower end",
+)

@@ -71,7 +71,7 @@ def read_llama(path: Path) -> Any:
 def read_tokenizer(path: Path) -> str:
     """The file's tokenizer as the text of a `tokenizer.json`, from the cache where it was converted before."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return cached({"tokenizer": digest}, lambda: _convert_tokenizer(path), modules=("mechbook.pretrained.gguf",))
+    return cached({"tokenizer": digest}, lambda: _convert_tokenizer(path), modules=(__name__,))
 
 
 def unpermuted(W: Tensor, heads: int) -> Tensor:

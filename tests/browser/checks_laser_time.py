@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mechbook.laser.dynamics import Dynamics
+from mechbook.laser.dynamics import DynamicsResult
 from tests.browser.checks import CLOSE, settle, widget
 
 
-def wrong_means(page: Any, name: str, along: Mapping[str, Sequence[Dynamics]]) -> list[str]:
+def wrong_means(page: Any, name: str, along: Mapping[str, Sequence[DynamicsResult]]) -> list[str]:
     """Where the widget shows other probabilities or another gain than the dynamics, in the state that it shows."""
     settle(page)
     shown, wrong = widget(page, name), []
@@ -32,7 +32,7 @@ def wrong_means(page: Any, name: str, along: Mapping[str, Sequence[Dynamics]]) -
     return wrong
 
 
-def exercise_laser_time(page: Any, name: str, along: Mapping[str, Sequence[Dynamics]]) -> list[str]:
+def exercise_laser_time(page: Any, name: str, along: Mapping[str, Sequence[DynamicsResult]]) -> list[str]:
     """Move every control and compare."""
     shown, wrong = widget(page, name), []
     for task, found in along.items():

@@ -5,25 +5,27 @@ import pytest
 from mechbook.claims.catalogue import load_claims
 from mechbook.claims.criteria import CRITERIA, Check
 from mechbook.laser import claims as criteria_laser
+from mechbook.laser import values
 
-HOLDS = {
-    "laser.real_lm_facts": {"cities": 34, "before": 0.2, "after": 4.0},
-    "laser.real_lm_ioi": {
+MADE = {
+    values.REAL_LM_FACTS: {"cities": 34, "before": 0.2, "after": 4.0},
+    values.REAL_LM_IOI: {
         "sentences": 100, "before": 6.0, "after": 300.0, "accuracy_before": 0.92, "accuracy_after": 0.94
     },
-    "laser.layer_map": {"layers": 30, "facts_layer": 29, "ioi_layer": 28, "facts_rho": 0.1, "ioi_rho": 0.3},
-    "laser.generic_words": {"facts_listed": 2, "facts_function": 2, "ioi_listed": 4, "ioi_function": 4},
-    "laser.dynamics": {"the": 0.5, "IO": 0.02, "gap": 0.0, "gain_previous": 2.0, "gain_last": 2.4},
-    "laser.prepositions": {"words": 32, "sentences": 64, "steps": 1000},
-    "laser.gpt2_fig1": {f"{word}_{layer}": -0.01 for word in ("the", "them") for layer in (9, 10, 11)},
-    "laser.pythia_table1": {"the_before": 0.49, "answer_before": 0.08, "the_after": 0.03, "answer_after": 0.31},
-    "laser.pythia_fig2": {"ioi_before": 2.2, "ioi_after": 12.0, "facts_before": 0.17, "facts_after": 11.0},
-    "laser.gsm8k": {"problems": 250, "accuracy_before": 0.1, "gain": 0.03, "gain_low95": 0.01},
-    "laser.controls": {"facts_random": 1.2, "ioi_random": 1.7, "facts_smallest": 0.7, "ioi_smallest": 0.4},
-    "laser.cost": {"perplexity": 1.4, "perplexity_low95": 1.2, "candidates": -0.1, "candidates_low95": -0.2},
-    "laser.ioi_circuit": {"drop": 0.95, "random": 0.02, "random_worst": 0.09, "copying": 0.4},
-    "laser.ioi_pabc": {"difference": 0.2, "difference_low95": 0.1, "at_END": 0.02, "at_END_low95": -0.01},
+    values.LAYER_MAP: {"layers": 30, "facts_layer": 29, "ioi_layer": 28, "facts_rho": 0.1, "ioi_rho": 0.3},
+    values.GENERIC_WORDS: {"facts_listed": 2, "facts_function": 2, "ioi_listed": 4, "ioi_function": 4},
+    values.DYNAMICS: {"the": 0.5, "IO": 0.02, "gap": 0.0, "gain_previous": 2.0, "gain_last": 2.4},
+    values.PREPOSITIONS: {"words": 32, "sentences": 64, "steps": 1000},
+    values.GPT2_FIG1: {f"{word}_{layer}": -0.01 for word in ("the", "them") for layer in (9, 10, 11)},
+    values.PYTHIA_TABLE1: {"the_before": 0.49, "answer_before": 0.08, "the_after": 0.03, "answer_after": 0.31},
+    values.PYTHIA_FIG2: {"ioi_before": 2.2, "ioi_after": 12.0, "facts_before": 0.17, "facts_after": 11.0},
+    values.GSM8K: {"problems": 250, "accuracy_before": 0.1, "gain": 0.03, "gain_low95": 0.01},
+    values.CONTROLS: {"facts_random": 1.2, "ioi_random": 1.7, "facts_smallest": 0.7, "ioi_smallest": 0.4},
+    values.COST: {"perplexity": 1.4, "perplexity_low95": 1.2, "candidates": -0.1, "candidates_low95": -0.2},
+    values.IOI_CIRCUIT: {"drop": 0.95, "random": 0.02, "random_worst": 0.09, "copying": 0.4},
+    values.IOI_PABC: {"difference": 0.2, "difference_low95": 0.1, "at_END": 0.02, "at_END_low95": -0.01},
 }  # fmt: skip
+HOLDS = {claim.claim: claim(**numbers) for claim, numbers in MADE.items()}
 
 # (claim, what is changed in every seed, the checks that then fail, by their place in the list)
 FAILS = [
@@ -104,6 +106,14 @@ def test_what_should_hold_holds(id: str) -> None:
     """Oracle: `holds_when`, by eye."""
     checks = applied(id, *[HOLDS[id]] * 3)
     assert checks and not failing(checks)
+
+
+@pytest.mark.parametrize(("id", "name"), [(claim.claim, name) for claim in MADE for name in claim.names])
+def test_a_criterion_wants_each_value_that_is_declared(id: str, name: str) -> None:
+    """Oracle: the value taken away."""
+    rest = {key: number for key, number in HOLDS[id].items() if key != name}
+    with pytest.raises(ValueError, match=f"{id} is to be reported with a value named '{name}'"):
+        applied(id, *[rest] * 3)
 
 
 @pytest.mark.parametrize(("id", "change", "places"), FAILS)

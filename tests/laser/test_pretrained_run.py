@@ -12,6 +12,7 @@ import torch
 from mechbook.claims.report import measurement
 from mechbook.laser import pretrained_run as lp
 from mechbook.laser.edits import Terms
+from mechbook.laser.values import PYTHIA_TABLE1
 from mechbook.pretrained.load import LanguageModel, load
 
 
@@ -46,7 +47,7 @@ def edited(model: LanguageModel, layer: int, rank: int, text: str, *words: str) 
 def test_pythia_s_part_is_run_and_reported(placed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Oracle: transformers' forward pass with the matrix cut by hand; `report` accepts what is kept."""
     path = tmp_path / "results.json"
-    assert "make pythia MODEL=pythia-1b" in lp.reported("laser.pythia_table1", path)["reason"]
+    assert "make pythia MODEL=pythia-1b" in lp.reported(PYTHIA_TABLE1, path)["reason"]
     assert lp.main(["pythia-1b", "--offline"], path) == 0
     kept = json.loads(path.read_text())["pythia-1b"]
     model = load("pythia-1b")
@@ -61,7 +62,7 @@ def test_pythia_s_part_is_run_and_reported(placed: Path, tmp_path: Path, capsys:
     assert kept["device"] == "cpu" and len(kept["date"]) == 10
     for claim in lp.CLAIMS["pythia-1b"]:
         row = measurement(claim, **lp.reported(claim, path))
-        assert row["reason"] is None and row["values"] == [kept["values"][claim]]
+        assert row["reason"] is None and row["values"] == [kept["values"][claim.claim]]
     assert lp.main(["gpt2", "--offline"], path) == 0
     assert set(lp.stored(path)) == {"pythia-1b", "gpt2"}
     capsys.readouterr()

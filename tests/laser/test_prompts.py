@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from mechbook.laser.edits import Edit, Measured, Prompt
-from mechbook.laser.prompts import best, fact_prompts, log_ratio_gain, ratio_interval, split_halves, table, whole_rows
+from mechbook.laser.prompts import (
+    best,
+    edit_rows,
+    fact_prompts,
+    log_ratio_gain,
+    ratio_interval,
+    split_halves,
+    whole_rows,
+)
 from mechbook.pretrained.load import load
 
 
@@ -36,7 +44,7 @@ def test_the_table_is_the_loop_over_prompts() -> None:
     """Oracle: sums over the prompts of a group, one at a time."""
     result, prompts = made()
     keep = torch.tensor([True, True, False, True, True, True, False])
-    rows = table(result, prompts, keep)
+    rows = edit_rows(result, prompts, keep)
     assert [(row.layer, row.group) for row in rows] == [(i, g) for i in range(3) for g in ("ioi", "facts")]
     for row in rows:
         answer = generic = right = above = n = 0.0
@@ -62,7 +70,7 @@ def test_the_table_is_the_loop_over_prompts() -> None:
 
 def test_the_choice_is_the_largest_ratio_of_its_group() -> None:
     result, prompts = made()
-    rows = table(result, prompts)
+    rows = edit_rows(result, prompts)
     for group in ("facts", "ioi"):
         chosen = best(rows, group)
         assert chosen.group == group and chosen.ratio == max(row.ratio for row in rows if row.group == group)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from mechbook.core import settings
 from mechbook.laser.edits import Prompt, laser, measure
 from mechbook.laser.plain import measure_plainly
 from mechbook.laser.prompts import fact_prompts, ioi_prompts
 from mechbook.laser.shown import Shown, chosen_prompts, extra_prompts, packed, shown, unpacked
+from mechbook.laser.streams import STREAMS
 from mechbook.pretrained.load import LanguageModel, load
 
 T = 5
@@ -24,7 +24,9 @@ def model(tiny_model: Callable[..., Path], chapter_5_words: str) -> LanguageMode
 
 
 def on_map(model: LanguageModel) -> list[Prompt]:
-    return fact_prompts(model)[1:8] + ioi_prompts(model, 2, settings.generator(5, 10))[:5] + extra_prompts(model)
+    return (
+        fact_prompts(model)[1:8] + ioi_prompts(model, 2, STREAMS.generator("IOI sentences"))[:5] + extra_prompts(model)
+    )
 
 
 def test_extra_prompts_are_those_with_an_answer_of_one_token(

@@ -9,19 +9,18 @@ from typing import Any
 import pytest
 import torch
 
-from mechbook.core import settings
-from mechbook.laser import study as laser_real
-from mechbook.laser import values as laser_values
+from mechbook.laser import study, study_values
 from mechbook.laser.data.cities import one_token_facts
 from mechbook.laser.data.control import control_text
 from mechbook.laser.edits import Edit, Measured, Prompt, Terms, laser
 from mechbook.laser.plain import measure_plainly
 from mechbook.laser.prompts import Row, fact_prompts, ioi_prompts, split_halves
 from mechbook.laser.shown import Shown
-from mechbook.laser.study import Search, Study, control_edits, pick, study
+from mechbook.laser.streams import STREAMS
+from mechbook.laser.study import StudyResult, StudySettings, control_edits, pick
 from mechbook.pretrained.load import LanguageModel, load
 
-SMALL = Search(
+SMALL = StudySettings(
     per_template=2,
     on_map={"facts": 3, "ioi": 4},
     mlp_rhos=(0.1, 0.5),
@@ -37,21 +36,20 @@ def model(tiny_model: Callable[..., Path], chapter_5_words: str) -> LanguageMode
 
 
 @pytest.fixture(scope="module")
-def found(model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Study:
+def found(model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MECHBOOK_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(laser_real, "search", lambda: SMALL)
-        made = study(model)
-        patch.setattr(laser_real, "_study", lambda *_: pytest.fail("made again"))
-        again = study(model)
+        made = SMALL.run(model)
+        patch.setattr(study, "_study", lambda *_: pytest.fail("made again"))
+        again = SMALL.run(model)
     assert again.chosen == made.chosen and again.controls == made.controls and again.falls == made.falls
     assert torch.equal(again.losses["ioi"], made.losses["ioi"]) and again.seconds == made.seconds
     return made
 
 
 def halves(model: LanguageModel) -> tuple[list[Prompt], list[Prompt]]:
-    prompts = fact_prompts(model) + ioi_prompts(model, 2, settings.generator(5, 10))
-    in_A = split_halves(prompts, settings.generator(5, 11)).tolist()
+    prompts = fact_prompts(model) + ioi_prompts(model, 2, STREAMS.generator("IOI sentences"))
+    in_A = split_halves(prompts, STREAMS.generator("halves")).tolist()
     A, B = ([p for p, chosen in zip(prompts, in_A, strict=True) if chosen == half] for half in (True, False))
     assert len(A) + len(B) == len(prompts) and not set(A) & set(B)
     return A, B
@@ -61,17 +59,19 @@ def ratio(p: torch.Tensor) -> float:
     return float(p[:, 0].double().mean() / p[:, 1].double().mean())
 
 
-def test_the_map_has_every_matrix_of_every_block(model: LanguageModel, found: Study) -> None:
+def test_the_map_has_every_matrix_of_every_block(model: LanguageModel, found: StudyResult) -> None:
     points = {(row.layer, row.matrix, row.rho) for row in found.map_rows if row.group == "ioi"}
     mlp = {(i, name, rho) for i in range(3) for name in ("mlp_in", "mlp_gate", "mlp_out") for rho in (0.1, 0.5)}
     assert points == mlp | {(i, name, 0.3) for i in range(3) for name in "qkvo"}
     assert all(row.n == SMALL.on_map[row.group] for row in found.map_rows)
 
 
-def test_the_whole_model_stands_beside_the_map_and_shown_prompts_are_of_it(model: LanguageModel, found: Study) -> None:
+def test_the_whole_model_stands_beside_the_map_and_shown_prompts_are_of_it(
+    model: LanguageModel, found: StudyResult
+) -> None:
     """Oracle: `measure_plainly` on the map's prompts; and the study's own rows."""
     A, _ = halves(model)
-    on_map = laser_real._some(A, SMALL.on_map, settings.generator(5, 12))
+    on_map = study._some(A, SMALL.on_map, STREAMS.generator("prompts of the map"))
     for task, whole in found.map_whole.items():
         own = [p for p in on_map if p.group == task]
         assert whole.n == len(own) and math.isclose(
@@ -86,7 +86,9 @@ def test_the_whole_model_stands_beside_the_map_and_shown_prompts_are_of_it(model
     assert found.shown.places == [(row.layer, row.matrix, row.rho) for row in found.map_rows if row.group == "ioi"]
 
 
-def test_the_choice_is_the_best_on_half_A_and_its_report_is_that_of_half_B(model: LanguageModel, found: Study) -> None:
+def test_the_choice_is_the_best_on_half_A_and_its_report_is_that_of_half_B(
+    model: LanguageModel, found: StudyResult
+) -> None:
     """Oracle: `measure_plainly` of the candidates on half A, and of what was chosen on half B."""
     A, B = halves(model)
     own_A, own_B = ([p for p in half if p.group == "facts"] for half in (A, B))
@@ -112,13 +114,13 @@ def test_edits_are_chosen_on_half_A(model: LanguageModel, monkeypatch: pytest.Mo
         seen.append(prompts)
         raise InterruptedError
 
-    monkeypatch.setattr(laser_real, "_choose", choose)
+    monkeypatch.setattr(study, "_choose", choose)
     with pytest.raises(InterruptedError):
-        laser_real._study(model, SMALL)
+        study._study(model, SMALL)
     assert seen == [halves(model)[0]]
 
 
-def test_cost_is_that_of_the_edited_model(model: LanguageModel, found: Study) -> None:
+def test_cost_is_that_of_the_edited_model(model: LanguageModel, found: StudyResult) -> None:
     """Oracle: transformers' loss, and the likeliest country found prompt by prompt, with the edit made by hand."""
     _, B = halves(model)
     edit = found.chosen["facts"]
@@ -141,7 +143,7 @@ def test_cost_is_that_of_the_edited_model(model: LanguageModel, found: Study) ->
         matrix.write(original)
 
 
-def test_controls_drop_what_they_name(model: LanguageModel, found: Study) -> None:
+def test_controls_drop_what_they_name(model: LanguageModel, found: StudyResult) -> None:
     edits = control_edits(model, found.chosen["ioi"], torch.Generator().manual_seed(0))
     full = min(model.adapter.matrix(edits[0].layer, edits[0].matrix).shape)
     sizes = [len(edit.dropped) for edit in edits]
@@ -192,7 +194,7 @@ SHOWN = Shown(
 )  # fmt: skip
 
 
-def made_up() -> Study:
+def made_up() -> StudyResult:
     def row(group: str, kind: str, ratio: float, layer: int = 1, rho: float | None = None, second: float = 1.0) -> Row:
         return Row(
             group=group, kind=kind, matrix="mlp_in", layer=layer, layer_from_1=layer + 1, rho=rho, dropped=0, n=30,
@@ -200,7 +202,7 @@ def made_up() -> Study:
         )  # fmt: skip
 
     kinds = {"rho 0.1": 8.0, "without the 6 smallest": 2.0, "without 58 random (0)": 1.25, "without 58 random (1)": 0.4}
-    return Study(
+    return StudyResult(
         sizes={"facts": 60, "ioi": 100},
         map_whole={task: row(task, "none", 0.5) for task in ("facts", "ioi")},
         shown=SHOWN,
@@ -224,20 +226,20 @@ def made_up() -> Study:
 
 def test_the_claims_values_are_worked_out_by_hand() -> None:
     made = made_up()
-    assert laser_values.facts_values(made) == {"cities": 30, "before": 0.5, "after": 8.0}
-    assert laser_values.ioi_values(made) == {
+    assert study_values.facts_values(made) == {"cities": 30, "before": 0.5, "after": 8.0}
+    assert study_values.ioi_values(made) == {
         "sentences": 100, "before": 0.5, "after": 8.0, "accuracy_before": 0.9, "accuracy_after": 1
     }  # fmt: skip
-    assert laser_values.map_values(made) == {
+    assert study_values.map_values(made) == {
         "layers": 30, "facts_layer": 28, "facts_rho": 0.3, "ioi_layer": 5, "ioi_rho": 0.01
     }  # fmt: skip
-    assert laser_values.generic_values(made) == {
+    assert study_values.generic_values(made) == {
         "facts_listed": 2, "facts_function": 1, "ioi_listed": 2, "ioi_function": 2
     }  # fmt: skip
-    controls = laser_values.controls_values(made)
-    assert math.isclose(laser_values.worst_factor(made, "ioi", "random (0"), 2.5)
+    controls = study_values.controls_values(made)
+    assert math.isclose(study_values.worst_factor(made, "ioi", "random (0"), 2.5)
     assert math.isclose(controls["facts_random"], 2.5) and math.isclose(controls["ioi_smallest"], 0.5)
-    cost = laser_values.cost_values(made, torch.Generator().manual_seed(0))
+    cost = study_values.cost_values(made, torch.Generator().manual_seed(0))
     # all losses differ by the same: the interval is a point, and the smaller of the two rises counts
     assert math.isclose(cost["perplexity"], math.exp(0.5)) and math.isclose(cost["perplexity_low95"], math.exp(0.5))
     assert math.isclose(cost["candidates"], -0.2) and -0.4 < cost["candidates_low95"] < -0.05
@@ -246,7 +248,7 @@ def test_the_claims_values_are_worked_out_by_hand() -> None:
 def test_the_table_s_lines_stand_beside_their_own_numbers() -> None:
     """Oracle: the ratio of means of each line's own probabilities lies in its interval."""
     made = made_up()
-    lines = laser_values.lines(made, "ioi", torch.Generator().manual_seed(0))
+    lines = study_values.lines(made, "ioi", torch.Generator().manual_seed(0))
     assert [line.row.kind for line in lines] == ["none", *(row.kind for row in made.controls["ioi"])]
     for line, p in zip(lines, (made.p_whole["ioi"], *made.p["ioi"]), strict=True):
         assert line.low < ratio(p) < line.high
@@ -257,10 +259,10 @@ def test_the_table_s_lines_stand_beside_their_own_numbers() -> None:
 
 @pytest.mark.parametrize(("token", "is_one"), [(" the", True), ("The", True), (" Europe", False), (" her", True)])
 def test_function_words(token: str, is_one: bool) -> None:
-    assert laser_values.is_function_word(token) is is_one
+    assert study_values.is_function_word(token) is is_one
 
 
-def test_madrid_is_read_off_both_models(model: LanguageModel, found: Study) -> None:
+def test_madrid_is_read_off_both_models(model: LanguageModel, found: StudyResult) -> None:
     """Oracle: `measure_plainly`."""
     watch = tuple(model.token(word) for word in (" Spain", " the", " a", " southern", " northern"))
     prompt = Prompt(tokens=tuple(model.encode("Madrid is located in")), watch=watch)
@@ -270,9 +272,9 @@ def test_madrid_is_read_off_both_models(model: LanguageModel, found: Study) -> N
     assert len(found.longer[0]) == 2 and found.longer[0] != found.table_1[0][:2]
 
 
-def test_the_map_s_grid_has_every_point_in_its_place(found: Study) -> None:
+def test_the_map_s_grid_has_every_point_in_its_place(found: StudyResult) -> None:
     """Oracle: each row of the table looked up in the grid."""
-    names, grid = laser_values.map_grid(found, "ioi")
+    names, grid = study_values.map_grid(found, "ioi")
     assert names[:2] == ["in 0.1", "in 0.5"] and names[-1] == "o 0.3" and grid.shape == (3, 10)
     for row in (row for row in found.map_rows if row.group == "ioi"):
         column = names.index(f"{row.matrix.removeprefix('mlp_')} {row.rho:g}")

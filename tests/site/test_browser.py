@@ -20,8 +20,9 @@ from mechbook.hops.widgets import hops as hop_widgets
 from mechbook.induction.presets import frozen_run
 from mechbook.induction.widgets.induction import QUOTATION, Shipped, shipped, small_steps
 from mechbook.laser import dynamics as laser_dynamics
-from mechbook.laser import english_runs
-from mechbook.laser import study as laser_real
+from mechbook.laser import presets as laser_presets
+from mechbook.laser.english_runs import english_settings
+from mechbook.laser.study import study_settings
 from mechbook.memories.widgets import capacity
 from mechbook.noisy import experiments as noisy
 from mechbook.noisy import presets as noisy_presets
@@ -255,16 +256,20 @@ def exercise_hop_regimes(page: Any, name: str, sent: dict[str, Shipped]) -> list
 
 def exercise_laser_map(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     """Select what widget 5b can show and walk over its map."""
-    study = laser_real.study(load("smollm2-135m"))
+    setup = at_scale(laser_presets.LAPTOP, laser_presets.PAPER)
+    study = study_settings(setup).run(load(setup.model))
     return checks_laser_map.exercise_laser_map(page, name, study.map_rows, study.map_whole)
 
 
 def exercise_laser_time(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     """Move the step and the task of widget 5c over all that there are, and press the presets."""
-    runs = [english_runs.english_run(seed) for seed in english_runs.SEEDS]
-    prompts = [laser_dynamics.tasks(seed) for seed in english_runs.SEEDS]
+    setup = at_scale(laser_presets.LAPTOP, laser_presets.PAPER)
+    runs = [english_settings(setup, seed) for seed in range(setup.seeds)]
+    prompts = [laser_dynamics.tasks(setup.english_prompts, seed) for seed in range(setup.seeds)]
     along = {
-        task: [laser_dynamics.dynamics(run, own[task]) for run, own in zip(runs, prompts, strict=True)]
+        task: [
+            laser_dynamics.dynamics(run, own[task], setup.english_rhos) for run, own in zip(runs, prompts, strict=True)
+        ]
         for task in ("ioi", "facts")
     }
     return checks_laser_time.exercise_laser_time(page, name, along)
@@ -272,7 +277,8 @@ def exercise_laser_time(page: Any, name: str, sent: dict[str, Any]) -> list[str]
 
 def exercise_laser_tokens(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     """Show every prompt of widget 5a at every matrix and rate, and press the presets."""
-    return checks_laser_tokens.exercise_laser_tokens(page, name, laser_real.study(load("smollm2-135m")).shown)
+    setup = at_scale(laser_presets.LAPTOP, laser_presets.PAPER)
+    return checks_laser_tokens.exercise_laser_tokens(page, name, study_settings(setup).run(load(setup.model)).shown)
 
 
 def exercise_truncation(page: Any, name: str, sent: dict[str, Any]) -> list[str]:

@@ -39,6 +39,16 @@ NAMES = tuple(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """A sentence up to "to", its counterpart pABC, the name that should follow and the one that gives."""
+
+    text: str
+    abc: str
+    IO: str
+    S: str
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IOIPrompts:
     """n prompts of one template, all T tokens long, up to the "to" at the last position (END).
@@ -88,6 +98,27 @@ def sample_ioi(
     ]
 
 
+def draw_sentence(
+    template: str,
+    is_ABBA: bool,
+    names: Sequence[str],
+    places: Sequence[str],
+    things: Sequence[str],
+    generator: Generator,
+) -> Sentence:
+    """One sentence of a template, with its counterpart pABC."""
+    A, B = (names[i] for i in _distinct(len(names), 2, generator))
+    first, second, third = (names[i] for i in _distinct(len(names), 3, generator))
+    P, thing = places[_below(len(places), generator)], things[_below(len(things), generator)]
+    IO, S = (A, B) if is_ABBA else (B, A)
+    return Sentence(
+        text=template.format(A=A, B=B, S=S, P=P, O=thing),
+        abc=template.format(A=first, B=second, S=third, P=P, O=thing),
+        IO=IO,
+        S=S,
+    )
+
+
 def _of_template(
     encode: Encode,
     template: str,
@@ -98,17 +129,9 @@ def _of_template(
     generator: Generator,
 ) -> IOIPrompts:
     spelled = list(names)
-    texts, others, IO, S = [], [], [], []
-    for number in range(n):
-        A, B = (spelled[i] for i in _distinct(len(spelled), 2, generator))
-        first, second, third = (spelled[i] for i in _distinct(len(spelled), 3, generator))
-        P, thing = places[_below(len(places), generator)], things[_below(len(things), generator)]
-        giver, receiver = (B, A) if number % 2 == 0 else (A, B)
-        texts.append(template.format(A=A, B=B, S=giver, P=P, O=thing))
-        others.append(template.format(A=first, B=second, S=third, P=P, O=thing))
-        IO.append(names[receiver])
-        S.append(names[giver])
-    tokens, abc = _same_length(encode, template, texts), _same_length(encode, template, others)
+    drawn = [draw_sentence(template, number % 2 == 0, spelled, places, things, generator) for number in range(n)]
+    texts, IO, S = [each.text for each in drawn], [names[each.IO] for each in drawn], [names[each.S] for each in drawn]
+    tokens, abc = _same_length(encode, template, texts), _same_length(encode, template, [each.abc for each in drawn])
     to_IO, to_S = (tokens == torch.tensor(which).unsqueeze(1) for which in (IO, S))
     if not (bool((to_IO.sum(1) == 1).all()) and bool((to_S.sum(1) == 2).all()) and tokens.shape == abc.shape):
         raise ValueError(f"in {template!r} the tokenizer does not keep each name as one token of its own.")

@@ -1,7 +1,7 @@
 """The IOI circuit of a pretrained model: heads found on one set of prompts, knocked out on fresh ones.
 
 Roles follow from attention, from what a head's output does to a name's logit, and from knocking it out alone; the rules
-are fixed here, before anything is measured. Layers and heads count from 0.
+(`mechbook.laser.presets.RoleRules`) are fixed before anything is measured. Layers and heads count from 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,22 +13,15 @@ from mechbook.laser.data.ioi import IOIPrompts
 from mechbook.laser.ioi.knockout import (
     Effect,
     Knockout,
+    draw_sets,
     drop,
     interval_of_drops,
     knock_out,
-    random_sets,
     template_means,
 )
 from mechbook.laser.ioi.probes import Head, HeadScores, head_scores
+from mechbook.laser.presets import RoleRules
 from mechbook.pretrained.adapter import Adapter
-
-# "Attends to": this much of its attention on average; "previous token": this much over all tokens.
-ATTENDS, PREVIOUS = 0.25, 0.4
-# "Copies" a name it attends to: raises its logit above the other names' in this part of the prompts, or more. Pushes it
-# down: in no more than the rest of them.
-COPIES = 0.9
-# Knocked out alone, an S-inhibition head lowers the logit difference by this part of it, at least.
-MATTERS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,24 +50,24 @@ class Roles:
         return (*self.suppressors, *self.inhibition)
 
 
-def candidates(scores: HeadScores) -> list[Head]:
+def candidates(scores: HeadScores, rules: RoleRules) -> list[Head]:
     """Return the heads that attend from END to S2: what may be a suppressor or an S-inhibition head."""
-    return _heads(scores.S2 >= ATTENDS)
+    return _heads(scores.S2 >= rules.attends)
 
 
-def find_roles(scores: HeadScores, alone: Mapping[Head, float]) -> Roles:
+def find_roles(scores: HeadScores, alone: Mapping[Head, float], rules: RoleRules) -> Roles:
     """Return the heads of each role; `alone` has, for each of `candidates`, the drop when it is knocked out alone."""
-    pushes_down, copies = scores.copying <= 1 - COPIES, scores.copying >= COPIES
-    suppressors = _heads((scores.S2 >= ATTENDS) & pushes_down & (scores.direct > 0))
-    suppressors = [head for head in suppressors if alone[head] >= MATTERS]
+    pushes_down, copies = scores.copying <= 1 - rules.copies, scores.copying >= rules.copies
+    suppressors = _heads((scores.S2 >= rules.attends) & pushes_down & (scores.direct > 0))
+    suppressors = [head for head in suppressors if alone[head] >= rules.matters]
     return Roles(
         suppressors=tuple(suppressors),
-        inhibition=tuple(head for head, drop in alone.items() if drop >= MATTERS and head not in suppressors),
-        copying=tuple(_heads((scores.IO >= ATTENDS) & copies & (scores.direct > 0))),
-        negative=tuple(_heads((scores.IO >= ATTENDS) & pushes_down & (scores.direct < 0))),
-        duplicate=tuple(_heads(scores.duplicate >= ATTENDS)),
-        induction=tuple(_heads(scores.induction >= ATTENDS)),
-        previous=tuple(_heads(scores.previous >= PREVIOUS)),
+        inhibition=tuple(head for head, drop in alone.items() if drop >= rules.matters and head not in suppressors),
+        copying=tuple(_heads((scores.IO >= rules.attends) & copies & (scores.direct > 0))),
+        negative=tuple(_heads((scores.IO >= rules.attends) & pushes_down & (scores.direct < 0))),
+        duplicate=tuple(_heads(scores.duplicate >= rules.attends)),
+        induction=tuple(_heads(scores.induction >= rules.attends)),
+        previous=tuple(_heads(scores.previous >= rules.previous)),
     )
 
 
@@ -121,7 +114,13 @@ class Circuit:
 
 
 def measure_circuit(
-    adapter: Adapter, chosen_on: Sequence[IOIPrompts], fresh: Sequence[IOIPrompts], generator: Generator
+    adapter: Adapter,
+    chosen_on: Sequence[IOIPrompts],
+    fresh: Sequence[IOIPrompts],
+    generator: Generator,
+    *,
+    rules: RoleRules,
+    random_sets: int,
 ) -> Circuit:
     """Find the roles on `chosen_on`, whose pABC and pIOI means are used throughout, and knock them out on `fresh`.
 
@@ -131,9 +130,9 @@ def measure_circuit(
     if [group.template for group in chosen_on] != [group.template for group in fresh]:
         raise ValueError("the fresh prompts are of other templates than those that heads are chosen on.")
     scores, means = head_scores(adapter, chosen_on), template_means(adapter, chosen_on)
-    singles = knock_out(adapter, chosen_on, means, {f"{h}": Knockout(heads=(h,)) for h in candidates(scores)})
-    alone = {head: drop(singles[f"{head}"], singles["none"]) for head in candidates(scores)}
-    roles = find_roles(scores, alone)
+    singles = knock_out(adapter, chosen_on, means, {f"{h}": Knockout(heads=(h,)) for h in candidates(scores, rules)})
+    alone = {head: drop(singles[f"{head}"], singles["none"]) for head in candidates(scores, rules)}
+    roles = find_roles(scores, alone, rules)
     repetition = tuple(sorted({*roles.duplicate, *roles.induction}))
     if not (roles.against_S and roles.copying and repetition):
         raise ValueError("no head suppresses S, none copies IO, or none notices S2: there is no circuit to knock out.")
@@ -147,7 +146,7 @@ def measure_circuit(
     sets["by attention"] = Knockout(heads=trap)
     sets |= {"against S": Knockout(heads=roles.against_S), "repetition": Knockout(heads=repetition, place="S2")}
     sets |= {f"{name}, pIOI": replace(sets[name], over="ioi") for name in ("against S", "repetition")}
-    drawn = random_sets(roles.against_S, adapter.n_heads, generator)
+    drawn = draw_sets(roles.against_S, adapter.n_heads, generator, count=random_sets)
     controls = {f"random {i}": Knockout(heads=heads) for i, heads in enumerate(drawn)}
     effects = knock_out(adapter, fresh, means, {**sets, **controls})
     none = effects["none"]

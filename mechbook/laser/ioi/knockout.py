@@ -16,7 +16,6 @@ from mechbook.laser.data.ioi import IOIPrompts
 from mechbook.laser.ioi.probes import Head, Observation, ablate, mean_outputs, observe
 from mechbook.pretrained.adapter import Adapter, BlockRecord
 
-RANDOM_SETS = 30
 RESAMPLES = 2000
 
 Place = Literal["END", "S2"]
@@ -102,9 +101,7 @@ def drop(effect: Effect, none: Effect) -> float:
     return 1 - float(effect.difference.double().mean() / none.difference.double().mean())
 
 
-def random_sets(
-    heads: Sequence[Head], n_heads: int, generator: Generator, *, count: int = RANDOM_SETS
-) -> list[tuple[Head, ...]]:
+def draw_sets(heads: Sequence[Head], n_heads: int, generator: Generator, *, count: int) -> list[tuple[Head, ...]]:
     """Draw sets with as many heads of each layer as `heads` has, none of them in `heads`, distinct within a set.
 
     Raises ValueError where a layer has too few others.

@@ -50,7 +50,7 @@ def shipped(rows: Sequence[Row], task: str) -> Float[Tensor, "layers columns thr
 
 
 def laser_map_widget(rows: Sequence[Row], whole: Mapping[str, Row], *, name: str = "widget-5b") -> BookWidget:
-    """Return the widget for the rows of a map, of the tasks of TASKS, as `laser_real.study` gives them.
+    """Return the widget for the rows of a map, of the tasks of TASKS, as the study gives them.
 
     whole: for each task the full model's row on the same prompts
     """

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from mechbook.laser.dynamics import Choice, Dynamics, the_before_the_answer
+from mechbook.laser.dynamics import Choice, DynamicsResult, the_before_the_answer
 from mechbook.reader.figures import curve, use_style
 from mechbook.widgets.base import BookWidget, store
 
@@ -16,7 +16,7 @@ TASKS = {"ioi": ("names", "IO", "S"), "facts": ("cities", "country", "")}
 PRESET_WORDS = ("Nothing is learned", "“the” is learned", "The end")
 
 
-def shipped(found: Sequence[Dynamics]) -> Float[Tensor, "two steps three"]:
+def shipped(found: Sequence[DynamicsResult]) -> Float[Tensor, "two steps three"]:
     """Mean over seeds of P(the), P(answer) and P(S) at every checkpoint, of the full model and under LASER."""
     table = [
         [[(m.the, m.answer, m.S) for m in part] for part in (dynamics.full, dynamics.truncated)] for dynamics in found
@@ -24,7 +24,7 @@ def shipped(found: Sequence[Dynamics]) -> Float[Tensor, "two steps three"]:
     return torch.tensor(table).mean(0)
 
 
-def laser_time_widget(along: Mapping[str, Sequence[Dynamics]], *, name: str = "widget-5c") -> BookWidget:
+def laser_time_widget(along: Mapping[str, Sequence[DynamicsResult]], *, name: str = "widget-5c") -> BookWidget:
     """Return the widget for the dynamics of each task of TASKS, one for each seed, all with the same checkpoints."""
     steps = along["ioi"][0].steps
     tasks = {}
@@ -58,7 +58,7 @@ def _cut(choices: Sequence[Choice]) -> str:
     return f"{first.matrix} of layer {first.layer + 1}, ρ = {first.rho}"
 
 
-def _picture(found: Sequence[Dynamics]) -> Figure:
+def _picture(found: Sequence[DynamicsResult]) -> Figure:
     use_style()
     figure = Figure(figsize=(5.6, 3.0))
     axes = figure.subplots()

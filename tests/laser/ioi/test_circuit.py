@@ -10,8 +10,9 @@ import torch
 from mechbook.laser.data.ioi import IOIPrompts
 from mechbook.laser.ioi import circuit as ioi_circuit
 from mechbook.laser.ioi.circuit import find_roles
-from mechbook.laser.ioi.knockout import Knockout, drop, interval_of_drops, knock_out, random_sets, template_means
+from mechbook.laser.ioi.knockout import Knockout, draw_sets, drop, interval_of_drops, knock_out, template_means
 from mechbook.laser.ioi.probes import HeadScores
+from mechbook.laser.presets import LAPTOP, RoleRules
 from mechbook.pretrained.adapter import Adapter
 
 T = 11
@@ -62,6 +63,7 @@ def test_roles_follow_from_the_rules() -> None:
             previous={(0, 3): 0.4, (0, 4): 0.39},
         ),
         {(1, 0): 0.05, (1, 1): 0.05, (1, 2): 0.3, (1, 3): 0.04},
+        LAPTOP.roles,
     )
     assert found.suppressors == ((1, 0),)
     # 1.1 does not push down, 1.2 hardly so; 1.3 pushes down and does not matter
@@ -73,25 +75,22 @@ def test_roles_follow_from_the_rules() -> None:
 def test_candidates_and_the_trap_go_by_attention_alone() -> None:
     """Oracle: a sort by hand."""
     table = scores(S2={(1, 0): 0.25, (0, 4): 0.3, (2, 2): 0.2}, IO={(0, 1): 0.2, (2, 3): 0.7, (1, 4): 0.5})
-    assert ioi_circuit.candidates(table) == [(0, 4), (1, 0)]
+    assert ioi_circuit.candidates(table, LAPTOP.roles) == [(0, 4), (1, 0)]
     assert ioi_circuit.most_attentive(table, 2) == ((2, 3), (1, 4))
 
 
-def test_the_whole_measurement_chooses_on_one_set_and_measures_on_another(
-    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
-, prompts: Prompts) -> None:
+def test_the_whole_measurement_chooses_on_one_set_and_measures_on_another(adapter: Adapter, prompts: Prompts) -> None:
     """Oracle: the parts, called one by one on the two sets."""
     # a random model's heads attend everywhere: with these bars it has some of each role
-    for name, value in {"ATTENDS": 0.1, "COPIES": 0.5, "MATTERS": 0.01}.items():
-        monkeypatch.setattr(ioi_circuit, name, value)
+    rules = RoleRules(attends=0.1, previous=0.4, copies=0.5, matters=0.01)
     chosen, fresh = prompts(4, (20, 14)), prompts(5, (12, 10))
-    found = ioi_circuit.measure_circuit(adapter, chosen, fresh, generator(6))
+    found = ioi_circuit.measure_circuit(adapter, chosen, fresh, generator(6), rules=rules, random_sets=30)
     means, roles = template_means(adapter, chosen), found.roles
     alone = {}
-    for head in ioi_circuit.candidates(found.scores):
+    for head in ioi_circuit.candidates(found.scores, rules):
         effects = knock_out(adapter, chosen, means, {"h": Knockout(heads=(head,))})
         alone[head] = drop(effects["h"], effects["none"])
-    assert found.alone == pytest.approx(alone, abs=1e-10) and roles == find_roles(found.scores, alone)
+    assert found.alone == pytest.approx(alone, abs=1e-10) and roles == find_roles(found.scores, alone, rules)
     repetition = tuple(sorted(set(roles.duplicate) | set(roles.induction)))
     trap = ioi_circuit.most_attentive(found.scores, len(roles.against_S))
     assert found.trap == trap
@@ -112,7 +111,7 @@ def test_the_whole_measurement_chooses_on_one_set_and_measures_on_another(
         torch.testing.assert_close(found.effects[name].difference, effect.difference, atol=1e-10, rtol=0)
         torch.testing.assert_close(found.effects[name].P_IO, effect.P_IO, atol=1e-10, rtol=0)
     random = generator(6)
-    drawn = random_sets(roles.against_S, 6, random)
+    drawn = draw_sets(roles.against_S, 6, random, count=30)
     some = knock_out(adapter, fresh, means, {f"{i}": Knockout(heads=heads) for i, heads in enumerate(drawn)})
     drops = [drop(some[f"{i}"], some["none"]) for i in range(len(drawn))]
     assert found.random == pytest.approx(drops, abs=1e-10) and len(drops) == 30
@@ -127,14 +126,12 @@ def test_the_whole_measurement_chooses_on_one_set_and_measures_on_another(
         assert [found.pabc_values()[key], found.pabc_values()[f"{key}_low95"]] == list(found.pabc[name][:2])
 
 
-def test_what_cannot_be_measured_is_refused(
-    adapter: Adapter, monkeypatch: pytest.MonkeyPatch, prompts: Prompts
-) -> None:
+def test_what_cannot_be_measured_is_refused(adapter: Adapter, prompts: Prompts) -> None:
     """Oracle: the sentences."""
     groups = prompts(1)
     other = [replace(group, template="another") for group in groups]
     with pytest.raises(ValueError, match="of other templates"):
-        ioi_circuit.measure_circuit(adapter, groups, other, generator(1))
-    monkeypatch.setattr(ioi_circuit, "ATTENDS", 1.1)
+        ioi_circuit.measure_circuit(adapter, groups, other, generator(1), rules=LAPTOP.roles, random_sets=3)
+    nobody = replace(LAPTOP.roles, attends=1.0)
     with pytest.raises(ValueError, match="there is no circuit to knock out"):
-        ioi_circuit.measure_circuit(adapter, groups, groups, generator(1))
+        ioi_circuit.measure_circuit(adapter, groups, groups, generator(1), rules=nobody, random_sets=3)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mechbook.laser.data.ioi import IOIPrompts
 from mechbook.laser.ioi import knockout as ioi_knockout
-from mechbook.laser.ioi.knockout import Effect, Knockout, knock_out, random_sets, template_means
+from mechbook.laser.ioi.knockout import Effect, Knockout, draw_sets, knock_out, template_means
 from mechbook.laser.ioi.probes import ablate, mean_outputs, observe
 from mechbook.pretrained.adapter import Adapter
 
@@ -28,14 +28,14 @@ def effect(difference: Tensor, P_IO: Tensor | None = None) -> Effect:
 def test_random_sets_have_the_layers_of_the_heads_found_and_none_of_these() -> None:
     """Oracle: counts; each other head drawn as often as any, to 4.5 standard errors."""
     heads = ((1, 0), (1, 3), (2, 2))
-    sets = random_sets(heads, 7, generator(1), count=700)
+    sets = draw_sets(heads, 7, generator(1), count=700)
     for drawn in sets:
         assert [layer for layer, _ in drawn] == [1, 1, 2] and len(set(drawn)) == 3 and not set(drawn) & set(heads)
     for h in (1, 2, 4, 5, 6):
         count = sum((1, h) in drawn for drawn in sets)
         assert abs(count - 700 * 2 / 5) < 4.5 * (700 * 0.4 * 0.6) ** 0.5
     with pytest.raises(ValueError, match="layer 0 has 3 heads, too few"):
-        random_sets(((0, 0), (0, 1)), 3, generator(1))
+        draw_sets(((0, 0), (0, 1)), 3, generator(1), count=1)
 
 
 def test_the_drop_is_a_part_of_the_mean_difference() -> None:

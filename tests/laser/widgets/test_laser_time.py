@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from mechbook.laser.dynamics import Choice, Dynamics, Means
+from mechbook.laser.dynamics import Choice, DynamicsResult, Means
 from mechbook.laser.widgets import laser_time
 from mechbook.widgets.base import BookWidget
 from tests.browser import checks, checks_laser_time
@@ -14,10 +14,10 @@ from tests.browser import checks, checks_laser_time
 STEPS = (0, 1, 8, 64)
 
 
-def dynamics(seed: int, *, S: bool, rho: float = 0.1) -> Dynamics:
+def dynamics(seed: int, *, S: bool, rho: float = 0.1) -> DynamicsResult:
     p = torch.rand(2, len(STEPS), 3, generator=torch.Generator().manual_seed(seed)) / 3 + 0.01
     full, cut = ([Means(the=a, answer=b, S=c if S else 0.0) for a, b, c in part] for part in p.tolist())
-    return Dynamics(steps=STEPS, choice=Choice(matrix="mlp", layer=3, rho=rho), full=full, truncated=cut)
+    return DynamicsResult(steps=STEPS, choice=Choice(matrix="mlp", layer=3, rho=rho), full=full, truncated=cut)
 
 
 ALONG = {

@@ -1,4 +1,4 @@
-"""The circuit of a named model from the cache, its summaries, and ranks after prepositions; on a tiny model."""
+"""The circuit of a named model from the cache, and its summaries; on a tiny model."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,18 +8,22 @@ import torch
 
 from mechbook.core.cache import store
 from mechbook.laser.data.ioi import IOIPrompts
-from mechbook.laser.data.prepositions import PREPOSITIONS, SENTENCES
-from mechbook.laser.ioi import circuit as ioi_circuit
-from mechbook.laser.ioi import study as real_circuit
+from mechbook.laser.ioi import circuit_runs
+from mechbook.laser.ioi.circuit import measure_circuit
+from mechbook.laser.ioi.circuit_runs import CircuitSettings
 from mechbook.laser.ioi.knockout import Effect
+from mechbook.laser.presets import RoleRules
+from mechbook.laser.streams import STREAMS
 from mechbook.pretrained.load import LanguageModel, load
+
+# a random model's heads attend everywhere: with these bars it has some of each role
+RULES = RoleRules(attends=0.12, previous=0.4, copies=0.5, matters=0.01)
+SMALL = CircuitSettings(per_template=20, random_sets=7, roles=RULES)
 
 
 @pytest.fixture
 def model(tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LanguageModel:
     monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path))
-    for name, value in {"ATTENDS": 0.12, "COPIES": 0.5, "MATTERS": 0.01}.items():
-        monkeypatch.setattr(ioi_circuit, name, value)
     return load(str(tiny_model("llama")))
 
 
@@ -42,20 +46,20 @@ def test_the_circuit_is_measured_once_and_comes_back_whole(
 ) -> None:
     """Oracle: `measure_circuit` itself on the same prompts, every number of it; a second call that may not compute."""
     sets = {"chosen": drawn(1), "fresh": drawn(2)}
-    monkeypatch.setattr(real_circuit, "ioi_prompts", lambda model, which: sets[which])
-    found = real_circuit.circuit(model)
-    expected = ioi_circuit.measure_circuit(
-        model.adapter, sets["chosen"], sets["fresh"], real_circuit.settings.generator(5, 6)
+    monkeypatch.setattr(CircuitSettings, "prompts", lambda self, model, which: sets[which])
+    found = SMALL.run(model)
+    expected = measure_circuit(
+        model.adapter, sets["chosen"], sets["fresh"], STREAMS.generator("random heads"), rules=RULES, random_sets=7
     )
-    assert store.checksum(real_circuit._packed(found.circuit)) == store.checksum(real_circuit._packed(expected))
+    assert store.checksum(circuit_runs._packed(found.circuit)) == store.checksum(circuit_runs._packed(expected))
     assert found.circuit.roles == expected.roles and found.circuit.alone == expected.alone
     assert found.circuit.circuit_values() == expected.circuit_values() and found.fresh is sets["fresh"]
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(real_circuit, "measure_circuit", refuse)
-    assert real_circuit.circuit(model).seconds == found.seconds
+    monkeypatch.setattr(circuit_runs, "measure_circuit", refuse)
+    assert SMALL.run(model).seconds == found.seconds
 
 
 def test_summaries_by_template_are_those_of_each_prompt() -> None:
@@ -67,7 +71,7 @@ def test_summaries_by_template_are_those_of_each_prompt() -> None:
         P_IO=torch.tensor([0.1, 0.3, 0.5, 0.5, 0.1, 0.5]),
         P_S=torch.tensor([0.0, 0.2, 0.0, 0.0, 0.4, 0.0]),
     )
-    first, second = real_circuit.by_template(effect, parts)
+    first, second = circuit_runs.by_template(effect, parts)
     assert first == pytest.approx({"P_IO": 0.2, "P_S": 0.1, "difference": 0.0, "ABBA": 1.0, "BABA": 0.0})
     assert second == pytest.approx({"P_IO": 0.4, "P_S": 0.1, "difference": 1.0, "ABBA": 0.5, "BABA": 1.0})
 
@@ -75,35 +79,3 @@ def test_summaries_by_template_are_those_of_each_prompt() -> None:
 def _part(group: IOIPrompts, first: int, stop: int) -> IOIPrompts:
     fields = {name: getattr(group, name) for name in IOIPrompts.__dataclass_fields__}
     return IOIPrompts(**{n: v if isinstance(v, str) else v[first:stop] for n, v in fields.items()})
-
-
-def test_ranks_are_counted_in_the_logits_of_the_whole_prompt(
-    model: LanguageModel, tiny_model: Callable[..., Path]
-) -> None:
-    """Oracle: transformers' own tokenizer and logits, sorted, for every input."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    folder = tiny_model("llama")
-    whole, tokenizer = AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
-    the = tokenizer(" the").input_ids[0]
-    inputs = {
-        "prefixed": (
-            real_circuit.preposition_ranks(model, prefix="<|endoftext|>"),
-            [f"<|endoftext|> {w}" for w in PREPOSITIONS],
-        ),
-        "lone": (real_circuit.preposition_ranks(model), list(PREPOSITIONS)),
-        "sentences": (real_circuit.sentence_ranks(model), list(SENTENCES)),
-    }
-    for found, texts in inputs.values():
-        for text, rank in zip(texts, found, strict=True):
-            with torch.no_grad():
-                logits = whole(torch.tensor([tokenizer(text).input_ids])).logits[0, -1]
-            assert logits.argsort(descending=True).tolist().index(the) + 1 == rank
-
-
-def test_the_median_is_python_s() -> None:
-    """Oracle: statistics.median."""
-    import statistics
-
-    for values in ([3, 1, 2], [4.0, 1.0, 2.0, 8.0], [5]):
-        assert real_circuit.median(values) == statistics.median(values)
