@@ -29,7 +29,9 @@ SHOW = """() => {
         draw: parts.draws({ label: "Draw" }),
       },
       settle(now) { now.step = parts.nearest(stepsOf(now), now.step); },
-      presets: { label: "Moments", options: [["Start", { step: 0 }], ["Double", ({ seq }) => ({ seq: seq[0].repeat(2) })]] },
+      presets: {
+        label: "Moments", options: [["Start", { step: 0 }], ["Double", ({ seq }) => ({ seq: seq[0].repeat(2) })]],
+      },
       draw(now, moved) {
         log[name].push([{ ...now }, [...moved].sort()]);
         says.say(`drawn ${log[name].length} times`);
