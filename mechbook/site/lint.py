@@ -19,7 +19,7 @@ TOOLS = (
 
 
 def problems(project: Path = PACKAGE.parent) -> str:
-    """What the tools say of the scripts in `project`, "" where they are clean; RuntimeError as `mechbook.core.npm.run`."""
+    """What the tools say of the scripts in `project`, "" where they are clean; raises RuntimeError as `npm.run`."""
     found = []
     for tool, arguments in TOOLS:
         done = npm.run(tool, arguments, project)

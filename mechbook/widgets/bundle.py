@@ -26,15 +26,15 @@ OPTIONS = (
 )
 
 
-def library() -> str:
+def library(project: Path = PACKAGE.parent) -> str:
     """Return the text that sets `globalThis.mechbook`: every widget by its kind, what computes for them, and the style.
 
     `mechbook.version` is a hash of it all. Raises RuntimeError, in one sentence, where the bundle has to be made and
     npm's packages cannot be had, and with esbuild's words where it finds an error in the scripts.
     """
-    sheets = sorted(PACKAGE.glob("**/widgets/*.css"), key=lambda path: path.name)
+    sheets = sorted((project / PACKAGE.name).glob("**/widgets/*.css"), key=lambda path: path.name)
     style = "\n".join(path.read_text(encoding="utf-8") for path in sheets)
-    body = bundle()
+    body = bundle(project)
     roles = {name: {"colour": role.colour, "dashes": role.dashes} for name, role in ROLE.items()}
     version = hashlib.sha256((style + body + json.dumps(roles)).encode()).hexdigest()[:16]
     head = json.dumps({"version": version, "style": style, "roles": roles})
@@ -42,17 +42,17 @@ def library() -> str:
     return f'(() => {{\n"use strict";\nconst BOOK = {head};\n{body}}})();\n'
 
 
-def bundle() -> str:
+def bundle(project: Path = PACKAGE.parent) -> str:
     """Return the modules as one script, from `_vendor` where it is kept already; raises RuntimeError as `library`."""
-    sources = sorted(PACKAGE.glob("**/widgets/*.js"))
-    found = hashlib.sha256(json.dumps([npm.key(), OPTIONS]).encode())
+    sources = sorted((project / PACKAGE.name).glob("**/widgets/*.js"))
+    found = hashlib.sha256(json.dumps([npm.key(project), OPTIONS]).encode())
     for path in sources:
-        found.update(json.dumps([path.relative_to(PACKAGE).as_posix(), path.read_text(encoding="utf-8")]).encode())
-    place = PACKAGE.parent / "_vendor" / f"widgets-{found.hexdigest()[:16]}.js"
+        found.update(json.dumps([path.relative_to(project).as_posix(), path.read_text(encoding="utf-8")]).encode())
+    place = project / "_vendor" / f"widgets-{found.hexdigest()[:16]}.js"
     try:
         return place.read_text(encoding="utf-8")
     except FileNotFoundError:
-        text = _bundled()
+        text = _bundled(project)
     # Whoever bundles at the same time writes the same, and nobody reads half of it.
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".part-") as folder:
         part = Path(folder) / place.name
@@ -61,10 +61,10 @@ def bundle() -> str:
     return text
 
 
-def _bundled() -> str:
+def _bundled(project: Path) -> str:
     # Its name is no constant here: it would count as a data file of every module that imports this one.
     entry = Path(__file__).with_name("main").with_suffix(".js").relative_to(PACKAGE.parent)
-    done = npm.run("esbuild/bin/esbuild", [entry.as_posix(), *OPTIONS])
+    done = npm.run("esbuild/bin/esbuild", [entry.as_posix(), *OPTIONS], project)
     if done.returncode or done.stderr:
         raise RuntimeError(f"The widgets' scripts cannot be bundled:\n{done.stderr.strip()}")
     return done.stdout

@@ -17,6 +17,9 @@ import * as paths from "../hops/widgets/model.js";
 import * as associative from "./associative.js";
 import * as engine from "./engine.js";
 import { roles, style, version } from "./book.js";
+import * as kit from "./kit.js";
+import * as parts from "./parts.js";
+import { stateOf } from "./state.js";
 
 /** By their `kind` in Python. */
 const widgets = {
@@ -24,5 +27,7 @@ const widgets = {
   laser_map, laser_time, laser_tokens, fact_time, fact_tradeoff, hops, hop_regimes,
 };
 
-// What computes is there for the console and the tests too.
-Object.assign(globalThis, { mechbook: { version, style, roles, widgets, engine, associative, hops: paths, facts: { logits } } });
+// What computes, and what widgets are made of, is there for the console and the tests too.
+Object.assign(globalThis, {
+  mechbook: { version, style, roles, widgets, engine, associative, hops: paths, facts: { logits }, kit, parts, stateOf },
+});
