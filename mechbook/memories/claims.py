@@ -1,36 +1,29 @@
 """The criteria of chapter 1, one function for each `am.*` claim, as `holds_when` in claims.csv words them.
 
-What the chapter reports for each seed (a plain number, or a dict with exactly these names):
-
-| claim | values |
-|---|---|
-| am.near_orthogonal | d16, d32, ... d1024: sqrt(d) times the deviation of inner products |
-| am.remap | for each d in 8, 16, 32, 64: variance_d, error_d (its standard error), derived_d, printed_d |
-| am.recall_outer_product | for injective and many: variance_*, error_*, derived_* |
-| am.capacity_outer, am.capacity_trained, am.capacity_mlp | a number: the slope of log(N log N) |
-| am.capacity_outer_shared | a number: the slope of log N |
-| am.factorised | recall (d' = d), full: of the full matrix on the same pairs |
-| am.mlp_filter | mlp, linear: recalls at one N; sets: recall of the filter with sets as keys |
-| am.sets | linear, mlp: recalls of set-to-token maps in the same d |
-| am.scaling_law | for each scheme p, root, top: fitted_*, derived_* |
-
 A criterion is applied to the mean over at least 3 seeds, unless its claim says otherwise. A mean of measured variances
 has the standard error of a mean of independent numbers.
 """
 
-from collections.abc import Callable
 from math import sqrt
 
-from mechbook.claims.criteria import Check, CriterionFunction, Measurement, criterion, spread
-
-ORTHOGONAL = (16, 32, 64, 128, 256, 512, 1024)
-REMAPPED = (8, 16, 32, 64)
-SCHEMES = ("p", "root", "top")
-
-
-def on_mean(id: str, *keys: str) -> Callable[[CriterionFunction], CriterionFunction]:
-    """Register a criterion that is applied to the mean over 3 seeds or more."""
-    return criterion(id, keys=keys, seeds=3)
+from mechbook.claims.criteria import Check, Measurement, criterion, spread
+from mechbook.memories.values import (
+    CAPACITY_MLP,
+    CAPACITY_OUTER,
+    CAPACITY_OUTER_SHARED,
+    CAPACITY_TRAINED,
+    FACTORISED,
+    FORMS,
+    MLP_FILTER,
+    NEAR_ORTHOGONAL,
+    ORTHOGONAL,
+    RECALL_OUTER_PRODUCT,
+    REMAP,
+    REMAPPED,
+    SCALING_LAW,
+    SCHEMES,
+    SETS,
+)
 
 
 def errors_off(m: Measurement, name: str, expected: str) -> tuple[float, float | None]:
@@ -52,13 +45,13 @@ def within(m: Measurement, key: str | None, low: float, high: float, label: str)
     return [m.bar(key, ">=", low, label), m.bar(key, "<=", high, label)]
 
 
-@on_mean("am.near_orthogonal", *(f"d{d}" for d in ORTHOGONAL))
+@criterion(NEAR_ORTHOGONAL, seeds=3)
 def near_orthogonal(m: Measurement) -> list[Check]:
     """sqrt(d) times the deviation within 5% of 1 for every d."""
     return [check for d in ORTHOGONAL for check in within(m, f"d{d}", 0.95, 1.05, f"sqrt(d) deviation, d = {d}")]
 
 
-@on_mean("am.remap", *(f"{name}_{d}" for d in REMAPPED for name in ("variance", "error", "derived", "printed")))
+@criterion(REMAP, seeds=3)
 def remap(m: Measurement) -> list[Check]:
     """The variance within 4 standard errors of (d + 2)/d^2, and not within 4 of the printed constant, for every d."""
     checks = []
@@ -69,49 +62,46 @@ def remap(m: Measurement) -> list[Check]:
     return checks
 
 
-@on_mean(
-    "am.recall_outer_product",
-    *(f"{name}_{form}" for form in ("injective", "many") for name in ("variance", "error", "derived")),
-)
+@criterion(RECALL_OUTER_PRODUCT, seeds=3)
 def recall_outer_product(m: Measurement) -> list[Check]:
     """Crosstalk variance within 4 standard errors of the closed form, for an injective and for a many-to-one map."""
     return [
         Check(f"standard errors off the closed form, {form}", errors_off(m, form, "derived")[0], "<=", 4)
-        for form in ("injective", "many")
+        for form in FORMS
     ]
 
 
-@on_mean("am.capacity_outer")
+@criterion(CAPACITY_OUTER, seeds=3)
 def capacity_outer(m: Measurement) -> list[Check]:
     """The slope of log(N log N) against log d in [1.8, 2.3]."""
     return within(m, None, 1.8, 2.3, "slope")
 
 
-@on_mean("am.capacity_outer_shared")
+@criterion(CAPACITY_OUTER_SHARED, seeds=3)
 def capacity_outer_shared(m: Measurement) -> list[Check]:
     """The slope of log N against log d in [0.8, 1.2]."""
     return within(m, None, 0.8, 1.2, "slope")
 
 
-@on_mean("am.capacity_trained")
+@criterion(CAPACITY_TRAINED, seeds=3)
 def capacity_trained(m: Measurement) -> list[Check]:
     """The slope of log(N log N) against log d in [1.8, 2.2]."""
     return within(m, None, 1.8, 2.2, "slope")
 
 
-@on_mean("am.capacity_mlp")
+@criterion(CAPACITY_MLP, seeds=3)
 def capacity_mlp(m: Measurement) -> list[Check]:
     """The slope of log(N log N) against log(m d) in [0.9, 1.1]."""
     return within(m, None, 0.9, 1.1, "slope")
 
 
-@on_mean("am.factorised", "recall", "full")
+@criterion(FACTORISED, seeds=3)
 def factorised(m: Measurement) -> list[Check]:
     """Recall 1.0 at d' = d, in every seed, where the full matrix also has 1.0."""
     return [m.bar("recall", ">=", 1.0), m.bar("full", ">=", 1.0)]
 
 
-@on_mean("am.mlp_filter", "mlp", "linear", "sets")
+@criterion(MLP_FILTER, seeds=3)
 def mlp_filter(m: Measurement) -> list[Check]:
     """The MLP's recall above the linear memory's by more than 0.2 at some N; recall 1.0 with sets as keys."""
     gaps = m.gaps("linear", "mlp")
@@ -121,13 +111,13 @@ def mlp_filter(m: Measurement) -> list[Check]:
     ]
 
 
-@on_mean("am.sets", "linear", "mlp")
+@criterion(SETS, seeds=3)
 def sets(m: Measurement) -> list[Check]:
     """Linear recall below 0.5, MLP recall 1.0."""
     return [m.bar("linear", "<", 0.5), m.bar("mlp", ">=", 1.0)]
 
 
-@on_mean("am.scaling_law", *(f"{name}_{scheme}" for scheme in SCHEMES for name in ("fitted", "derived")))
+@criterion(SCALING_LAW, seeds=3)
 def scaling_law(m: Measurement) -> list[Check]:
     """The fitted exponent within 0.15 of the derived one, for each of the storage schemes used."""
     checks = []

@@ -7,7 +7,9 @@ import pytest
 
 from mechbook.claims.catalogue import load_claims
 from mechbook.claims.criteria import CRITERIA, Measurement
+from mechbook.claims.values import Values
 from mechbook.memories import claims as criteria_memories
+from mechbook.memories import values as declared
 
 PLAIN = "plain"
 REMAP = {
@@ -20,33 +22,29 @@ REMAP = {
         "printed": (d + 5) / (2 * d**2),
     }.items()
 }
+DECLARED = {each.claim: each for each in vars(declared).values() if isinstance(each, Values)}
 
 HOLDS = {
-    "am.near_orthogonal": {f"d{d}": 1.02 for d in (16, 32, 64, 128, 256, 512, 1024)},
-    "am.remap": REMAP,
-    "am.recall_outer_product": {
-        "variance_injective": 0.163,
-        "error_injective": 0.001,
-        "derived_injective": 0.162,
-        "variance_many": 0.4,
-        "error_many": 0.01,
-        "derived_many": 0.41,
-    },
+    "am.near_orthogonal": declared.NEAR_ORTHOGONAL(**{f"d{d}": 1.02 for d in (16, 32, 64, 128, 256, 512, 1024)}),
+    "am.remap": declared.REMAP(**REMAP),
+    "am.recall_outer_product": declared.RECALL_OUTER_PRODUCT(
+        variance_injective=0.163,
+        error_injective=0.001,
+        derived_injective=0.162,
+        variance_many=0.4,
+        error_many=0.01,
+        derived_many=0.41,
+    ),
     "am.capacity_outer": {PLAIN: 2.1},
     "am.capacity_outer_shared": {PLAIN: 1.0},
     "am.capacity_trained": {PLAIN: 1.9},
     "am.capacity_mlp": {PLAIN: 1.05},
-    "am.factorised": {"recall": 1.0, "full": 1.0},
-    "am.mlp_filter": {"mlp": 1.0, "linear": 0.1, "sets": 1.0},
-    "am.sets": {"linear": 0.04, "mlp": 1.0},
-    "am.scaling_law": {
-        "fitted_p": 0.2,
-        "derived_p": 0.17,
-        "fitted_root": 0.4,
-        "derived_root": 0.33,
-        "fitted_top": 0.45,
-        "derived_top": 0.5,
-    },
+    "am.factorised": declared.FACTORISED(recall=1.0, full=1.0),
+    "am.mlp_filter": declared.MLP_FILTER(mlp=1.0, linear=0.1, sets=1.0),
+    "am.sets": declared.SETS(linear=0.04, mlp=1.0),
+    "am.scaling_law": declared.SCALING_LAW(
+        fitted_p=0.2, derived_p=0.17, fitted_root=0.4, derived_root=0.33, fitted_top=0.45, derived_top=0.5
+    ),
 }
 
 # (claim, what is changed in every seed, the checks that then fail, by their place in the list)
@@ -90,7 +88,7 @@ def checks(id, values, n=3):
 def test_there_is_a_criterion_for_each_claim_of_the_chapter_and_a_case_for_each():
     """Oracle: the list of claims."""
     of_chapter = {claim.id for claim in load_claims().values() if claim.chapter == 1}
-    assert set(HOLDS) == of_chapter == {id for id in CRITERIA if id.startswith("am.")}
+    assert set(HOLDS) == set(DECLARED) == of_chapter == {id for id in CRITERIA if id.startswith("am.")}
 
 
 @pytest.mark.parametrize("id", HOLDS)
@@ -112,6 +110,15 @@ def test_every_check_of_every_criterion_can_fail():
     for id in HOLDS:
         named = set().union(*(failing for other, _, failing in FAILS if other == id))
         assert named == set(range(len(checks(id, HOLDS[id])))), id
+
+
+@pytest.mark.parametrize("id, name", [(id, name) for id, each in DECLARED.items() for name in each.names or (PLAIN,)])
+def test_each_declared_value_is_read(id, name):
+    """Oracle: with another number some check is another; without the number there is none."""
+    assert checks(id, {**HOLDS[id], name: 1.5 * HOLDS[id][name]}) != checks(id, HOLDS[id])
+    if name != PLAIN:
+        with pytest.raises(ValueError, match=f"a value named '{name}'"):
+            checks(id, {key: value for key, value in HOLDS[id].items() if key != name})
 
 
 def test_the_error_of_a_mean_is_that_of_independent_seeds():
