@@ -11,10 +11,10 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
-from mechbook.facts.capacity import Recipe, random_task, train_stack
 from mechbook.facts.dynamics import descend
 from mechbook.facts.model import FactConfig, FactTransformer, count_logits, initial_weights, linear_logits, stack
-from mechbook.facts.task import FactTask, count_tokens, sample, structured_answers
+from mechbook.facts.stack_training import StackSettings, train_stack
+from mechbook.facts.task import FactTask, count_tokens, random_task, sample, structured_answers
 from mechbook.facts.task_stack import FactStack
 
 REPEATS = 3
@@ -43,9 +43,9 @@ def compare(name: str, together: Callable[[], object], apart: Callable[[], objec
 
 def sweep(S: int, d: int, H: int, d_h: int, widths: tuple[int, ...], seeds: int, batch: int) -> None:
     """Cells of Figure 3: MLP widths, padded to the largest, and seeds."""
-    recipe = Recipe(steps=STEPS, batch_size=batch, rates=(1e-2,))
+    how = StackSettings(steps=STEPS, batch_size=batch, rates=(1e-2,))
     cells = [(m, seed) for m in widths for seed in range(seeds)]
-    tasks = [random_task(S, generator(seed)) for _, seed in cells]
+    tasks = [random_task(S, generator(seed), D=8, T=32) for _, seed in cells]
 
     def config(m: int) -> FactConfig:
         return FactConfig(V=tasks[0].V, A=tasks[0].A, d=d, H=H, d_h=d_h, m=m)
@@ -54,11 +54,11 @@ def sweep(S: int, d: int, H: int, d_h: int, widths: tuple[int, ...], seeds: int,
         most = max(widths)
         weights = stack([initial_weights(config(most), generator(seed)) for _, seed in cells])
         hidden = torch.stack([(torch.arange(most) < m).float() for m, _ in cells])
-        train_stack(tasks, weights, recipe, 1e-2, generator(1), hidden=hidden)
+        train_stack(tasks, weights, how, 1e-2, generator(1), hidden=hidden)
 
     def apart() -> None:
         for task, (m, seed) in zip(tasks, cells, strict=True):
-            train_stack([task], stack([initial_weights(config(m), generator(seed))]), recipe, 1e-2, generator(1))
+            train_stack([task], stack([initial_weights(config(m), generator(seed))]), how, 1e-2, generator(1))
 
     compare(f"Figure 3: {len(cells)} models, S = R = {S}, d = {d}, H = {H}", together, apart, STEPS * len(cells))
 
@@ -82,7 +82,7 @@ def dynamics(seeds: int, batch: int) -> None:
 
 def definition(batch: int) -> None:
     """One step's forward and backward: from counts, and from sequences position by position."""
-    task = random_task(16, generator(0))
+    task = random_task(16, generator(0), D=8, T=32)
     model = FactTransformer(initial_weights(FactConfig(V=task.V, A=task.A, d=32, H=8, d_h=8, m=32), generator(1)))
     asked = sample(task, batch, generator(2))
 

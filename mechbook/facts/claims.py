@@ -1,40 +1,35 @@
 """The criteria of chapter 6, one function for each `fact.*` claim, as `holds_when` in claims.csv words them.
 
-What the chapter reports for each seed (a plain number, or a dict with exactly these names):
-
-| claim | values |
-|---|---|
-| fact.capacity | a number: slope of log(facts) against log(parameters) |
-| fact.tradeoff | attention_only (best accuracy without MLP), attention_mlp (best with an MLP and fewer heads), |
-| | few_heads (best over every m at the smallest H) |
-| fact.constructions | attention_only, attention_mlp: accuracy |
-| fact.construction_size | attention_only, attention_mlp: slope of log(fewest parameters) against log(S R) |
-| fact.plateau_linear | plateau_steps (longest stretch with the loss within 0.05 of log D), final_loss |
-| fact.plateau_softmax | plateau_steps (within 0.1), relation_only (largest there), subject_only (smallest there), |
-| | final_accuracy |
-| fact.hallucination | valid (share of argmaxes in A_r), correct, D, sequences (how many were asked) |
-| fact.convergence | a number: the loss at the end |
-| fact.knowledge_capacity | few_1, few_2, few_3, many_1, many_2, many_3: peak over N of bits per parameter, after few |
-| | and after many exposures (paper scale: 100 and 1000), for three shapes |
-| fact.int8 | largest_gap: largest |capacity in int8 / capacity - 1| over all runs |
-
+`mechbook.facts.values` says what each reads for each seed.
 A criterion is applied to the mean over seeds unless its row says otherwise. At least 3 seeds; 5 for fact.convergence.
 """
 
 from math import sqrt
 
 from mechbook.claims.criteria import Check, Measurement, criterion
+from mechbook.facts.values import (
+    CAPACITY,
+    CONSTRUCTION_SIZE,
+    CONSTRUCTIONS,
+    CONVERGENCE,
+    HALLUCINATION,
+    INT8,
+    KNOWLEDGE_CAPACITY,
+    PLATEAU_LINEAR,
+    PLATEAU_SOFTMAX,
+    TRADEOFF,
+)
 
 SHAPES = (1, 2, 3)
 
 
-@criterion("fact.capacity", seeds=3)
+@criterion(CAPACITY, seeds=3)
 def capacity(m: Measurement) -> list[Check]:
     """Slope of log(facts) against log(parameters) in [0.85, 1.15]."""
     return [m.bar(None, ">=", 0.85, "slope"), m.bar(None, "<=", 1.15, "slope")]
 
 
-@criterion("fact.tradeoff", keys=("attention_only", "attention_mlp", "few_heads"), seeds=3)
+@criterion(TRADEOFF, seeds=3)
 def tradeoff(m: Measurement) -> list[Check]:
     """A point without and one with an MLP reach 0.99; the smallest H stays below 0.9 for every m."""
     return [
@@ -44,26 +39,26 @@ def tradeoff(m: Measurement) -> list[Check]:
     ]
 
 
-@criterion("fact.constructions", keys=("attention_only", "attention_mlp"), seeds=3)
+@criterion(CONSTRUCTIONS, seeds=3)
 def constructions(m: Measurement) -> list[Check]:
     """Accuracy 1.0 of both constructions."""
     return [m.bar("attention_only", ">=", 1.0), m.bar("attention_mlp", ">=", 1.0)]
 
 
-@criterion("fact.construction_size", keys=("attention_only", "attention_mlp"), seeds=3)
+@criterion(CONSTRUCTION_SIZE, seeds=3)
 def construction_size(m: Measurement) -> list[Check]:
     """Slope of the smallest parameter count for accuracy 0.99 against S R in [0.8, 1.3], for both constructions."""
-    keys = ("attention_only", "attention_mlp")
+    keys = tuple(CONSTRUCTION_SIZE.names)
     return [m.bar(key, op, bar, f"slope, {key}") for key in keys for op, bar in ((">=", 0.8), ("<=", 1.3))]
 
 
-@criterion("fact.plateau_linear", keys=("plateau_steps", "final_loss"), seeds=3)
+@criterion(PLATEAU_LINEAR, seeds=3)
 def plateau_linear(m: Measurement) -> list[Check]:
     """Loss within 0.05 of log D for at least 500 consecutive steps; below 0.02 at the end."""
     return [m.bar("plateau_steps", ">=", 500), m.bar("final_loss", "<", 0.02)]
 
 
-@criterion("fact.plateau_softmax", keys=("plateau_steps", "relation_only", "subject_only", "final_accuracy"), seeds=3)
+@criterion(PLATEAU_SOFTMAX, seeds=3)
 def plateau_softmax(m: Measurement) -> list[Check]:
     """Loss within 0.1 of log D for 200 steps; relation-only < 0.1 and subject-only > 1.5 there; accuracy > 0.9."""
     return [
@@ -74,7 +69,7 @@ def plateau_softmax(m: Measurement) -> list[Check]:
     ]
 
 
-@criterion("fact.hallucination", keys=("valid", "correct", "D", "sequences"), seeds=3)
+@criterion(HALLUCINATION, seeds=3)
 def hallucination(m: Measurement) -> list[Check]:
     """Argmax in A_r for at least 0.99; right for 1/D of all seeds' sequences, within 4 standard errors."""
     chance = 1 / m.mean("D")
@@ -86,13 +81,13 @@ def hallucination(m: Measurement) -> list[Check]:
     ]
 
 
-@criterion("fact.convergence", seeds=5)
+@criterion(CONVERGENCE, seeds=5)
 def convergence(m: Measurement) -> list[Check]:
     """Loss below 0.02 at the end, from each of 5 seeds or more."""
     return [m.in_every_seed("final loss < 0.02", [0.02 - loss for loss in m.per_seed()])]
 
 
-@criterion("fact.knowledge_capacity", keys=tuple(f"{n}_{k}" for n in ("few", "many") for k in SHAPES), seeds=3)
+@criterion(KNOWLEDGE_CAPACITY, seeds=3)
 def knowledge_capacity(m: Measurement) -> list[Check]:
     """Laptop: the peak rises with exposures and exceeds 1.5 for 3 shapes. Paper: at least 1 at 100, 2 at 1000."""
     if m.scale == "laptop":
@@ -103,7 +98,7 @@ def knowledge_capacity(m: Measurement) -> list[Check]:
     raise ValueError(f"{m.id} is reported at the scale {m.scale!r}, where 'laptop' or 'paper' is allowed.")
 
 
-@criterion("fact.int8", keys=("largest_gap",), seeds=3)
+@criterion(INT8, seeds=3)
 def int8(m: Measurement) -> list[Check]:
     """Capacity ratio within 5% after int8 rounding of the rows."""
     return [m.bar("largest_gap", "<=", 0.05)]

@@ -59,7 +59,7 @@ def attention_only(task: FactTask, *, d: int, d_h: int, H: int, generator: torch
         P = basis * math.sqrt(d / d_h)
         W_V.append(P)
         W_O.append(U.T @ possible[tokens].T @ (E[tokens] @ P.T))
-    W_Q, W_K = _look_for(sets, E, d_h)
+    W_Q, W_K = look_for(sets, E, d_h)
     return _assemble(E, U, W_Q, W_K, torch.stack(W_V), torch.stack(W_O))
 
 
@@ -74,7 +74,7 @@ def attention_and_mlp(task: FactTask, *, d: int, m: int, generator: torch.Genera
     E, U = (unit_embeddings(n, d, generator) for n in (task.V, task.A))
     sets = head_sets(task.S, task.R, 2)
     eye = torch.eye(d, dtype=torch.float64).expand(2, d, d)
-    W_Q, W_K = _look_for(sets, E, d)
+    W_Q, W_K = look_for(sets, E, d)
     W_in = torch.randn(m, d, generator=generator, dtype=torch.float64)
     b_in = -torch.randn(m, generator=generator, dtype=torch.float64)
     s = torch.arange(task.S).repeat_interleave(task.R)
@@ -87,7 +87,7 @@ def attention_and_mlp(task: FactTask, *, d: int, m: int, generator: torch.Genera
     return _assemble(E, U, W_Q, W_K, eye, eye, W_in=W_in, b_in=b_in, W_out=W_out)
 
 
-def _look_for(
+def look_for(
     sets: Sequence[Int[Tensor, "_"]], E: Float[Tensor, "V d"], d_h: int
 ) -> tuple[Float[Tensor, "H d_h d"], Float[Tensor, "H d_h d"]]:
     """W_Q, W_K of rank 1 with score(z) = SHARPNESS on a head's tokens and 0 on all others, as far as d allows.

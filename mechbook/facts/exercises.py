@@ -1,6 +1,6 @@
 """The exercises of chapter 6 with their checks, kept out of the chapter so that its cells do not give answers away."""
 
-from mechbook.facts.dynamics import growth_rates
+from mechbook.facts.theory import growth_rates
 from mechbook.reader.exercises import Exercise, function, number
 
 

@@ -1,7 +1,7 @@
 """A small GPT for the knowledge-capacity experiments, alone or as a stack of G models that are trained side by side.
 
-The architecture is `models/vanilla.py`'s (pre-LayerNorm, causal heads, ReLU MLP, trained positions); here every tensor
-may have a leading axis of models, so that one product serves all of them.
+The architecture is that of `mechbook.shared.vanilla` (pre-LayerNorm, causal heads, ReLU MLP, trained positions); here
+every tensor may have a leading axis of models, so that one product serves all of them.
 """
 
 import math

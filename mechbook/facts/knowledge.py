@@ -1,4 +1,4 @@
-"""Chapter 6's knowledge capacity: bits a parameter that small GPTs learn of bioS-style people, and what int8 keeps.
+"""Knowledge capacity: bits a parameter that small GPTs learn of bioS-style people, and what int8 keeps.
 
 Allen-Zhu and Li (2024), Definition 4.3. The people's alphabet is small, so that embeddings do not dominate a model of a
 few thousand parameters. All seeds of a run are trained side by side.
@@ -18,27 +18,28 @@ from mechbook.core.training.loop import use_threads
 from mechbook.core.training.progress import Progress
 from mechbook.facts.gpt import Weights, gpt_logits, initial_gpt, parameter_count, quantise_rows
 from mechbook.facts.people import PeopleTask, draw_people, learned_bits, model_inputs
+from mechbook.facts.streams import STREAMS
 from mechbook.shared.vanilla import VanillaConfig
 
-# (layers, dimension, heads): three shapes of six to nine thousand parameters, from wide to deep.
-SHAPES: tuple[tuple[int, int, int], ...] = ((1, 20, 2), (2, 16, 2), (4, 12, 2))
+# Steps until the learning rate is reached.
 WARMUP = 100
+Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class KnowledgeRun:
-    """One run: N people, each seen `exposures` times, all seeds side by side.
+class KnowledgeSettings:
+    """One run: N people, each seen `exposures` times, all seeds side by side. `shape`: layers, dimension, heads.
 
     AdamW with betas (0.9, 0.98); the rate warms up over 100 steps and falls to 0 as a cosine.
     """
 
-    shape: tuple[int, int, int]
+    shape: Shape
     N: int
     exposures: int
-    batch_size: int = 100
-    lr: float = 1e-2
+    batch_size: int
+    lr: float
     weight_decay: float = 0.01
-    seeds: int = 3
+    seeds: int
 
     def people(self) -> PeopleTask:
         """The data's sizes."""
@@ -50,15 +51,15 @@ class KnowledgeRun:
         task = self.people()
         return VanillaConfig(N=task.Q + 1, T=task.length, d=d, n_layers=layers, n_heads=heads)
 
-    def run(self) -> "Knowledge":
+    def run(self) -> "KnowledgeResult":
         """The run, from the cache where it was made before."""
         use_threads()
         key = {"knowledge": asdict(self), "seed": settings.seed()}
-        return Knowledge(**cached(key, lambda: vars(_train(self)), modules=(__name__,)))
+        return KnowledgeResult(**cached(key, lambda: vars(_train(self)), modules=(__name__,)))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Knowledge:
+class KnowledgeResult:
     """Bits per parameter for each seed, before and after int8 rounding, and R_max (Definition 4.3)."""
 
     parameters: int
@@ -68,31 +69,40 @@ class Knowledge:
     seconds: float
 
 
-def exposures() -> tuple[int, ...]:
-    """Exposures of the experiment, fewest first."""
-    return settings.choose(laptop=(30, 100, 360), paper=(100, 300, 1000))
-
-
-def people() -> tuple[int, ...]:
-    """N of the experiment."""
-    return settings.choose(laptop=(300, 700), paper=(300, 500, 700, 1000, 1500))
-
-
-def knowledge_run(shape: tuple[int, int, int], N: int, seen: int) -> KnowledgeRun:
-    """The run of one shape, N and number of exposures."""
-    return KnowledgeRun(shape=shape, N=N, exposures=seen)
-
-
-def _train(spec: KnowledgeRun) -> Knowledge:
+def _train(spec: KnowledgeSettings) -> KnowledgeResult:
     started = time.monotonic()
     task, config, G = spec.people(), spec.config(), spec.seeds
-    place = (6, 8, *spec.shape, spec.N, spec.exposures)
-    everyone = torch.stack([draw_people(task, settings.generator(*place, 0, seed)) for seed in range(G)])
+    place = (*spec.shape, spec.N, spec.exposures)
+    everyone = torch.stack([draw_people(task, STREAMS.generator("knowledge", *place, 0, seed)) for seed in range(G)])
+    weights = initial_gpt(config, G, STREAMS.generator("knowledge", *place, 1))
+    train_people(weights, everyone, spec, STREAMS.generator("knowledge", *place, 2))
     inputs = model_inputs(task, everyone)
-    weights = initial_gpt(config, G, settings.generator(*place, 1))
+    count = parameter_count(weights)
+
+    def ratio(held: Weights) -> list[float]:
+        return (learned_bits(task, token_losses(held, inputs, everyone, config)) / count).tolist()
+
+    with torch.no_grad():
+        exact, rounded = ratio(weights), ratio(quantise_rows(weights))
+    return KnowledgeResult(
+        parameters=count,
+        ratio=exact,
+        ratio_int8=rounded,
+        most=task.most_bits() / count,
+        seconds=time.monotonic() - started,
+    )
+
+
+def train_people(weights: Weights, everyone: Tensor, spec: KnowledgeSettings, stream: torch.Generator) -> None:
+    """Train the stack in place, model g on everyone[g], with the people's order drawn from `stream`.
+
+    `mechbook.facts.plain.learn_people` is the definition, for one model.
+    """
+    config, G = spec.config(), len(everyone)
+    inputs = model_inputs(spec.people(), everyone)
     parameters = [values.requires_grad_() for values in weights.values()]
     optimizer = torch.optim.AdamW(parameters, lr=spec.lr, weight_decay=spec.weight_decay, betas=(0.9, 0.98), fused=True)
-    stream, each = settings.generator(*place, 2), torch.arange(G).unsqueeze(1)
+    each = torch.arange(G).unsqueeze(1)
     batches = -(-spec.N // spec.batch_size)
     steps = spec.exposures * batches
     with Progress(0, steps) as progress:
@@ -108,20 +118,6 @@ def _train(spec: KnowledgeRun) -> Knowledge:
                 group["lr"] = spec.lr * min(1, (step + 1) / WARMUP) * (1 + math.cos(math.pi * step / steps)) / 2
             optimizer.step()
             progress.advance()
-    count = parameter_count(weights)
-
-    def ratio(held: Weights) -> list[float]:
-        return (learned_bits(task, token_losses(held, inputs, everyone, config)) / count).tolist()
-
-    with torch.no_grad():
-        exact, rounded = ratio(weights), ratio(quantise_rows(weights))
-    return Knowledge(
-        parameters=count,
-        ratio=exact,
-        ratio_int8=rounded,
-        most=task.most_bits() / count,
-        seconds=time.monotonic() - started,
-    )
 
 
 def token_losses(weights: Weights, inputs: Tensor, targets: Tensor, config: VanillaConfig) -> Tensor:

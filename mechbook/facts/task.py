@@ -87,6 +87,11 @@ def random_answers(S: int, R: int, D: int, generator: torch.Generator) -> Int[Te
     return torch.arange(R, device=home) * D + torch.randint(D, (S, R), generator=generator, device=home)
 
 
+def random_task(S: int, generator: torch.Generator, *, D: int, T: int) -> FactTask:
+    """S subjects and S relations with random answers, and twice as many noise tokens (Nichani et al. Figure 3)."""
+    return FactTask(S=S, R=S, D=D, T=T, n_noise=2 * S, answers=random_answers(S, S, D, generator))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FactBatch:
     """B sequences, what they ask, and the answer. One, with S = R = D = 2, two noise tokens and T = 6:
@@ -114,7 +119,7 @@ class CountBatch:
 
 def sample(task: FactTask, batch_size: int, generator: torch.Generator) -> FactBatch:
     """Draw sequences on the generator's device. Raises ValueError when batch_size < 1."""
-    s, r, noise = _draw(task, batch_size, generator)
+    s, r, noise = draw_tokens(task, batch_size, generator)
     home, T = generator.device, task.T
     at_s = torch.randint(T - 1, (batch_size, 1), generator=generator, device=home)
     at_r = torch.randint(T - 2, (batch_size, 1), generator=generator, device=home)
@@ -134,7 +139,7 @@ def sample_counts(task: FactTask, batch_size: int, generator: torch.Generator) -
 
     Slots are not drawn, so the generator ends up elsewhere. Raises ValueError when batch_size < 1.
     """
-    s, r, noise = _draw(task, batch_size, generator)
+    s, r, noise = draw_tokens(task, batch_size, generator)
     rest = torch.full_like(s, task.eos)
     tokens = torch.cat([noise, torch.stack([s, task.S + r, rest], 1)], 1)
     return CountBatch(counts=count_tokens(tokens, task.V), s=s, r=r, targets=task.answers.to(s.device)[s, r])
@@ -161,7 +166,7 @@ def every_fact(task: FactTask, contexts: int, generator: torch.Generator) -> Cou
     return CountBatch(counts=counts, s=s, r=r, targets=task.answers.to(home)[s, r])
 
 
-def _draw(task: FactTask, batch_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def draw_tokens(task: FactTask, batch_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Subjects, relations and T - 3 noise tokens each."""
     B, home = _at_least_one("batch_size", batch_size), generator.device
     s = torch.randint(task.S, (B,), generator=generator, device=home)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mechbook.facts.capacity import TradeoffGrid
+from mechbook.facts.tradeoff import TradeoffSettings
 from mechbook.facts.widgets.facts import PRESET_WORDS, ShippedFacts, preset_steps
 from tests.browser.checks import CLOSE, settle, widget
 
@@ -77,7 +77,7 @@ def _at(page: Any, name: str, kind: str, step: int, what: str) -> list[str]:
     return [] if found == (kind, step) else [f"{what} leads to {found}, not to {kind}, step {step}"]
 
 
-def exercise_tradeoff(page: Any, name: str, grid: TradeoffGrid, accuracy: Tensor) -> list[str]:
+def exercise_tradeoff(page: Any, name: str, grid: TradeoffSettings, accuracy: Tensor) -> list[str]:
     """Move every control of widget 6b and compare with a loop over the grid's cells."""
     shown, wrong = widget(page, name), []
     accuracy, parameters = accuracy.float(), grid.parameters()

@@ -5,10 +5,10 @@ import math
 import torch
 
 from mechbook.facts.construction import attention_only
-from mechbook.facts.dynamics import growth_rates
 from mechbook.facts.exercises import bits, first, rate_ratio, rivals
 from mechbook.facts.model import count_logits
 from mechbook.facts.task import FactTask, count_tokens, random_answers
+from mechbook.facts.theory import growth_rates
 
 
 def verdict(exercise, answer, capsys):

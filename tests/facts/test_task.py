@@ -10,11 +10,11 @@ from mechbook.facts.task import (
     count_tokens,
     every_fact,
     random_answers,
+    random_task,
     sample,
     sample_counts,
     structured_answers,
 )
-from mechbook.facts.task_stack import FactStack
 
 
 def generator(seed: int) -> torch.Generator:
@@ -101,6 +101,13 @@ def test_random_answers_are_uniform_within_their_relation() -> None:
     assert float((share - 1 / 5).abs().max()) < 4.5 * math.sqrt(0.16 / 4000)
 
 
+def test_a_random_task_is_square_with_twice_the_noise() -> None:
+    """Oracle: the docstring, and `random_answers` from the same generator."""
+    t = random_task(7, generator(3), D=5, T=9)
+    assert (t.S, t.R, t.D, t.T, t.n_noise) == (7, 7, 5, 9, 14)
+    assert torch.equal(t.answers, random_answers(7, 7, 5, generator(3)))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -134,33 +141,3 @@ def test_answer_maps_and_draws_refuse_what_they_cannot_make() -> None:
     shortest = task(T=3, n_noise=0)
     assert sample(shortest, 20, generator(8)).z[:, -1].unique().tolist() == [12]
     assert sample_counts(shortest, 20, generator(8)).counts.sum(1).unique().tolist() == [3.0]
-
-
-def test_a_stack_draws_for_each_task_what_that_task_has() -> None:
-    """Oracle: a loop over rows; uniform pairs in each task to 4.5 standard errors."""
-    small, large = task(), task(S=11, R=6, D=3, n_noise=17)
-    stack = FactStack([small, large])
-    assert (stack.V, stack.A) == (11 + 6 + 17 + 1, 18)
-    assert stack.possible.sum(1).tolist() == [15, 18]
-    n = 9000
-    batch = stack.sample_counts(n, generator(9))
-    for g, t in enumerate((small, large)):
-        counts = batch.counts[g]
-        assert counts.sum(1).unique().tolist() == [11.0] and counts[:, -1].unique().tolist() == [1.0]
-        assert torch.equal(counts[:, : t.S].argmax(1), batch.s[g]) and counts[:, : t.S].sum(1).unique().tolist() == [
-            1.0
-        ]
-        assert torch.equal(counts[:, 11 : 11 + t.R].argmax(1), batch.r[g])
-        assert counts[:, 17 : 17 + t.n_noise].sum(1).unique().tolist() == [8.0]
-        assert torch.equal(batch.targets[g], t.answers[batch.s[g], batch.r[g]])
-        share = torch.bincount(batch.s[g] * t.R + batch.r[g], minlength=t.S * t.R) / n
-        p = 1 / (t.S * t.R)
-        assert float((share - p).abs().max()) < 4.5 * math.sqrt(p * (1 - p) / n)
-        noise = counts[:, 17 : 17 + t.n_noise].sum(0) / (8 * n)
-        assert float((noise - 1 / t.n_noise).abs().max()) < 4.5 * math.sqrt(1 / t.n_noise / (8 * n))
-    with pytest.raises(ValueError, match="one T and one D"):
-        FactStack([small, task(T=12)])
-    with pytest.raises(ValueError, match="at least one task"):
-        FactStack([])
-    with pytest.raises(ValueError, match="batch_size is 0"):
-        stack.sample_counts(0, generator(0))

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from mechbook.core.presets import at_scale
-from mechbook.facts import capacity as facts_capacity
-from mechbook.facts import dynamics as facts
+from mechbook.facts import experiments as facts
+from mechbook.facts import presets as facts_presets
 from mechbook.facts.widgets.facts import shipped_facts
 from mechbook.gradients.widgets import gradient_step
 from mechbook.hops import experiments as hop_experiments
@@ -212,13 +212,15 @@ def exercise_gradient_step(page: Any, name: str, sent: dict[str, Any]) -> list[s
 
 def exercise_fact_time(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
     """Move every control of widget 6a, and its slider to every sixth checkpoint."""
-    return checks_facts.exercise_time(page, name, shipped_facts(facts.linear_run(), facts.softmax_run()), every=6)
+    setup = at_scale(facts_presets.LAPTOP, facts_presets.PAPER)
+    runs = facts.linear_settings(setup), facts.softmax_settings(setup, setup.d)
+    return checks_facts.exercise_time(page, name, shipped_facts(*runs), every=6)
 
 
 def exercise_fact_tradeoff(page: Any, name: str, sent: dict[str, Shipped]) -> list[str]:
     """Set widget 6b's budget to everything it offers."""
-    grid = facts_capacity.tradeoff_grid()
-    accuracy = checks_facts.grid_accuracy(facts_capacity.tradeoff(grid).accuracy)
+    grid = facts.tradeoff_settings(at_scale(facts_presets.LAPTOP, facts_presets.PAPER))
+    accuracy = checks_facts.grid_accuracy(grid.run().accuracy)
     return checks_facts.exercise_tradeoff(page, name, grid, accuracy)
 
 

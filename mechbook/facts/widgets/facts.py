@@ -9,10 +9,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from mechbook.facts.capacity import Tradeoff, TradeoffGrid
-from mechbook.facts.dynamics import Dynamics, DynamicsRun
+from mechbook.facts.dynamics import DynamicsResult, DynamicsSettings
 from mechbook.facts.model import linear_logits, softmax_logits
 from mechbook.facts.task import FactTask, count_tokens, sample_counts
+from mechbook.facts.tradeoff import TradeoffResult, TradeoffSettings
 from mechbook.reader.figures import heat_map, style_of, use_style
 from mechbook.widgets.base import BookWidget, Store, store
 from mechbook.widgets.weights import round_weights
@@ -29,7 +29,7 @@ class ShippedFacts:
     """What widget 6a holds: for each model the run, and its tables as the page has them, (steps, V, A), (steps, V)."""
 
     task: FactTask
-    runs: dict[str, Dynamics]
+    runs: dict[str, DynamicsResult]
     values: dict[str, Tensor]
     weights: dict[str, Tensor]
     noise: Tensor
@@ -44,17 +44,17 @@ class ShippedFacts:
         return (linear_logits if model == "linear" else softmax_logits)(values, weights, asked)[0]
 
 
-def shipped_facts(*specs: DynamicsRun) -> ShippedFacts:
+def shipped_facts(*specs: DynamicsSettings) -> ShippedFacts:
     """Return the first seeds' checkpoints for the page; asked again, the same ones. All runs must share one task."""
     return _shipped(specs)
 
 
 @functools.cache
-def _shipped(specs: tuple[DynamicsRun, ...]) -> ShippedFacts:
+def _shipped(specs: tuple[DynamicsSettings, ...]) -> ShippedFacts:
     task = specs[0].task()
     if len({(spec.S, spec.R, spec.D, spec.T, spec.n_noise) for spec in specs}) > 1:
         raise ValueError("The runs of one widget must have the same S, R, D, T and n_noise.")
-    runs = {spec.model: spec.run() for spec in specs}
+    runs: dict[str, DynamicsResult] = {spec.model: spec.run() for spec in specs}
     tensors = {f"{kind}/values": run.values for kind, run in runs.items()}
     tensors |= {f"{kind}/weights": run.weights for kind, run in runs.items()}
     rounded = round_weights(tensors, dtype="float16")
@@ -69,7 +69,7 @@ def _shipped(specs: tuple[DynamicsRun, ...]) -> ShippedFacts:
     )
 
 
-def preset_steps(run: Dynamics) -> tuple[int, int, int]:
+def preset_steps(run: DynamicsResult) -> tuple[int, int, int]:
     """Return three checkpoints of the first seed: the start, the one with the largest loss on subjects relative to that
     on relations (the plateau's clearest), and the end."""
     relation, subject = (run.scores[name][:, 0] for name in ("relation_only", "subject_only"))
@@ -79,7 +79,7 @@ def preset_steps(run: Dynamics) -> tuple[int, int, int]:
     return run.checkpoint_steps[0], inner[clearest], run.checkpoint_steps[-1]
 
 
-def fact_time_widget(*specs: DynamicsRun, name: str = "widget-6a") -> BookWidget:
+def fact_time_widget(*specs: DynamicsSettings, name: str = "widget-6a") -> BookWidget:
     """Return widget 6a for one run of each model."""
     sent = shipped_facts(*specs)
     task = sent.task
@@ -110,7 +110,7 @@ def fact_time_widget(*specs: DynamicsRun, name: str = "widget-6a") -> BookWidget
     )
 
 
-def _model_settings(kind: str, run: Dynamics) -> dict[str, Any]:
+def _model_settings(kind: str, run: DynamicsResult) -> dict[str, Any]:
     every = max(1, len(run.steps) // CURVE_POINTS)
     return {
         "words": WORDS[kind],
@@ -145,7 +145,7 @@ def _time_picture(sent: ShippedFacts, steps: Sequence[int]) -> Figure:
     return figure
 
 
-def tradeoff_widget(grid: TradeoffGrid, found: Tradeoff, *, name: str = "widget-6b") -> BookWidget:
+def tradeoff_widget(grid: TradeoffSettings, found: TradeoffResult, *, name: str = "widget-6b") -> BookWidget:
     """Return widget 6b for the accuracies (mean over seeds) of a grid."""
     accuracy, parameters = found.accuracy.mean(-1), grid.parameters()
     settings = {
@@ -184,7 +184,7 @@ def preset_budgets(accuracy: Tensor, parameters: Tensor) -> tuple[int, int, int]
     return max((b for b in every if b <= middle / 2), default=every[0]), middle, every[-1]
 
 
-def _tradeoff_picture(grid: TradeoffGrid, accuracy: Tensor) -> Figure:
+def _tradeoff_picture(grid: TradeoffSettings, accuracy: Tensor) -> Figure:
     use_style()
     figure = Figure(figsize=(5.2, 3.6))
     axes = figure.subplots()

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from mechbook.facts.capacity import Tradeoff, TradeoffGrid
-from mechbook.facts.dynamics import linear_run, softmax_run
+from mechbook.facts.dynamics import DynamicsSettings
+from mechbook.facts.experiments import linear_settings, softmax_settings
 from mechbook.facts.model import linear_logits, softmax_logits
+from mechbook.facts.presets import LAPTOP
+from mechbook.facts.stack_training import StackSettings
 from mechbook.facts.task import sample_counts
+from mechbook.facts.tradeoff import TradeoffResult, TradeoffSettings
 from mechbook.facts.widgets import facts
 from mechbook.site import vendor
 from tests.browser import checks, checks_facts
@@ -20,7 +23,8 @@ from tests.browser.browser import library_page
 LOGITS = """([kind, values, weights, counts]) =>
   Array.from(mechbook.facts.logits(kind, Float32Array.from(values), Float32Array.from(weights), counts))"""
 SMALL = dict(S=6, R=3, D=2, T=9, n_noise=5, steps=300, probe_every=10, test_size=64, seeds=2, checkpoints=9)
-GRID = TradeoffGrid(S=5, d=8, d_h=2, H=(1, 3, 5, 7), m=(0, 3, 11), seeds=2)
+TRAINING = StackSettings(steps=1, batch_size=1, rates=(1e-2,))
+GRID = TradeoffSettings(S=5, D=8, T=32, d=8, d_h=2, H=(1, 3, 5, 7), m=(0, 3, 11), seeds=2, training=TRAINING)
 
 
 def accuracy() -> torch.Tensor:
@@ -36,8 +40,9 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[facts.ShippedFact
     patch.undo()
 
 
-def specs() -> tuple[Any, Any]:
-    return replace(linear_run(), lr=1.0, init=0.01, **SMALL), replace(softmax_run(), d=40, init=0.01, **SMALL)  # type: ignore[arg-type]
+def specs() -> tuple[DynamicsSettings, DynamicsSettings]:
+    small: Any = {**SMALL, "init": 0.01}
+    return replace(linear_settings(LAPTOP), lr=1.0, **small), replace(softmax_settings(LAPTOP, 40), **small)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +61,7 @@ def time(page: Any, sent: facts.ShippedFacts) -> Any:
 @pytest.fixture
 def trade(page: Any) -> Any:
     page.evaluate("history.replaceState(null, '', '#')")
-    found = Tradeoff(accuracy=accuracy().unsqueeze(-1).expand(4, 3, 2), seconds=0.0)
+    found = TradeoffResult(accuracy=accuracy().unsqueeze(-1).expand(4, 3, 2), seconds=0.0)
     checks.render(page, facts.tradeoff_widget(GRID, found))
     return page
 
@@ -206,7 +211,7 @@ def test_axe_and_a_phones_width(page: Any, which: str, theme: str, request: pyte
 def test_static_pictures_and_words(sent: facts.ShippedFacts) -> None:
     """Oracle: a picture with a text of its own for print and readers without scripts."""
     time = facts.fact_time_widget(*specs())
-    trade = facts.tradeoff_widget(GRID, Tradeoff(accuracy=accuracy().unsqueeze(-1), seconds=0.0))
+    trade = facts.tradeoff_widget(GRID, TradeoffResult(accuracy=accuracy().unsqueeze(-1), seconds=0.0))
     for widget, words in ((time, "at three steps of training"), (trade, "Mean accuracy on 25 facts")):
         text = widget.static_html()
         assert "data:image/png;base64," in text and words in text and f'id="{widget.name}"' in text
