@@ -21,6 +21,21 @@ def _positive(value: float) -> bool:
     return 0 < value < float("inf")
 
 
+Rule = tuple[str, bool, str]
+
+
+def _sizes(preset: object, **least: int) -> list[Rule]:
+    return [(n, _whole(getattr(preset, n), at), f"a whole number >= {at}") for n, at in least.items()]
+
+
+def _amounts(preset: object, *names: str) -> list[Rule]:
+    return [(n, _positive(getattr(preset, n)), "a finite number > 0") for n in names]
+
+
+def _grids(preset: object, **least: int) -> list[Rule]:
+    return [(n, _rising(getattr(preset, n), at), f"a tuple of rising whole numbers >= {at}") for n, at in least.items()]
+
+
 @dataclass(frozen=True, kw_only=True)
 class IdentityPreset:
     """Sizes of the random data on which formulas are held against autograd: primes, so that transposed axes fail."""
@@ -37,7 +52,7 @@ class IdentityPreset:
     """Sequences; for Lemma 2 there are N times as many pairs."""
 
     def __post_init__(self) -> None:
-        require(self, *((n, _whole(getattr(self, n), 2), "a whole number >= 2") for n in ("n", "N", "d", "T", "B")))
+        require(self, *_sizes(self, n=2, N=2, d=2, T=2, B=2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +71,8 @@ class SpanPreset:
     """Gradient steps."""
 
     def __post_init__(self) -> None:
-        require(
-            self,
-            ("n", _whole(self.n, 2), "a whole number >= 2"),
-            ("d", _whole(self.d, self.n + 1), f"a whole number above n = {self.n}: else nothing is outside the span"),
-            ("lr", _positive(self.lr), "a finite number > 0"),
-            ("weight_decay", _positive(self.weight_decay), "a finite number > 0"),
-            ("steps", _whole(self.steps, 1), "a whole number >= 1"),
-        )
+        inside = ("d", self.d > self.n, f"above n = {self.n}: else nothing is outside the span")
+        require(self, *_sizes(self, n=2, d=1, steps=1), inside, *_amounts(self, "lr", "weight_decay"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +85,7 @@ class OneStepPreset:
     """Dimensions of the embeddings; the claim is about the largest."""
 
     def __post_init__(self) -> None:
-        require(
-            self,
-            ("N", _whole(self.N, 2), "a whole number >= 2"),
-            ("dimensions", _rising(self.dimensions, 1), "a tuple of rising whole numbers >= 1"),
-        )
+        require(self, *_sizes(self, N=2), *_grids(self, dimensions=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +100,7 @@ class IgnoredPreset:
     """Dimension."""
 
     def __post_init__(self) -> None:
-        sizes = ("N", 2), ("T", 1), ("d", 1)
-        require(self, *((n, _whole(getattr(self, n), least), f"a whole number >= {least}") for n, least in sizes))
+        require(self, *_sizes(self, N=2, T=1, d=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,12 +115,7 @@ class OptimumPreset:
     """Numbers of steps at which the divergence is taken."""
 
     def __post_init__(self) -> None:
-        require(
-            self,
-            ("N", _whole(self.N, 2), "a whole number >= 2"),
-            ("dimensions", _rising(self.dimensions, 1), "a tuple of rising whole numbers >= 1"),
-            ("steps", _rising(self.steps, 1), "a tuple of rising whole numbers >= 1"),
-        )
+        require(self, *_sizes(self, N=2), *_grids(self, dimensions=1, steps=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,12 +130,8 @@ class FactorPreset:
     """Sequences, drawn 2,000 at a time."""
 
     def __post_init__(self) -> None:
-        require(
-            self,
-            ("vocabularies", _rising(self.vocabularies, 2), "a tuple of rising whole numbers >= 2"),
-            ("T", _whole(self.T, 4), "a whole number >= 4"),
-            ("sequences", _whole(self.sequences, 1) and self.sequences % 2_000 == 0, "a multiple of 2000"),
-        )
+        whole = ("sequences", self.sequences % 2_000 == 0, "a multiple of 2000")
+        require(self, *_grids(self, vocabularies=2), *_sizes(self, T=4, sequences=1), whole)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,12 +146,8 @@ class VariantPreset:
     """Sequences that chapter 3's model is asked."""
 
     def __post_init__(self) -> None:
-        require(
-            self,
-            ("d", _whole(self.d, 1), "a whole number >= 1"),
-            ("gaps", bool(self.gaps) and all(map(_positive, self.gaps)), "a tuple of finite numbers > 0"),
-            ("full_model_sequences", _whole(self.full_model_sequences, 1), "a whole number >= 1"),
-        )
+        gaps = bool(self.gaps) and all(map(_positive, self.gaps))
+        require(self, *_sizes(self, d=1, full_model_sequences=1), ("gaps", gaps, "a tuple of finite numbers > 0"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,14 +164,8 @@ class GridPreset:
     """Sequences for the table of rivals, drawn 2,048 at a time."""
 
     def __post_init__(self) -> None:
-        enough = _whole(self.rival_sequences, 1) and self.rival_sequences % 2_048 == 0
-        require(
-            self,
-            ("T", _whole(self.T, 2), "a whole number >= 2"),
-            ("K", _whole(self.K, 1), "a whole number >= 1"),
-            ("batch", _whole(self.batch, 1), "a whole number >= 1"),
-            ("rival_sequences", enough, "a multiple of 2048"),
-        )
+        whole = ("rival_sequences", self.rival_sequences % 2_048 == 0, "a multiple of 2048")
+        require(self, *_sizes(self, T=2, K=1, batch=1, rival_sequences=1), whole)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,14 +184,8 @@ class DeepLinearPreset:
     """Gradient steps."""
 
     def __post_init__(self) -> None:
-        require(
-            self,
-            ("modes", _whole(self.modes, 2), "a whole number >= 2"),
-            ("d", _whole(self.d, self.modes), f"a whole number >= modes = {self.modes}"),
-            ("std", _positive(self.std), "a finite number > 0"),
-            ("lr", _positive(self.lr), "a finite number > 0"),
-            ("steps", _whole(self.steps, 1), "a whole number >= 1"),
-        )
+        room = ("d", self.d >= self.modes, f"at least modes = {self.modes}")
+        require(self, *_sizes(self, modes=2, d=1, steps=1), room, *_amounts(self, "std", "lr"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,18 +241,11 @@ class GradientsPreset:
             self,
             *((name, _whole(getattr(self, name), 2), seeds) for name in ("seeds", "fewer_seeds", "sweep_seeds")),
             ("sweep_seeds", self.sweep_seeds <= self.seeds, f"at most seeds = {self.seeds}"),
-            ("N", _whole(self.N, 3), "a whole number >= 3"),
+            *_sizes(self, N=3),
             ("T", _whole(self.T, 9), "a whole number >= 9: accuracy is drawn by blocks of eight positions"),
-            ("d", _whole(self.d, 1), "a whole number >= 1"),
-            ("dimensions", _rising(self.dimensions, 1), "a tuple of rising whole numbers >= 1"),
-            *(
-                (name, _whole(getattr(self, name), 1), "a whole number >= 1")
-                for name in ("sequences", "test_sequences")
-            ),
-            *(
-                (name, _positive(getattr(self, name)), "a finite number > 0")
-                for name in ("logit", "gap_W_K2", "gap_W_K1")
-            ),
+            *_sizes(self, d=1, sequences=1, test_sequences=1),
+            *_grids(self, dimensions=1),
+            *_amounts(self, "logit", "gap_W_K2", "gap_W_K1"),
             ("variants", self.variants.d in self.dimensions, f"of a dimension of the sweep, {self.dimensions}"),
         )
 

@@ -116,7 +116,7 @@ def test_impossible_settings_are_refused(change, message):
     ("group", "change", "message"),
     [
         ("identities", {"B": 1}, "B is 1; it must be a whole number >= 2"),
-        ("span", {"d": 31}, "d is 31; it must be a whole number above n = 31"),
+        ("span", {"d": 31}, "d is 31; it must be above n = 31"),
         ("span", {"weight_decay": 0.0}, "weight_decay is 0.0"),
         ("one_step", {"dimensions": ()}, r"dimensions is \(\)"),
         ("optimum", {"steps": (10, 10)}, r"steps is \(10, 10\); it must be a tuple of rising"),
@@ -124,7 +124,7 @@ def test_impossible_settings_are_refused(change, message):
         ("factor", {"sequences": 2_001}, "sequences is 2001; it must be a multiple of 2000"),
         ("variants", {"gaps": (0.0,)}, r"gaps is \(0.0,\); it must be a tuple of finite numbers > 0"),
         ("grid", {"rival_sequences": 100}, "rival_sequences is 100; it must be a multiple of 2048"),
-        ("deep", {"modes": 33}, "d is 32; it must be a whole number >= modes = 33"),
+        ("deep", {"modes": 33}, "d is 32; it must be at least modes = 33"),
     ],
 )
 def test_impossible_groups_are_refused(group, change, message):
