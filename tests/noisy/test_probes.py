@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from mechbook.noisy.probes import diagonal_margins, noise_margin, pair_positions, prediction
+from mechbook.noisy.probes import (
+    attention_after_trigger,
+    diagonal_margins,
+    noise_margin,
+    pair_positions,
+    prediction,
+)
 
 
 def test_prediction_equals_the_loop():
@@ -36,6 +42,17 @@ def test_pairs_are_those_of_the_loop():
             expected = t > 0 and inputs[b, t - 1] == first[b] and inputs[b, t] == second[b]
             assert bool(marked[b, t]) is bool(expected)
     assert bool(marked.any())
+
+
+def test_attention_after_the_trigger_equals_the_loop():
+    """Oracle: a loop over positions; only the token's places after an earlier occurrence of the last input count."""
+    g = torch.Generator().manual_seed(3)
+    inputs, token = torch.randint(3, (13, 11), generator=g), torch.randint(3, (13,), generator=g)
+    attention = torch.rand(13, 11, generator=g, dtype=torch.float64)
+    found = attention_after_trigger(attention, inputs, token)
+    for b, z in enumerate(inputs.tolist()):
+        places = [t for t in range(1, 11) if z[t - 1] == z[-1] and z[t] == int(token[b])]
+        assert float(found[b]) == pytest.approx(sum(float(attention[b, t]) for t in places), abs=1e-12)
 
 
 def test_noise_margin_by_hand():
