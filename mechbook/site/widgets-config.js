@@ -1,7 +1,9 @@
+// @ts-check
 // Where the widgets' runtime lies: beside this script, over http and in files alike.
 (() => {
   "use strict";
-  const here = (name) => new URL(name, document.currentScript.src).href;
+  const own = /** @type {HTMLScriptElement} */ (document.currentScript);
+  const here = (/** @type {string} */ name) => new URL(name, own.src).href;
   requirejs.config({
     paths: {
       anywidget: here("anywidget.js").slice(0, -3),
@@ -12,9 +14,10 @@
   });
 
   // The widget manager asks MathJax 2's queue for formulas; version 3, which the book has, knows a promise instead.
+  /** @param {[name: string, object: unknown, element: Element][]} calls */
   const queue = (...calls) => {
     for (const [name, , element] of calls) {
-      if (name === "Typeset") window.MathJax.startup?.promise.then(() => window.MathJax.typesetPromise([element]));
+      if (name === "Typeset") window.MathJax?.startup?.promise.then(() => window.MathJax?.typesetPromise([element]));
     }
   };
   const shim = () => {

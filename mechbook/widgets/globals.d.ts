@@ -4,3 +4,13 @@ declare const BOOK: {
   style: string;
   roles: Record<string, { colour: string; dashes: number[] }>;
 };
+
+/** What RequireJS and MathJax 3 bring, as far as mechbook/site/widgets-config.js asks for it. */
+declare const requirejs: { config(settings: { paths: Record<string, string> }): void };
+interface Window {
+  MathJax?: {
+    startup?: { promise: Promise<void> };
+    typesetPromise(elements: Element[]): Promise<void>;
+    Hub?: object;
+  };
+}
