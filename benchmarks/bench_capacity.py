@@ -12,14 +12,15 @@ import time
 
 import torch
 
-from mechbook.memories.capacity import Search, TrainedSearches, linear_searches, linear_training
-from mechbook.memories.trained import train_memory
+from mechbook.memories.capacity import SearchSettings, TrainedSearches, linear_settings
+from mechbook.memories.presets import LAPTOP
+from mechbook.memories.trained import MemoryTrainingSettings, train_memory
 from mechbook.shared.capacity_search import capacity_by_bisection
 
 
-def loop(searches: list[Search]) -> list[int]:
+def loop(searches: list[SearchSettings], how: MemoryTrainingSettings) -> list[int]:
     """The capacity of each search's memory, one search after the other."""
-    tasks, how, found = TrainedSearches(searches, linear_training()), linear_training(), []
+    tasks, found = TrainedSearches(searches, how), []
     for number, search in enumerate(searches):
 
         def passes(N: int, number: int = number) -> bool:
@@ -29,9 +30,9 @@ def loop(searches: list[Search]) -> list[int]:
     return found
 
 
-def in_step(searches: list[Search]) -> list[int]:
+def in_step(searches: list[SearchSettings], how: MemoryTrainingSettings) -> list[int]:
     """The capacity of each search's memory, all searches together."""
-    return TrainedSearches(searches, linear_training()).capacities()
+    return TrainedSearches(searches, how).capacities()
 
 
 def main() -> None:
@@ -39,13 +40,15 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="only d up to 32")
     small = parser.parse_args().small
     torch.set_num_threads(1)
-    searches = [search for search in linear_searches() if search.d <= (32 if small else 64)]
+    made = linear_settings(LAPTOP)
+    how, searches = made.training, [search for search in made.searches if search.d <= (32 if small else 64)]
+    assert how is not None
     # the first training loads what later ones share
-    loop(searches[:1]), in_step(searches[:1])
+    loop(searches[:1], how), in_step(searches[:1], how)
     times, answers = {}, {}
     for name, way in (("in step", in_step), ("loop", loop)):
         start = time.perf_counter(), time.process_time()
-        answers[name] = way(searches)
+        answers[name] = way(searches, how)
         times[name] = time.perf_counter() - start[0], time.process_time() - start[1]
     sizes = sorted({search.d for search in searches})
     print(f"capacity of trained memories, d = {sizes}, {len(searches)} searches, torch {torch.__version__}, one thread")

@@ -14,13 +14,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from mechbook.memories.memory import recall
+from mechbook.memories.outer_product import recall
 
 BETAS, EPS = (0.9, 0.999), 1e-8
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemoryTraining:
+class MemoryTrainingSettings:
     """How memories are trained: Adam at a fixed step size, until a check finds enough recalled, or for all the steps.
 
     lr: step size; steps: at most so many updates; check_every: updates between checks of the recall
@@ -85,7 +85,7 @@ def output(weights: Weights, keys: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]
     return F.relu(keys @ W_1.T + b_1) @ W_2.T
 
 
-def train_memory(task: Task, start: Weights, how: MemoryTraining) -> tuple[float, int]:
+def train_memory(task: Task, start: Weights, how: MemoryTrainingSettings) -> tuple[float, int]:
     """Train one memory: the largest recall that a check found, and the number of updates made (the definition).
 
     Checks are made after every `check_every` updates and at the end. Raises ValueError where counts do not match.
@@ -105,7 +105,9 @@ def train_memory(task: Task, start: Weights, how: MemoryTraining) -> tuple[float
     return best, how.steps
 
 
-def train_memories(tasks: Sequence[Task], starts: Sequence[Weights], how: MemoryTraining) -> list[tuple[float, int]]:
+def train_memories(
+    tasks: Sequence[Task], starts: Sequence[Weights], how: MemoryTrainingSettings
+) -> list[tuple[float, int]]:
     """What `train_memory` returns for each task, all of them trained side by side in one tensor program.
 
     Smaller tasks are padded with zeros: padded keys, coordinates and hidden units get no gradient, padded values no
@@ -134,7 +136,7 @@ def train_memories(tasks: Sequence[Task], starts: Sequence[Weights], how: Memory
 class _Program:
     """Memories in one set of padded tensors: B of them, at most N keys, M values, d coordinates."""
 
-    def __init__(self, tasks: Sequence[Task], starts: Sequence[Weights], how: MemoryTraining) -> None:
+    def __init__(self, tasks: Sequence[Task], starts: Sequence[Weights], how: MemoryTrainingSettings) -> None:
         self.how, self.places = how, list(range(len(tasks)))
         N = max(len(task.keys) for task in tasks)
         M, d = (max(task.values.shape[axis] for task in tasks) for axis in (0, 1))

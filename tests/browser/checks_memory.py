@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from mechbook.gradients.widgets import gradient_step
-from mechbook.memories.memory import outer_product_memory, predicted_recall, score_variance, shared_map
-from mechbook.memories.memory import recall as memory_recall
-from mechbook.memories.memory import scores as memory_scores
+from mechbook.memories.outer_product import outer_product_memory, predicted_recall, score_variance, shared_map
+from mechbook.memories.outer_product import recall as memory_recall
+from mechbook.memories.outer_product import scores as memory_scores
 from mechbook.memories.widgets import capacity
 from tests.browser.checks import CLOSE, settle, widget
 

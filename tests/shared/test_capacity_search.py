@@ -5,8 +5,8 @@ import random
 import pytest
 import torch
 
-from mechbook.memories import memory
-from mechbook.memories.trained import MemoryTraining, Task, Weights, train_memories, train_memory
+from mechbook.memories import outer_product
+from mechbook.memories.trained import MemoryTrainingSettings, Task, Weights, train_memories, train_memory
 from mechbook.shared.capacity_search import candidates, capacities_by_climbing, capacity_by_bisection
 
 
@@ -56,11 +56,11 @@ def test_climbing_finds_the_same_from_any_guess():
 def test_trained_memories_have_the_same_capacity_by_both_searches(M):
     """Oracle: the loop over seeds and sizes, each memory trained alone."""
     torch.set_num_threads(1)
-    how, searches = MemoryTraining(lr=1.0, steps=40), [(5, 0), (5, 1), (7, 0)]
+    how, searches = MemoryTrainingSettings(lr=1.0, steps=40), [(5, 0), (5, 1), (7, 0)]
     drawn = []
     for d, seed in searches:
         g = torch.Generator().manual_seed(1000 * d + seed)
-        drawn.append([memory.draw_embeddings(n, d, generator=g, unit_norm=True) for n in (80, M or 80)])
+        drawn.append([outer_product.draw_embeddings(n, d, generator=g, unit_norm=True) for n in (80, M or 80)])
 
     def task(number, N):
         keys, values = drawn[number]

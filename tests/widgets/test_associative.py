@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mechbook.gradients.lemmas import association_gradient, descend, deterministic_joint, with_positions
-from mechbook.memories.memory import outer_product_memory, predicted_recall, scores
+from mechbook.memories.outer_product import outer_product_memory, predicted_recall, scores
 from mechbook.memories.widgets import capacity
 from tests.browser.browser import library_page
 
@@ -88,7 +88,7 @@ def test_inner_products_at_every_edge_of_the_blocks(page: Any, n: int, m: int, d
 
 @pytest.mark.parametrize("f", [[2, 0, 1], [0, 1, 1, 0, 0, 1, 1]])
 def test_scores_of_any_map(page: Any, f: list[int]) -> None:
-    """Oracle: mechbook.memories.memory, for maps that the widget does not use too."""
+    """Oracle: mechbook.memories.outer_product, for maps that the widget does not use too."""
     N, M, d = len(f), max(f) + 1, 5
     generator = torch.Generator().manual_seed(N)
     u, v = (torch.randn(n, d, generator=generator, dtype=torch.float64) for n in (N, M))
@@ -125,7 +125,7 @@ def test_gradient_descent_is_the_chapters(page: Any, positions: bool) -> None:
 
 
 def test_the_page_has_the_predicted_recall(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Oracle: mechbook.memories.memory; computed and read from the cache it is the same, and JSON."""
+    """Oracle: mechbook.memories.outer_product; computed and read from the cache it is the same, and JSON."""
     monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path))
     monkeypatch.setattr(capacity, "COUNTS", (4, 8, 11, 181))
     monkeypatch.setattr(capacity, "DIMENSIONS", (16, 48))

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from mechbook.core.cache.entries import cached
-from mechbook.memories.memory import predicted_recall
+from mechbook.memories.outer_product import predicted_recall
 from mechbook.reader.figures import SERIES, use_style
 from mechbook.widgets.base import BookWidget, Store
 
@@ -14,26 +14,26 @@ M = 8
 # The dimension that the presets show.
 TYPICAL = 64
 WORDS = (
-    f"Predicted recall of the outer-product memory against the number of pairs N, in {{dimensions}} dimensions: on the "
-    f"left each key has a value of its own, on the right all keys share {M} values. The more dimensions, the "
+    "Predicted recall of the outer-product memory against the number of pairs N, in {dimensions} dimensions: on the "
+    "left each key has a value of its own, on the right all keys share {M} values. The more dimensions, the "
     "later recall falls."
 )
 
 
-def predicted_table() -> dict[str, list[list[float]]]:
-    """Return the predicted recall for each of DIMENSIONS (rows) and COUNTS, with own values and with M shared ones.
+def predicted_table(shared: int = M) -> dict[str, list[list[float]]]:
+    """Return the predicted recall for each of DIMENSIONS (rows) and COUNTS, with own values and with `shared` ones.
 
     Seconds of quadrature, kept in the cache of runs.
     """
     found: dict[str, list[list[float]]] = cached(
-        {"widget": "capacity", "counts": list(COUNTS), "dimensions": list(DIMENSIONS), "M": M},
-        _predict,
-        modules=("mechbook.memories.memory",),
+        {"widget": "capacity", "counts": list(COUNTS), "dimensions": list(DIMENSIONS), "M": shared},
+        lambda: _predict(shared),
+        modules=(__name__,),
     )
     return found
 
 
-def _predict() -> dict[str, list[list[float]]]:
+def _predict(M: int) -> dict[str, list[list[float]]]:
     own = [[predicted_recall(N, d) for N in COUNTS] for d in DIMENSIONS]
     # Up to M keys have a value each.
     shared = [
@@ -43,25 +43,27 @@ def _predict() -> dict[str, list[list[float]]]:
     return {"own": own, "shared": shared}
 
 
-def capacity_widget(*, name: str = "widget-1") -> BookWidget:
-    """Return widget 1: N, d and whether values are shared, against the scores v_j^T W u_i and the recall."""
-    predicted = predicted_table()
+def capacity_widget(*, shared: int = M, name: str = "widget-1") -> BookWidget:
+    """Return widget 1: N, d and whether values are shared, against the scores v_j^T W u_i and the recall.
+
+    shared: the number of values where keys share them
+    """
+    predicted = predicted_table(shared)
     settings = {
         "title": "How many pairs does one matrix hold?",
         "counts": list(COUNTS),
         "dimensions": list(DIMENSIONS),
-        "M": M,
+        "M": shared,
         "typical": TYPICAL,
         "predicted": predicted,
     }
     shown = (16, 32, 64, 128)
-    words = WORDS.format(dimensions=", ".join(map(str, shown[:-1])) + f" and {shown[-1]}")
-    return BookWidget(
-        kind="capacity", name=name, settings=settings, store=Store(), picture=_picture(predicted, shown), words=words
-    )
+    words = WORDS.format(dimensions=", ".join(map(str, shown[:-1])) + f" and {shown[-1]}", M=shared)
+    picture = _picture(predicted, shown, shared)
+    return BookWidget(kind="capacity", name=name, settings=settings, store=Store(), picture=picture, words=words)
 
 
-def _picture(predicted: dict[str, list[list[float]]], shown: tuple[int, ...]) -> Figure:
+def _picture(predicted: dict[str, list[list[float]]], shown: tuple[int, ...], M: int) -> Figure:
     use_style()
     figure = Figure(figsize=(7.5, 2.8))
     titles = {"own": "each key has its own value", "shared": f"all keys share {M} values"}

@@ -7,7 +7,7 @@ from scipy.special import ndtr
 from torch import Tensor
 
 from mechbook.memories import quadrature
-from mechbook.memories.memory import score_variance, shared_map
+from mechbook.memories.outer_product import score_variance, shared_map
 
 
 def factorised_memory(
