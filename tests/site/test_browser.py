@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 import torch
 
+from mechbook.core.presets import at_scale
 from mechbook.facts import capacity as facts_capacity
 from mechbook.facts import dynamics as facts
 from mechbook.facts.widgets.facts import shipped_facts
 from mechbook.gradients.widgets import gradient_step
 from mechbook.hops import experiments as hop_experiments
 from mechbook.hops.widgets import hops as hop_widgets
-from mechbook.induction.presets import frozen_run
+from mechbook.induction import presets as induction_presets
+from mechbook.induction.experiments import frozen_settings
 from mechbook.induction.widgets.induction import QUOTATION, Shipped, shipped, small_steps
 from mechbook.laser import dynamics as laser_dynamics
 from mechbook.laser import english_runs
@@ -59,7 +61,7 @@ def sent(html: Path) -> Iterator[dict[str, Any]]:
     # As the build: with another count of threads it would be another run.
     patch.setenv("MECHBOOK_THREADS", os.environ.get("MECHBOOK_THREADS", "1"))
     threads = torch.get_num_threads()
-    spec = frozen_run("joint", 0)
+    spec = frozen_settings(at_scale(induction_presets.LAPTOP, induction_presets.PAPER), 0)
     held: dict[str, Any] = {"full": shipped(spec), "small": shipped(spec, small_steps(spec))}
     if "book/04_noisy_recall" in TOC:
         held["noisy"] = truncation.shipped(noisy.main_run(0))
