@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mechbook.shared.embeddings import orthonormal_embeddings, random_embeddings
-from mechbook.shared.simplified import FeedForward, SimplifiedConfig, SimplifiedTransformer
+from mechbook.shared.simplified import FeedForwardPlace, SimplifiedConfig, SimplifiedTransformer
 
 
 def induction_head(
@@ -21,7 +21,7 @@ def induction_head(
     generator: torch.Generator,
     scales: tuple[float, float, float] = (30.0, 30.0, 10.0),
     pi_b: Float[Tensor, "N N"] | None = None,
-    feed_forward: FeedForward = "none",
+    feed_forward: FeedForwardPlace = "none",
     embeddings: Literal["random", "orthonormal"] = "random",
     smallest_probability: float = 1e-3,
 ) -> SimplifiedTransformer:
@@ -67,15 +67,23 @@ def induction_head(
         model.W_E.copy_(W_E)
         model.W_U.copy_(W_U)
         model.P.copy_(P)
-        scale_K1, scale_K2, scale_O2 = scales
-        chosen = W_E[list(triggers)]
-        model.W_K1.copy_(scale_K1 * math.sqrt(d) * P[1:].T @ P[:-1])
-        model.W_K2.copy_(scale_K2 * math.sqrt(d) * chosen.T @ (chosen @ model.W_V1.T @ model.W_O1.T))
-        model.W_O2.copy_(scale_O2 * W_U.T @ (W_E @ model.W_V2.T))
+        write_memories(model, triggers, scales)
         if pi_b is not None:
             memory = bigram_memory(W_E, W_U, pi_b, leave_out=triggers, smallest_probability=smallest_probability)
             model.W_F.copy_(memory)
     return model
+
+
+def write_memories(
+    model: SimplifiedTransformer, triggers: Sequence[int], scales: tuple[float, float, float] = (30.0, 30.0, 10.0)
+) -> None:
+    """Write eq. 7 into a model whose embeddings have unit norm; to be called under `torch.no_grad()`."""
+    s_1, s_2, s_3 = scales
+    W_E, W_U, P, d = model.W_E, model.W_U, model.P, model.config.d
+    asked = W_E[list(triggers)]
+    model.W_K1.copy_(s_1 * math.sqrt(d) * P[1:].T @ P[:-1])
+    model.W_K2.copy_(s_2 * math.sqrt(d) * asked.T @ (asked @ model.W_V1.T @ model.W_O1.T))
+    model.W_O2.copy_(s_3 * W_U.T @ (W_E @ model.W_V2.T))
 
 
 def bigram_memory(

@@ -1,164 +1,223 @@
-"""The training runs of chapter 3 at both scales; any page that asks for one of them gets the same run.
+"""The numbers of chapter 3's experiments.
 
-"paper" is Birth's own size and step size (appendix E): T = 256, batches of 512, d = 128, uniform initial matrices.
-"laptop" reaches the same conclusions in minutes on one CPU thread, with the settings below.
+PAPER is Birth's own size and step size (appendix E): T = 256, batches of 512, d = 128, uniform initial matrices.
+LAPTOP reaches the same conclusions in minutes on one CPU thread.
 """
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from mechbook.core.settings import choose
-from mechbook.core.training.loop import TrainingSettings
-from mechbook.induction.runs import InductionRun
+from mechbook.core.presets import require
 from mechbook.shared.shakespeare import load_counts
-from mechbook.shared.simplified import SimplifiedConfig
-from mechbook.shared.vanilla import VanillaConfig
 
-# What stays frozen in each column of Figure 3.
-FREEZE: dict[str, tuple[str, ...]] = {
-    "joint": (),
-    "freeze_W_O2": ("W_O2",),
-    "freeze_W_K1": ("W_K1",),
-    "freeze_W_K2": ("W_K2",),
-    "freeze_both": ("W_K1", "W_K2"),
-}
-# What differs between the curves of Figures 4 (left) and 5: which triggers, and how many.
-TRIGGERS: dict[str, tuple[Literal["random", "frequent", "rare"], int]] = {
-    "base": ("frequent", 5),
-    "few": ("frequent", 1),
-    "rare": ("rare", 5),
-    "random": ("random", 5),
-}
-# Figure 8: dimensions, learning rates tried for each, and the rate of the curves that are not tuned.
-DIMENSIONS = (32, 64, 128, 256)
-
-_N = load_counts().N
+# Updates between two probes, and between two checkpoints, of the runs of Figure 3.
+PROBE_EVERY, CHECKPOINT_EVERY = 10, 20
+# Ranks of the most frequent characters that rarer triggers leave out.
+MOST_FREQUENT = 5
 
 
-def frozen_run(condition: str, seed: int) -> InductionRun:
-    """A run of Figure 3: W_K1, W_K2, W_O2 trained on in-context tokens alone, some frozen at first.
+@dataclass(frozen=True, kw_only=True)
+class AllTokensPreset:
+    """Figures 4 to 7: global and in-context knowledge together, W_F trained too, the loss on all tokens.
 
-    `condition` is a key of FREEZE, KeyError otherwise; `frozen_steps` says for how long.
+    d, batch_size: width, and sequences in a batch
+    trigger_lr, trigger_steps: step size and updates where triggers are compared (Figures 4, left, and 5)
+    output_lr, output_steps, output_K: the same, and the triggers of a sequence, where outputs are (Figures 4, 6, 7)
     """
-    T, batch, lr, steps = choose(laptop=(64, 64, 0.05, 320), paper=(256, 512, 0.2, 600))
-    return InductionRun(
-        T=T,
-        K=5,
-        model=SimplifiedConfig(N=_N, T=T, d=128, matrix_init=choose(laptop="gaussian", paper="uniform")),
-        training=TrainingSettings(
-            steps=steps,
-            batch_size=batch,
-            optimizer="sgd",
-            lr=lr,
-            frozen_until=tuple((name, frozen_steps()) for name in FREEZE[condition]),
-        ),
-        # The same weights and batches under every condition: only what is frozen differs.
-        seed_key=(3, 3, seed),
-        probe_every=10,
-        checkpoint_steps=tuple(range(0, steps + 1, 20)) if (condition, seed) == ("joint", 0) else (),
-    )
+
+    d: int
+    batch_size: int
+    trigger_lr: float
+    trigger_steps: int
+    output_lr: float
+    output_steps: int
+    output_K: int
+
+    def __post_init__(self) -> None:
+        _require_counts(self, "d", "batch_size", "trigger_steps", "output_steps", "output_K")
+        _require_rates(self, "trigger_lr", "output_lr")
 
 
-def frozen_steps() -> int:
-    """The step at which Figure 3's frozen matrices are released, the paper's."""
-    return 300
+@dataclass(frozen=True, kw_only=True)
+class DimensionPreset:
+    """Figure 8: W_O2 trained alone in several dimensions.
 
+    batch_size: sequences in a batch
+    lrs: the step sizes tried for each dimension
+    fixed_lr: the one of the curves that are not tuned, one of `lrs`
+    steps, wide_steps: updates below d = 128, and from there on, where fewer are needed and each costs more
+    """
 
-def trigger_run(condition: str, seed: int) -> InductionRun:
-    """A run of Figures 4 (left) and 5: all matrices and W_F, on every token; `condition` is a key of TRIGGERS."""
-    triggers, K = TRIGGERS[condition]
-    lr, steps = choose(laptop=(0.1, 200), paper=(1.0, 1000))
-    return _all_tokens(triggers, K, "uniform", seed, lr=lr, steps=steps, key=4)
+    batch_size: int
+    lrs: tuple[float, ...]
+    fixed_lr: float
+    steps: int
+    wide_steps: int
 
-
-def output_run(outputs: Literal["uniform", "bigram"], seed: int) -> InductionRun:
-    """A run of Figures 4 (centre, right), 6 and 7: three random triggers, their outputs uniform or from pi_b."""
-    # twice the step size of `trigger_run`: what happens late in training is what counts here
-    lr, steps = choose(laptop=(0.2, 440), paper=(1.0, 2000))
-    return _all_tokens("random", 3, outputs, seed, lr=lr, steps=steps, key=6)
-
-
-def _all_tokens(
-    triggers: Literal["random", "frequent", "rare"],
-    K: int,
-    outputs: Literal["uniform", "bigram"],
-    seed: int,
-    *,
-    lr: float,
-    steps: int,
-    key: int,
-) -> InductionRun:
-    T, d, batch = choose(laptop=(32, 256, 32), paper=(256, 128, 512))
-    return InductionRun(
-        T=T,
-        K=K,
-        triggers=triggers,
-        outputs=outputs,
-        model=SimplifiedConfig(
-            N=_N,
-            T=T,
-            d=d,
-            matrix_init="uniform",
-            feed_forward="after_layer_2",
-            trained=("W_K1", "W_K2", "W_O2", "W_F"),
-        ),
-        training=TrainingSettings(steps=steps, batch_size=batch, optimizer="sgd", lr=lr, loss_on="all"),
-        seed_key=(3, key, seed),
-        probe_every=10,
-    )
-
-
-def learning_rates() -> tuple[float, ...]:
-    """The step sizes tried for each dimension of Figure 8."""
-    return choose(laptop=(0.2, 0.5, 1.0), paper=(0.05, 0.1, 0.2, 0.5, 1.0))
-
-
-def fixed_learning_rate() -> float:
-    """The one step size of Figure 8's curves that are not tuned: the paper's for Figure 3."""
-    return 0.2
-
-
-def dimension_run(d: int, lr: float, seed: int) -> InductionRun:
-    """A run of Figure 8: W_O2 alone, on in-context tokens, in dimension d."""
-    T, batch = choose(laptop=(32, 64), paper=(256, 512))
-    # the larger dimensions, each step of which costs more, need fewer
-    steps = 300 if d < 128 else 150
-    return InductionRun(
-        T=T,
-        K=5,
-        model=SimplifiedConfig(N=_N, T=T, d=d, matrix_init="uniform", trained=("W_O2",)),
-        training=TrainingSettings(steps=steps, batch_size=batch, optimizer="sgd", lr=lr),
-        seed_key=(3, 8, seed),
-        probe_every=5,
-    )
-
-
-def vanilla_run(
-    triggers: Literal["random", "frequent"], seed: int, *, n_layers: int = 2, n_heads: int = 1
-) -> InductionRun:
-    """A run of Figures 2, 10 and 11: the vanilla transformer, everything trained on every token."""
-    T, d, K = choose(laptop=(32, 64, 5), paper=(256, 128, 3))
-    steps = {"frequent": choose(laptop=500, paper=4000), "random": choose(laptop=2000, paper=10_000)}[triggers]
-    if n_heads > 1:
-        steps = choose(laptop=1000, paper=10_000)
-    if choose(laptop=True, paper=False):
-        training = TrainingSettings(
-            steps=steps,
-            batch_size=32,
-            optimizer="adamw",
-            lr=5e-3,
-            weight_decay=1e-2,
-            warmup=50,
-            clip_norm=1.0,
-            loss_on="all",
+    def __post_init__(self) -> None:
+        _require_counts(self, "batch_size", "steps", "wide_steps")
+        require(
+            self,
+            ("lrs", bool(self.lrs) and min(self.lrs, default=0) > 0, "one or more positive step sizes"),
+            ("fixed_lr", self.fixed_lr in self.lrs, f"one of lrs = {self.lrs}"),
         )
-    else:
-        training = TrainingSettings(steps=steps, batch_size=512, optimizer="sgd", lr=0.2, loss_on="all")
-    return InductionRun(
-        T=T,
-        K=K,
-        triggers=triggers,
-        model=VanillaConfig(N=_N, T=T, d=d, n_layers=n_layers, n_heads=n_heads, position_std=1.0),
-        training=training,
-        seed_key=(3, 2, n_layers, n_heads, seed),
-        probe_every=20,
-    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VanillaPreset:
+    """Figures 2, 10 and 11: the vanilla transformer, everything trained, the loss on all tokens.
+
+    K, d: triggers of a sequence, and width
+    batch_size, optimizer, lr, weight_decay, warmup, clip_norm: as in `TrainingSettings`
+    fixed_steps, random_steps, heads_steps: updates with fixed and with random triggers, and with several heads
+    """
+
+    K: int
+    d: int
+    batch_size: int
+    optimizer: Literal["sgd", "adamw"]
+    lr: float
+    weight_decay: float
+    warmup: int
+    clip_norm: float | None
+    fixed_steps: int
+    random_steps: int
+    heads_steps: int
+
+    def __post_init__(self) -> None:
+        _require_counts(self, "K", "d", "batch_size", "fixed_steps", "random_steps", "heads_steps")
+        _require_rates(self, "lr")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InductionPreset:
+    """All that chapter 3 can be run with.
+
+    seeds: repetitions of what is claimed for most seeds ("in 4 of 5")
+    few_seeds: repetitions of everything else, at most `seeds`
+    T: inputs of a sequence where the induction head is learned alone or written by hand
+    short_T: inputs of a sequence in all other experiments
+    K: triggers of a sequence, where an experiment has no number of its own
+    hand_d: width of the model written by hand
+    d, matrix_init, batch_size, lr, steps: the runs of Figure 3, in which the induction head is learned alone
+    frozen_steps: the update before which Figure 3's frozen matrices are released
+    all_tokens, dimension, vanilla: what the other experiments have of their own
+    """
+
+    seeds: int
+    few_seeds: int
+    T: int
+    short_T: int
+    K: int
+    hand_d: int
+    d: int
+    matrix_init: Literal["gaussian", "uniform"]
+    batch_size: int
+    lr: float
+    steps: int
+    frozen_steps: int
+    all_tokens: AllTokensPreset
+    dimension: DimensionPreset
+    vanilla: VanillaPreset
+
+    def __post_init__(self) -> None:
+        _require_counts(self, "seeds", "hand_d", "d", "batch_size")
+        _require_rates(self, "lr")
+        most = load_counts().N - MOST_FREQUENT
+        # early and late positions are told apart from 8 on; a widget needs three checkpoints
+        released = self.frozen_steps % PROBE_EVERY == 0 and 0 <= self.frozen_steps <= self.steps
+        require(
+            self,
+            ("few_seeds", 1 <= self.few_seeds <= self.seeds, f"between 1 and seeds = {self.seeds}"),
+            ("T", self.T >= 8, "8 or more"),
+            ("short_T", self.short_T >= 8, "8 or more"),
+            ("K", 1 <= self.K <= most, f"between 1 and {most}, as the {MOST_FREQUENT} most frequent can be left out"),
+            ("matrix_init", self.matrix_init in ("gaussian", "uniform"), "'gaussian' or 'uniform'"),
+            ("steps", self.steps >= 2 * CHECKPOINT_EVERY, f"{2 * CHECKPOINT_EVERY} or more"),
+            ("frozen_steps", released, f"a multiple of {PROBE_EVERY}, at most steps = {self.steps}"),
+        )
+
+
+def _require_counts(preset: Any, *names: str) -> None:
+    require(preset, *((name, getattr(preset, name) >= 1, "1 or more") for name in names))
+
+
+def _require_rates(preset: Any, *names: str) -> None:
+    require(preset, *((name, getattr(preset, name) > 0, "a positive step size") for name in names))
+
+
+LAPTOP = InductionPreset(
+    seeds=5,
+    few_seeds=3,
+    T=64,
+    short_T=32,
+    K=5,
+    hand_d=512,
+    d=128,
+    matrix_init="gaussian",
+    batch_size=64,
+    lr=0.05,
+    steps=320,
+    frozen_steps=300,
+    all_tokens=AllTokensPreset(
+        d=256,
+        batch_size=32,
+        trigger_lr=0.1,
+        trigger_steps=200,
+        output_lr=0.2,  # twice the trigger runs': what happens late in training is what counts here
+        output_steps=440,
+        output_K=3,
+    ),
+    dimension=DimensionPreset(batch_size=64, lrs=(0.2, 0.5, 1.0), fixed_lr=0.2, steps=300, wide_steps=150),
+    vanilla=VanillaPreset(
+        K=5,
+        d=64,
+        batch_size=32,
+        optimizer="adamw",
+        lr=5e-3,
+        weight_decay=1e-2,
+        warmup=50,
+        clip_norm=1.0,
+        fixed_steps=500,
+        random_steps=2000,
+        heads_steps=1000,
+    ),
+)
+
+PAPER = InductionPreset(
+    seeds=5,
+    few_seeds=3,
+    T=256,
+    short_T=256,
+    K=5,
+    hand_d=512,
+    d=128,
+    matrix_init="uniform",
+    batch_size=512,
+    lr=0.2,
+    steps=600,
+    frozen_steps=300,
+    all_tokens=AllTokensPreset(
+        d=128,
+        batch_size=512,
+        trigger_lr=1.0,
+        trigger_steps=1000,
+        output_lr=1.0,
+        output_steps=2000,
+        output_K=3,
+    ),
+    dimension=DimensionPreset(batch_size=512, lrs=(0.05, 0.1, 0.2, 0.5, 1.0), fixed_lr=0.2, steps=300, wide_steps=150),
+    vanilla=VanillaPreset(
+        K=3,
+        d=128,
+        batch_size=512,
+        optimizer="sgd",
+        lr=0.2,
+        weight_decay=1e-4,
+        warmup=0,
+        clip_norm=None,
+        fixed_steps=4000,
+        random_steps=10_000,
+        heads_steps=10_000,
+    ),
+)

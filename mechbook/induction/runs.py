@@ -18,10 +18,13 @@ from mechbook.shared.simplified_fast import selected_logits
 from mechbook.shared.vanilla import VanillaConfig, VanillaTransformer
 from mechbook.shared.vanilla_recall import vanilla_recall_W_K1, vanilla_recall_W_K2, vanilla_recall_W_O2
 
+# What the random stream of a run's `seed_key` goes on with.
+WEIGHTS, BATCHES, FRESH = range(3)
+
 
 @dataclass(frozen=True, kw_only=True)
-class InductionRun:
-    """One training run on tiny Shakespeare's bigram task; equal settings are the same run.
+class InductionSettings:
+    """What decides one training run on tiny Shakespeare's bigram task; equal settings are the same run.
 
     T, K, triggers, outputs: the task (`shakespeare_task`); T is the model's too
     seed_key: names this run's weights and data among the streams of `settings.generator`
@@ -83,7 +86,7 @@ class InductionRun:
 
     def build(self) -> SimplifiedTransformer | VanillaTransformer:
         """The model as it is before the first step, on the CPU."""
-        generator = settings.generator(*self.seed_key, 0)
+        generator = settings.generator(*self.seed_key, WEIGHTS)
         if isinstance(self.model, SimplifiedConfig):
             return SimplifiedTransformer(self.model, generator)
         return VanillaTransformer(self.model, generator)
@@ -100,7 +103,7 @@ class InductionRun:
             model,
             draw,
             self.training,
-            settings.generator(*self.seed_key, 1),
+            settings.generator(*self.seed_key, BATCHES),
             logits_at=_selected if self._is_fast() else None,
             probes=standard_probes(model, task),
             probe_steps=self.all_probe_steps(),
@@ -116,8 +119,8 @@ class InductionRun:
         return isinstance(self.model, SimplifiedConfig) and self.model.n_layers == 2
 
 
-def run_all(specs: Iterable[InductionRun]) -> list[TrainingResult]:
-    """The runs of `specs`, one after the other, in their order."""
+def run_all(specs: Iterable[InductionSettings]) -> list[TrainingResult]:
+    """What `run` gives for each of `specs`, one after the other."""
     return [spec.run() for spec in specs]
 
 

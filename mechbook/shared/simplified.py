@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from mechbook.shared.embeddings import random_embeddings
 
-FeedForward = Literal["none", "after_layer_2", "before_attention"]
+FeedForwardPlace = Literal["none", "after_layer_2", "before_attention"]
 
 
 class Trace(NamedTuple):
@@ -45,7 +45,7 @@ class SimplifiedConfig:
     n_layers: Literal[1, 2] = 2
     embedding_std: float | None = 1.0
     matrix_init: Literal["gaussian", "uniform"] = "gaussian"
-    feed_forward: FeedForward = "none"
+    feed_forward: FeedForwardPlace = "none"
     trained: tuple[str, ...] = ("W_K1", "W_K2", "W_O2")
 
     def __post_init__(self) -> None:

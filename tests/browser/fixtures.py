@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mechbook.core.training.loop import TrainingSettings
-from mechbook.induction.runs import InductionRun
+from mechbook.induction.runs import InductionSettings
 from mechbook.induction.widgets.induction import Shipped, shipped
 from mechbook.noisy.model import NoisyConfig
 from mechbook.noisy.runs import NoisySettings
@@ -48,10 +48,10 @@ RUN = dict(
     checkpoint_steps=tuple(range(0, 121, 20)),
 )
 SPEC = f"""from mechbook.shared.simplified import SimplifiedConfig
-from mechbook.induction.runs import InductionRun
+from mechbook.induction.runs import InductionSettings
 from mechbook.core.training.loop import TrainingSettings
 
-SPEC = InductionRun(**{RUN!r})
+SPEC = InductionSettings(**{RUN!r})
 """
 # As long as the noise takes, and more: of a size that no rank or length shares.
 NOISY_STEPS = (0, 4, 8, 12, 24, 40)
@@ -205,7 +205,7 @@ def address(site: Path) -> Iterator[str]:
 def sent(site: Path) -> Iterator[Shipped]:
     """What the pages of the small site hold, from the run they cached."""
     with build_settings(site):
-        yield shipped(InductionRun(**RUN))  # type: ignore[arg-type]
+        yield shipped(InductionSettings(**RUN))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")

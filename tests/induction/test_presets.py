@@ -1,67 +1,82 @@
-"""The settings of chapter 3's runs against what the paper and the chapter say, at both scales; nothing is trained."""
+"""What chapter 3 can be run with: impossible values are refused, each in one sentence, and so are unknown settings."""
+
+import copy
+from dataclasses import fields
+from typing import Any
 
 import pytest
 
-from mechbook.induction import presets as induction
-
-SCALES = ["laptop", "paper"]
-
-
-@pytest.fixture(params=SCALES)
-def scale(request, monkeypatch):
-    monkeypatch.setenv("MECHBOOK_SCALE", request.param)
-    return request.param
+from mechbook.core.presets import replace
+from mechbook.induction import presets
+from mechbook.induction.presets import LAPTOP, PAPER
 
 
-def everything():
-    yield from (induction.frozen_run(c, 0) for c in induction.FREEZE)
-    yield from (induction.trigger_run(c, 0) for c in induction.TRIGGERS)
-    yield from (induction.output_run(o, 0) for o in ("uniform", "bigram"))
-    yield from (induction.dimension_run(d, lr, 0) for d in induction.DIMENSIONS for lr in induction.learning_rates())
-    yield from (induction.vanilla_run(t, 0, n_layers=n) for t in ("random", "frequent") for n in (1, 2))
-    yield induction.vanilla_run("random", 0, n_heads=4)
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"seeds": 0}, "seeds is 0; it must be 1 or more."),
+        ({"few_seeds": 6}, "few_seeds is 6; it must be between 1 and seeds = 5."),
+        ({"T": 7}, "T is 7; it must be 8 or more."),
+        ({"short_T": 7}, "short_T is 7; it must be 8 or more."),
+        ({"K": 61}, "K is 61; it must be between 1 and 60, as the 5 most frequent can be left out."),
+        ({"d": 0}, "d is 0; it must be 1 or more."),
+        ({"hand_d": 0}, "hand_d is 0; it must be 1 or more."),
+        ({"batch_size": 0}, "batch_size is 0; it must be 1 or more."),
+        ({"lr": 0.0}, "lr is 0.0; it must be a positive step size."),
+        ({"steps": 30}, "steps is 30; it must be 40 or more."),
+        ({"steps": 200}, "frozen_steps is 300; it must be a multiple of 10, at most steps = 200."),
+        ({"frozen_steps": 105}, "frozen_steps is 105; it must be a multiple of 10, at most steps = 320."),
+    ],
+)
+def test_impossible_values_are_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        replace(LAPTOP, **changes)
+    assert str(caught.value) == sentence
 
 
-def test_every_run_is_another_one(scale):
-    runs = list(everything())
-    assert len(set(runs)) == len(runs)
+def test_another_initial_matrix_is_refused() -> None:
+    # Past the annotation, which the tests check as well.
+    other = copy.copy(LAPTOP)
+    object.__setattr__(other, "matrix_init", "zero")
+    with pytest.raises(ValueError, match=r"^matrix_init is 'zero'; it must be 'gaussian' or 'uniform'\.$"):
+        other.__post_init__()
 
 
-def test_seeds_and_only_seeds_tell_repetitions_apart(scale):
-    first, second = induction.trigger_run("rare", 0), induction.trigger_run("rare", 1)
-    assert first != second and first.seed_key != second.seed_key
-    assert (first.model, first.training, first.task().triggers) == (
-        second.model,
-        second.training,
-        second.task().triggers,
-    )
+@pytest.mark.parametrize(
+    ("part", "changes", "sentence"),
+    [
+        ("all_tokens", {"output_K": 0}, "output_K is 0; it must be 1 or more."),
+        ("all_tokens", {"trigger_lr": -1.0}, "trigger_lr is -1.0; it must be a positive step size."),
+        ("dimension", {"lrs": ()}, "lrs is (); it must be one or more positive step sizes."),
+        ("dimension", {"fixed_lr": 0.3}, "fixed_lr is 0.3; it must be one of lrs = (0.2, 0.5, 1.0)."),
+        ("vanilla", {"heads_steps": 0}, "heads_steps is 0; it must be 1 or more."),
+        ("vanilla", {"lr": 0.0}, "lr is 0.0; it must be a positive step size."),
+    ],
+)
+def test_so_are_those_of_a_part(part: str, changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        replace(getattr(LAPTOP, part), **changes)
+    assert str(caught.value) == sentence
 
 
-def test_conditions_of_figure_3_share_weights_and_batches(scale):
-    assert len({induction.frozen_run(c, 2).seed_key for c in induction.FREEZE}) == 1
-    for condition, names in induction.FREEZE.items():
-        frozen = dict(induction.frozen_run(condition, 2).training.frozen_until)
-        assert frozen == dict.fromkeys(names, induction.frozen_steps())
-        assert induction.frozen_steps() < induction.frozen_run(condition, 2).training.steps
+@pytest.mark.parametrize("preset", [LAPTOP, LAPTOP.all_tokens, LAPTOP.dimension, LAPTOP.vanilla])
+def test_an_unknown_setting_is_refused(preset: Any) -> None:
+    with pytest.raises(TypeError, match="has no setting 'warm_up'"):
+        replace(preset, warm_up=3)
 
 
-def test_the_paper_scale_is_the_papers(monkeypatch):
-    # Oracle: Birth section 5 and appendix E.
-    monkeypatch.setenv("MECHBOOK_SCALE", "paper")
-    for run in everything():
-        assert (run.T, run.training.batch_size, run.training.optimizer) == (256, 512, "sgd")
-        assert (run.training.momentum, run.training.weight_decay) == (0.9, 1e-4)
-    assert induction.frozen_steps() == 300 and induction.frozen_run("joint", 0).training.lr == 0.2
-    assert {induction.trigger_run(c, 0).training.lr for c in induction.TRIGGERS} == {1.0}
-    assert induction.output_run("bigram", 0).K == 3 and induction.output_run("bigram", 0).training.lr == 1.0
-    vanilla = induction.vanilla_run("random", 0)
-    assert (vanilla.K, vanilla.model.d, vanilla.model.hidden, vanilla.training.lr) == (3, 128, 512, 0.2)
+@pytest.mark.parametrize("preset", [LAPTOP, LAPTOP.all_tokens, LAPTOP.dimension, LAPTOP.vanilla])
+def test_every_setting_is_explained(preset: Any) -> None:
+    # Oracle: the fields themselves; a docstring lists them before a colon.
+    listed = {
+        name.strip()
+        for line in str(type(preset).__doc__).splitlines()
+        for name in line.partition(":")[0].split(",")
+        if ":" in line
+    }
+    assert {field.name for field in fields(preset)} <= listed
 
 
-def test_triggers_are_the_ranks_the_paper_names(scale):
-    ranks = {c: induction.trigger_run(c, 0).task() for c in induction.TRIGGERS}
-    order = ranks["base"].pi_u.argsort(descending=True).tolist()
-    assert list(ranks["base"].triggers) == order[:5]
-    assert list(ranks["few"].triggers) == order[:1]
-    assert list(ranks["rare"].triggers) == order[5:10]
-    assert ranks["random"].triggers is None
+def test_what_is_left_out_as_frequent_is_what_the_task_leaves_out() -> None:
+    most = presets.load_counts().N - presets.MOST_FREQUENT
+    assert replace(PAPER, K=most).K == most

@@ -17,7 +17,7 @@ from mechbook.core.cache import entries as cache
 from mechbook.core.training import loop as training
 from mechbook.core.training.loop import TrainingResult, TrainingSettings, train
 from mechbook.induction import runs
-from mechbook.induction.runs import InductionRun, run_all, standard_probes
+from mechbook.induction.runs import InductionSettings, run_all, standard_probes
 from mechbook.shared.bigrams import BigramBatch, BigramTask, sample, shakespeare_task
 from mechbook.shared.recall import feed_forward_kl, memory_map
 from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
@@ -26,7 +26,7 @@ from mechbook.shared.vanilla import VanillaConfig, VanillaTransformer
 
 T, D = 17, 13
 SGD = TrainingSettings(steps=7, batch_size=5, optimizer="sgd", lr=0.05)
-SIMPLIFIED = InductionRun(
+SIMPLIFIED = InductionSettings(
     T=T,
     K=3,
     model=SimplifiedConfig(N=65, T=T, d=D, feed_forward="before_attention", trained=("W_K1", "W_K2", "W_O2", "W_F")),
@@ -81,7 +81,7 @@ def same(a: TrainingResult, b: TrainingResult) -> bool:
 
 
 @pytest.mark.parametrize("spec", [SIMPLIFIED, VANILLA], ids=["simplified", "vanilla"])
-def test_a_run_is_made_once_and_read_back_bit_for_bit(spec: InductionRun, draws: list[int]) -> None:
+def test_a_run_is_made_once_and_read_back_bit_for_bit(spec: InductionSettings, draws: list[int]) -> None:
     first = spec.run()
     assert first.steps == [0, 3, 6, 7] and set(first.checkpoints) == {0, 4}
     assert draws[0] == 8
@@ -93,7 +93,7 @@ def test_a_run_is_made_once_and_read_back_bit_for_bit(spec: InductionRun, draws:
 
 @pytest.mark.parametrize("spec", [SIMPLIFIED, VANILLA], ids=["simplified", "vanilla"])
 def test_an_interrupted_run_goes_on_to_the_same_bits(
-    spec: InductionRun, draws: list[int], own_cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    spec: InductionSettings, draws: list[int], own_cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(training, "STATE_SECONDS", -1.0)
     draws[1] = 5

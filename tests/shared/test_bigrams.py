@@ -9,6 +9,7 @@ import math
 import pytest
 import torch
 
+from mechbook.induction.plain import draw_sequence, in_context
 from mechbook.shared.bigrams import BigramTask, sample, shakespeare_task
 
 
@@ -22,28 +23,6 @@ def small_task(N=7, **changes):
     return BigramTask(**(settings | changes))
 
 
-def one_sequence(task, generator):
-    """Section 3 of Birth, word for word: triggers, outputs, then token after token."""
-
-    def draw(weights):
-        return int(torch.multinomial(weights, 1, generator=generator))
-
-    if task.triggers is None:
-        weights = (task.pi_u if task.pi_q is None else task.pi_q).clone()
-        triggers = []
-        for _ in range(task.K):
-            triggers.append(draw(weights))
-            weights[triggers[-1]] = 0.0
-    else:
-        triggers = list(task.triggers)
-    uniform = torch.ones(task.N, dtype=torch.float64)
-    output = {q: draw(uniform if task.outputs == "uniform" else task.pi_b[q]) for q in triggers}
-    z = [draw(task.pi_u)]
-    while len(z) < task.T + 1:
-        z.append(output[z[-1]] if z[-1] in output else draw(task.pi_b[z[-1]]))
-    return z, output
-
-
 def assert_frequencies(counts, probabilities, k=5.0):
     """Frequencies are within k standard errors of their probabilities, and exactly 0 where these are."""
     n = counts.sum(-1, keepdim=True).double()
@@ -54,15 +33,6 @@ def assert_frequencies(counts, probabilities, k=5.0):
 
 def pairs(now, after, N):
     return torch.bincount(now * N + after, minlength=N * N).view(N, N)
-
-
-def in_context_of_loop(z, output):
-    seen = set()
-    count = 0
-    for token in z[:-1]:
-        count += token in output and token in seen
-        seen.add(token)
-    return count
 
 
 @pytest.mark.parametrize("triggers", [None, (4, 1, 6)])
@@ -124,20 +94,20 @@ def test_random_triggers_are_drawn_without_replacement(own):
 
 @pytest.mark.parametrize("triggers", [None, (4, 1, 6)])
 def test_agrees_with_one_sequence_at_a_time(triggers):
-    # Oracle: the loop above, 2500 sequences; pair frequencies over all positions and the mean number of in-context
+    # Oracle: the plain definition, 2500 sequences; pair frequencies over all positions and the mean count of in-context
     # positions, within five standard errors of the difference (pairs of one sequence depend on each other, so errors
     # are taken over sequences).
     task = small_task(triggers=triggers)
     generator = torch.Generator().manual_seed(4)
-    loop = [one_sequence(task, generator) for _ in range(2500)]
+    loop = [draw_sequence(task, generator) for _ in range(2500)]
     batch = sample(task, 20_000, torch.Generator().manual_seed(5))
 
-    def statistics(z, in_context):
+    def statistics(z, how_many):
         index = z[:, :-1] * task.N + z[:, 1:]
         counts = torch.zeros(len(z), task.N**2).scatter_add_(1, index, torch.ones(index.shape))
-        return torch.cat([counts, in_context.unsqueeze(1).float()], 1).double()
+        return torch.cat([counts, how_many.unsqueeze(1).float()], 1).double()
 
-    slow = statistics(torch.tensor([z for z, _ in loop]), torch.tensor([in_context_of_loop(*s) for s in loop]))
+    slow = statistics(torch.tensor([z for z, _ in loop]), torch.tensor([sum(in_context(*s)) for s in loop]))
     quick = statistics(batch.z, batch.in_context.sum(1))
     error = (slow.var(0) / len(slow) + quick.var(0) / len(quick)).sqrt()
     assert bool(((slow.mean(0) - quick.mean(0)).abs() <= 5 * error + 1e-9).all())

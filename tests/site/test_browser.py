@@ -17,7 +17,8 @@ from mechbook.gradients.widgets import gradient_step
 from mechbook.hops import experiments as hop_experiments
 from mechbook.hops import presets as hop_presets
 from mechbook.hops.widgets import hops as hop_widgets
-from mechbook.induction.presets import frozen_run
+from mechbook.induction import presets as induction_presets
+from mechbook.induction.experiments import frozen_settings
 from mechbook.induction.widgets.induction import QUOTATION, Shipped, shipped, small_steps
 from mechbook.laser import dynamics as laser_dynamics
 from mechbook.laser import presets as laser_presets
@@ -63,7 +64,7 @@ def sent(html: Path) -> Iterator[dict[str, Any]]:
     # As the build: with another count of threads it would be another run.
     patch.setenv("MECHBOOK_THREADS", os.environ.get("MECHBOOK_THREADS", "1"))
     threads = torch.get_num_threads()
-    spec = frozen_run("joint", 0)
+    spec = frozen_settings(at_scale(induction_presets.LAPTOP, induction_presets.PAPER), 0)
     held: dict[str, Any] = {"full": shipped(spec), "small": shipped(spec, small_steps(spec))}
     if "book/04_noisy_recall" in TOC:
         held["noisy"] = truncation.shipped(noisy.main_settings(at_scale(noisy_presets.LAPTOP, noisy_presets.PAPER), 0))

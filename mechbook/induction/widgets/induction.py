@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from mechbook.core.training.loop import TrainingResult
-from mechbook.induction.runs import InductionRun
+from mechbook.induction.runs import InductionSettings
 from mechbook.reader.figures import attention_map, heat_map, use_style
 from mechbook.shared.bigrams import sample
 from mechbook.shared.recall import induction_memory_maps
@@ -36,7 +36,7 @@ PROBES = (
 class Shipped:
     """What travels: the run, the steps whose checkpoints do, their rounded states, and the packed store."""
 
-    spec: InductionRun
+    spec: InductionSettings
     run: TrainingResult
     steps: tuple[int, ...]
     states: dict[int, dict[str, Tensor]]
@@ -58,7 +58,7 @@ def kept_steps(steps: Sequence[int], count: int = CHECKPOINTS) -> tuple[int, ...
     return tuple(ordered[place] for place in sorted(places))
 
 
-def shipped(spec: InductionRun, steps: tuple[int, ...] | None = None) -> Shipped:
+def shipped(spec: InductionSettings, steps: tuple[int, ...] | None = None) -> Shipped:
     """Return the checkpoints of a run for the page; asked again, the same ones, so that widgets share their store.
 
     Raises ValueError for a model that is not the simplified one with two layers, and for steps without a checkpoint.
@@ -67,7 +67,7 @@ def shipped(spec: InductionRun, steps: tuple[int, ...] | None = None) -> Shipped
 
 
 @functools.cache
-def _shipped(spec: InductionRun, steps: tuple[int, ...] | None) -> Shipped:
+def _shipped(spec: InductionSettings, steps: tuple[int, ...] | None) -> Shipped:
     config = spec.model
     if not (isinstance(config, SimplifiedConfig) and config.n_layers == 2):
         raise ValueError("This widget shows the simplified transformer with two layers; the run's model is another.")
@@ -84,7 +84,7 @@ def _shipped(spec: InductionRun, steps: tuple[int, ...] | None) -> Shipped:
 
 
 def induction_widget(
-    spec: InductionRun, *, name: str = "widget-3a", steps: tuple[int, ...] | None = None
+    spec: InductionSettings, *, name: str = "widget-3a", steps: tuple[int, ...] | None = None
 ) -> BookWidget:
     """Return widget 3a: training time against both attention maps, the probes and the prediction, on any sequence."""
     sent = shipped(spec, steps)
@@ -99,7 +99,7 @@ def induction_widget(
 
 
 def small_induction_widget(
-    spec: InductionRun, *, name: str = "widget-start", steps: tuple[int, ...] | None = None
+    spec: InductionSettings, *, name: str = "widget-start", steps: tuple[int, ...] | None = None
 ) -> BookWidget:
     """Return the small version of 3a: what the last character attends to in layer 2, and what is predicted."""
     sent = shipped(spec, small_steps(spec) if steps is None else steps)
@@ -115,7 +115,9 @@ def small_induction_widget(
     )
 
 
-def memory_widget(spec: InductionRun, *, name: str = "widget-3b", steps: tuple[int, ...] | None = None) -> BookWidget:
+def memory_widget(
+    spec: InductionSettings, *, name: str = "widget-3b", steps: tuple[int, ...] | None = None
+) -> BookWidget:
     """Return widget 3b: W_K1, W_K2 and W_O2 in the memory basis at a checkpoint (Birth Figure 7)."""
     sent = shipped(spec, steps)
     words = f"The matrices in the memory basis after step {sent.steps[-1]}: W_K1, W_K2 and W_O2."
@@ -146,7 +148,7 @@ def preset_steps(run: TrainingResult, steps: Sequence[int]) -> tuple[int, int, i
     return before, min(between, key=lambda step: abs(accuracy(step) - 0.5)), steps[-1]
 
 
-def small_steps(spec: InductionRun) -> tuple[int, ...]:
+def small_steps(spec: InductionSettings) -> tuple[int, ...]:
     """The three checkpoints that the small version keeps."""
     return preset_steps(spec.run(), sorted(spec.checkpoint_steps))
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mechbook.core.training.loop import TrainingResult, TrainingSettings
-from mechbook.induction.runs import InductionRun
+from mechbook.induction.runs import InductionSettings
 from mechbook.induction.widgets import induction
 from mechbook.shared.shakespeare import encode, load_counts
 from mechbook.shared.simplified import SimplifiedConfig
@@ -20,7 +20,7 @@ from mechbook.widgets.base import STUB
 from mechbook.widgets.bundle import library
 from tests.browser.browser import library_page
 
-SPEC = InductionRun(
+SPEC = InductionSettings(
     T=19,
     K=3,
     model=SimplifiedConfig(N=load_counts().N, T=19, d=13),

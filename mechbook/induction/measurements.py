@@ -12,16 +12,13 @@ from mechbook.core import settings
 from mechbook.induction.metrics import in_context_accuracy
 from mechbook.induction.preference import Preference, retrieval_preference
 from mechbook.induction.probes_attention import induction_mass, previous_token_mass
-from mechbook.induction.runs import InductionRun
+from mechbook.induction.runs import FRESH, InductionSettings
 from mechbook.shared.bigrams import BigramBatch, sample
 from mechbook.shared.simplified import SimplifiedTransformer
 from mechbook.shared.vanilla import VanillaTransformer
 
-# A stream of `settings.generator` that no training run draws from.
-_FRESH = 2
 
-
-def trained(spec: InductionRun, step: int | None = None) -> SimplifiedTransformer | VanillaTransformer:
+def trained(spec: InductionSettings, step: int | None = None) -> SimplifiedTransformer | VanillaTransformer:
     """The model of a run at a checkpoint, or at its end (None), on the settings' device.
 
     Raises KeyError where there is no checkpoint at `step`.
@@ -32,20 +29,20 @@ def trained(spec: InductionRun, step: int | None = None) -> SimplifiedTransforme
 
 
 def fresh_batch(
-    spec: InductionRun, size: int = 512, *, outputs: Literal["uniform", "bigram"] | None = None
+    spec: InductionSettings, size: int = 512, *, outputs: Literal["uniform", "bigram"] | None = None
 ) -> BigramBatch:
     """Sequences of the run's task that it was not trained on; `outputs` replaces how the task draws them."""
     spec = spec if outputs is None else replace(spec, outputs=outputs)
-    return sample(spec.task(), size, settings.generator(*spec.seed_key, _FRESH), settings.device())
+    return sample(spec.task(), size, settings.generator(*spec.seed_key, FRESH), settings.device())
 
 
-def accuracy(spec: InductionRun, *, outputs: Literal["uniform", "bigram"] | None = None) -> float:
+def accuracy(spec: InductionSettings, *, outputs: Literal["uniform", "bigram"] | None = None) -> float:
     """In-context accuracy of the trained model on fresh sequences."""
     batch = fresh_batch(spec, outputs=outputs)
     return float(in_context_accuracy(trained(spec)(batch.inputs), batch))
 
 
-def head_masses(spec: InductionRun) -> dict[str, list[float]]:
+def head_masses(spec: InductionSettings) -> dict[str, list[float]]:
     """Mean attention of each head of the trained model, over fresh sequences.
 
     "previous": the heads of layer 1, on the preceding position; "induction": those of layer 2 at in-context positions,
@@ -62,7 +59,7 @@ def head_masses(spec: InductionRun) -> dict[str, list[float]]:
     }
 
 
-def preference(spec: InductionRun) -> Preference:
+def preference(spec: InductionSettings) -> Preference:
     """How far the trained model raises a retrieved token above the global bigrams, at second occurrences."""
     batch = fresh_batch(spec)
     logits = trained(spec)(batch.inputs)

@@ -8,15 +8,15 @@ from scipy import stats
 
 from mechbook.core import settings
 from mechbook.core.training.loop import TrainingSettings
-from mechbook.induction import measure
-from mechbook.induction.runs import InductionRun
+from mechbook.induction import measurements
+from mechbook.induction.runs import InductionSettings
 from mechbook.shared.bigrams import sample
 from mechbook.shared.simplified import SimplifiedConfig
 from mechbook.shared.vanilla import VanillaConfig
 
 T = 11
 TRAINING = TrainingSettings(steps=3, batch_size=5, optimizer="sgd", lr=0.1)
-SIMPLE = InductionRun(
+SIMPLE = InductionSettings(
     T=T,
     K=3,
     model=SimplifiedConfig(N=65, T=T, d=13),
@@ -40,7 +40,7 @@ def test_diagonal_separation_of_a_known_matrix():
     mean = sum(off) / len(off)
     deviation = (sum((x - mean) ** 2 for x in off) / (len(off) - 1)) ** 0.5
     matrix.fill_diagonal_(mean + 7 * deviation)
-    assert measure.diagonal_separation(matrix) == pytest.approx(7, abs=1e-10)
+    assert measurements.diagonal_separation(matrix) == pytest.approx(7, abs=1e-10)
 
 
 def test_rank_correlation_is_spearmans_with_fishers_interval():
@@ -48,25 +48,25 @@ def test_rank_correlation_is_spearmans_with_fishers_interval():
     g = torch.Generator().manual_seed(1)
     x = torch.rand(29, generator=g)
     y = x**3 + 0.3 * torch.rand(29, generator=g)
-    r, low = measure.rank_correlation(x, y)
+    r, low = measurements.rank_correlation(x, y)
     assert r == pytest.approx(stats.spearmanr(x.numpy(), y.numpy()).statistic, abs=1e-10)
     z = torch.atanh(torch.tensor(r, dtype=torch.float64)) - stats.norm.ppf(0.975) / 26**0.5
     assert low == pytest.approx(float(torch.tanh(z)), abs=1e-10)
-    assert measure.rank_correlation(x, -x)[0] == pytest.approx(-1)
+    assert measurements.rank_correlation(x, -x)[0] == pytest.approx(-1)
 
 
 def test_trained_gives_the_weights_of_a_checkpoint_or_of_the_end():
     run = SIMPLE.run()
     for step, state in ((None, run.final), (0, run.checkpoints[0]), (2, run.checkpoints[2])):
-        for name, value in measure.trained(SIMPLE, step).state_dict().items():
+        for name, value in measurements.trained(SIMPLE, step).state_dict().items():
             assert torch.equal(value.cpu(), state[name]), (step, name)
     with pytest.raises(KeyError):
-        measure.trained(SIMPLE, 1)
+        measurements.trained(SIMPLE, 1)
 
 
 def test_fresh_sequences_are_not_those_of_the_training():
     # Oracle: the generator the run trains with gives other sequences; the same call gives the same ones.
-    batch, again = measure.fresh_batch(SIMPLE, 37), measure.fresh_batch(SIMPLE, 37)
+    batch, again = measurements.fresh_batch(SIMPLE, 37), measurements.fresh_batch(SIMPLE, 37)
     seen = sample(SIMPLE.task(), 37, settings.generator(*SIMPLE.seed_key, 1))
     assert torch.equal(batch.z, again.z) and not torch.equal(batch.z.cpu(), seen.z)
 
@@ -77,18 +77,18 @@ def test_outputs_of_the_test_replace_the_tasks():
     allowed = {
         kind: (task.pi_b[batch.triggers.cpu(), batch.outputs.cpu()] > 0).all().item()
         for kind in ("uniform", "bigram")
-        for batch in [measure.fresh_batch(SIMPLE, 100, outputs=kind)]
+        for batch in [measurements.fresh_batch(SIMPLE, 100, outputs=kind)]
     }
     assert allowed == {"uniform": False, "bigram": True}
 
 
 def test_accuracy_and_masses_against_loops():
     # Oracle: loops over the sequences, heads and positions of the same fresh batch.
-    model, batch = measure.trained(HEADS), measure.fresh_batch(HEADS)
+    model, batch = measurements.trained(HEADS), measurements.fresh_batch(HEADS)
     trace = model.trace(batch.inputs)
     hits = [bool(trace.logits[b, t].argmax() == batch.targets[b, t]) for b, t in batch.in_context.nonzero().tolist()]
-    assert measure.accuracy(HEADS) == pytest.approx(sum(hits) / len(hits), abs=1e-6)
-    masses = measure.head_masses(HEADS)
+    assert measurements.accuracy(HEADS) == pytest.approx(sum(hits) / len(hits), abs=1e-6)
+    masses = measurements.head_masses(HEADS)
     z = batch.inputs.tolist()
     for h in range(2):
         first, second = trace.attention[0][:, h], trace.attention[1][:, h]
@@ -108,7 +108,7 @@ def test_accuracy_and_masses_against_loops():
 
 def test_preference_uses_the_fresh_batch():
     # Oracle: the probe itself on the batch; the numbers differ between trained models.
-    outside, inside = measure.preference(HEADS)
+    outside, inside = measurements.preference(HEADS)
     assert -1 < float(outside) < 1 and -1 < float(inside) < 1
-    other = measure.preference(replace(HEADS, seed_key=(99, 2)))
+    other = measurements.preference(replace(HEADS, seed_key=(99, 2)))
     assert float(other.outside) != float(outside)

@@ -1,0 +1,132 @@
+"""What chapter 3 reports for each claim and seed: the names of the values, and what they mean.
+
+Steps to a threshold that is never reached are the number of steps + 1. Recalls, accuracies and attention masses are
+fractions.
+"""
+
+from mechbook.claims.values import Values
+
+# Figure 8's dimensions, which the names of its values hold.
+DIMENSIONS = (32, 64, 128, 256)
+
+ONE_LAYER_FAILS = Values("ih.one_layer_fails", "in-context accuracy")
+TWO_LAYER_FIXED = Values("ih.two_layer_fixed", "in-context accuracy")
+TWO_LAYER_RANDOM = Values("ih.two_layer_random", "in-context accuracy")
+ATTENTION_MAPS = Values(
+    "ih.attention_maps",
+    previous="attention of layer 1 on the previous token",
+    induction="attention of layer 2, at in-context positions, on what followed earlier occurrences of the query",
+)
+FIXED_VS_RANDOM = Values(
+    "ih.fixed_vs_random",
+    fixed="induction mass on repeats that are no triggers, triggers fixed",
+    random="the same, triggers random",
+)
+HEAD_VS_BIGRAM = Values(
+    "ih.head_vs_bigram",
+    outside="P(retrieved) - pi_b(retrieved) where the retrieved token is outside pi_b's top 3",
+    inside="the same where it is inside",
+)
+CONSTRUCTED = Values(
+    "ih.constructed",
+    accuracy="without W_F, on sequences that do not start with a trigger",
+    accuracy_all_sequences="without W_F, on all sequences",
+    accuracy_before_attention="W_F of eq. 8 reading the stream before attention",
+    accuracy_after_layer_2="W_F of eq. 8 reading layer 2's output",
+    kl_global="KL from pi_b at positions without a trigger, W_F reading before attention, in nats",
+)
+UNIFORM_INIT = Values(
+    "ih.uniform_init",
+    unit_norm="entropy of attention / log T, embeddings of unit norm",
+    standard_normal="the same, embeddings from N(0, 1)",
+)
+ORDER = Values(
+    "ih.order",
+    W_O2="steps to recall 0.6",
+    W_K2="steps to recall 0.6, weighted by how often a token is a trigger",
+    W_K1="steps to recall 0.6",
+    W_K1_early="steps to recall 0.6 over the first quarter of the positions",
+)
+JOINT_FASTER = Values(
+    "ih.joint_faster",
+    recall_W_K2="at the release, W_K1 frozen, weighted by how often a token is a trigger",
+    recall_W_K2_unweighted="the same, every token alike",
+    recall_W_K1="at the release, W_K2 frozen",
+    steps_joint="steps to accuracy 0.8, nothing frozen",
+    steps_freeze_W_O2="steps to accuracy 0.8, W_O2 frozen until the release",
+    steps_freeze_W_K1="the same, W_K1 frozen",
+    steps_freeze_W_K2="the same, W_K2 frozen",
+    steps_freeze_both="the same, W_K1 and W_K2 frozen",
+)
+WO2_NEEDED = Values(
+    "ih.wo2_needed",
+    drift_W_K1="largest change of W_K1's recall while W_O2 is frozen",
+    drift_W_K2="largest change of W_K2's recall while W_O2 is frozen",
+    alone_W_O2="largest recall of W_O2 before the release, trained alone",
+    alone_accuracy="largest accuracy before the release, W_O2 trained alone",
+)
+EARLY_POSITIONS = Values(
+    "ih.early_positions",
+    smallest_gap="W_K1's recall over the first quarter less that over the rest, the smallest over all probe steps",
+    fraction="of the probe steps, those with a gap above 0",
+)
+GLOBAL_FIRST = Values(
+    "ih.global_first",
+    kl_half="steps to half the first KL of W_F",
+    accuracy_half="steps to accuracy 0.5",
+)
+TRIGGER_EFFECTS = Values(
+    "ih.trigger_effects",
+    base_accuracy="steps to accuracy 0.8, five frequent triggers",
+    few_accuracy="the same, one frequent trigger",
+    rare_accuracy="the same, five rarer ones",
+    random_accuracy="the same, five random ones",
+    base_W_O2="steps to W_O2's recall 0.9, five frequent triggers",
+    few_W_O2="the same, one frequent trigger",
+    rare_W_O2="the same, five rarer ones",
+    base_W_K2="steps to W_K2's recall 0.6, five frequent triggers",
+    random_W_K2="the same, five random ones",
+)
+OUTPUT_DISTRIBUTION = Values(
+    "ih.output_distribution",
+    uu="accuracy, trained and tested on uniform outputs",
+    ub="trained on uniform, tested on bigram outputs",
+    bu="trained on bigram, tested on uniform outputs",
+    bb="trained and tested on bigram outputs",
+    W_O2_u="recall of W_O2 at the end, trained on uniform outputs",
+    W_O2_b="the same, trained on bigram outputs",
+    W_K2_u="recall of W_K2 at the end, trained on uniform outputs",
+    W_K2_b="the same, trained on bigram outputs",
+)
+WF_COMPETITION = Values(
+    "ih.wf_competition",
+    minimum="smallest KL(W_F, pi_b)",
+    late="its mean over the last tenth of training",
+    ratio="late / minimum",
+)
+MEMORY_MAPS = Values(
+    "ih.memory_maps",
+    W_O2_separation="W_O2's diagonal above the rest, in off-diagonal standard deviations",
+    W_K2_correlation="rank correlation of W_K2's diagonal with how often a token is a trigger",
+    W_K2_low95="the lower end of its 95% interval",
+    W_K1_correlation="rank correlation of W_K1's subdiagonal with how early a position is",
+    W_K1_low95="the lower end of its 95% interval",
+)
+DIMENSION = Values(
+    "ih.dimension",
+    **{f"tuned_{d}": f"steps to W_O2's recall 0.9 at d = {d}, learning rate tuned for it" for d in DIMENSIONS},
+    **{f"fixed_{d}": f"steps to W_O2's recall 0.9 at d = {d}, the same learning rate for all" for d in DIMENSIONS},
+)
+REALISTIC = Values(
+    "ih.realistic",
+    accuracy="in-context, at the end",
+    W_O2="steps to recall 0.6",
+    W_K2="steps to recall 0.6, weighted by how often a token is a trigger",
+    W_K1="steps to recall 0.6",
+)
+MULTI_HEAD = Values(
+    "ih.multi_head",
+    top="largest previous-token mass of layer 1's heads",
+    second="the second largest",
+    induction_heads="heads of layer 2 whose induction mass is above half of the largest",
+)

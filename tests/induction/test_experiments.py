@@ -1,0 +1,173 @@
+"""The settings of chapter 3's runs against what the paper and the chapter say, at both scales; nothing is trained."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from mechbook.core.presets import replace
+from mechbook.induction.experiments import (
+    FREEZE,
+    TRIGGERS,
+    dimension_settings,
+    frozen_settings,
+    hand_task,
+    output_settings,
+    trigger_settings,
+    vanilla_settings,
+)
+from mechbook.induction.presets import LAPTOP, PAPER, InductionPreset
+from mechbook.induction.runs import InductionSettings
+from mechbook.induction.values import DIMENSIONS
+
+presets = pytest.mark.parametrize("setup", [LAPTOP, PAPER], ids=["laptop", "paper"])
+
+
+def everything(setup: InductionPreset) -> Iterator[InductionSettings]:
+    yield from (frozen_settings(setup, 0, c) for c in FREEZE)
+    yield from (trigger_settings(setup, 0, c) for c in TRIGGERS)
+    yield from (output_settings(setup, 0, o) for o in ("uniform", "bigram"))
+    yield from (dimension_settings(setup, 0, d, lr) for d in DIMENSIONS for lr in setup.dimension.lrs)
+    yield from (vanilla_settings(setup, 0, t, n_layers=n) for t in ("random", "frequent") for n in (1, 2))
+    yield vanilla_settings(setup, 0, "random", n_heads=4)
+
+
+@presets
+def test_every_run_is_another_one(setup: InductionPreset) -> None:
+    runs = list(everything(setup))
+    assert len(set(runs)) == len(runs)
+
+
+@presets
+def test_seeds_and_only_seeds_tell_repetitions_apart(setup: InductionPreset) -> None:
+    first, second = trigger_settings(setup, 0, "rare"), trigger_settings(setup, 1, "rare")
+    assert first != second and first.seed_key != second.seed_key
+    assert (first.model, first.training, first.task().triggers) == (
+        second.model,
+        second.training,
+        second.task().triggers,
+    )
+
+
+@presets
+def test_conditions_of_figure_3_share_weights_and_batches(setup: InductionPreset) -> None:
+    assert len({frozen_settings(setup, 2, c).seed_key for c in FREEZE}) == 1
+    for condition, names in FREEZE.items():
+        spec = frozen_settings(setup, 2, condition)
+        assert dict(spec.training.frozen_until) == dict.fromkeys(names, setup.frozen_steps)
+        assert setup.frozen_steps < spec.training.steps and setup.frozen_steps in spec.all_probe_steps()
+
+
+def test_the_paper_scale_is_the_papers() -> None:
+    # Oracle: Birth section 5 and appendix E.
+    for run in everything(PAPER):
+        assert (run.T, run.training.batch_size, run.training.optimizer) == (256, 512, "sgd")
+        assert (run.training.momentum, run.training.weight_decay) == (0.9, 1e-4)
+    assert PAPER.frozen_steps == 300 and frozen_settings(PAPER, 0).training.lr == 0.2
+    assert {trigger_settings(PAPER, 0, c).training.lr for c in TRIGGERS} == {1.0}
+    assert output_settings(PAPER, 0, "bigram").K == 3 and output_settings(PAPER, 0, "bigram").training.lr == 1.0
+    vanilla = vanilla_settings(PAPER, 0, "random")
+    assert (vanilla.K, vanilla.model.d, vanilla.model.hidden, vanilla.training.lr) == (3, 128, 512, 0.2)
+
+
+@presets
+def test_triggers_are_the_ranks_the_paper_names(setup: InductionPreset) -> None:
+    ranks = {c: trigger_settings(setup, 0, c).task() for c in TRIGGERS}
+    order = ranks["base"].pi_u.argsort(descending=True).tolist()
+    assert list(ranks["base"].triggers) == order[:5]
+    assert list(ranks["few"].triggers) == order[:1]
+    assert list(ranks["rare"].triggers) == order[5:10]
+    assert ranks["random"].triggers is None
+
+
+# One change of each setting, the runs' experiments that it changes, by the names of their functions without _settings.
+CHANGES: dict[str, tuple[Any, set[str]]] = {
+    "seeds": (6, set()),  # how many runs there are, not what they are
+    "few_seeds": (2, set()),
+    "T": (16, {"frozen", "hand"}),
+    "short_T": (16, {"trigger", "output", "dimension", "vanilla"}),
+    "K": (4, {"frozen", "trigger", "dimension", "hand"}),
+    "hand_d": (256, set()),  # the width of a model that is not trained
+    "d": (96, {"frozen"}),
+    "matrix_init": (None, {"frozen"}),
+    "batch_size": (17, {"frozen"}),
+    "lr": (0.07, {"frozen"}),
+    "steps": (400, {"frozen"}),
+    "frozen_steps": (200, {"frozen"}),
+    "all_tokens": (None, {"trigger", "output"}),
+    "dimension": (None, {"dimension"}),
+    "vanilla": (None, {"vanilla"}),
+}
+
+
+def keys(setup: InductionPreset) -> dict[str, str]:
+    """The cache's key of a run of each experiment, as text; of what is written by hand, its task."""
+    found: dict[str, Any] = {
+        "frozen": frozen_settings(setup, 1, "freeze_W_O2").key(),
+        "trigger": trigger_settings(setup, 0, "rare").key(),
+        "output": output_settings(setup, 0, "bigram").key(),
+        "dimension": dimension_settings(setup, 0, 64, 0.2).key(),
+        "vanilla": vanilla_settings(setup, 0, "random").key(),
+        "hand": hand_task(setup).fingerprint(),
+    }
+    return {name: json.dumps(key, sort_keys=True) for name, key in found.items()}
+
+
+@presets
+@pytest.mark.parametrize("name", [field.name for field in fields(InductionPreset)])
+def test_a_changed_setting_changes_the_key_of_what_depends_on_it(setup: InductionPreset, name: str) -> None:
+    value, changed = CHANGES[name]
+    if name == "matrix_init":
+        value = "uniform" if setup.matrix_init == "gaussian" else "gaussian"
+    elif name == "all_tokens":
+        value = replace(setup.all_tokens, d=96)
+    elif name == "dimension":
+        value = replace(setup.dimension, steps=310)
+    elif name == "vanilla":
+        value = replace(setup.vanilla, d=96)
+    before, after = keys(setup), keys(replace(setup, **{name: value}))
+    assert {experiment for experiment in before if before[experiment] != after[experiment]} == changed
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "experiments"),
+    [
+        ("all_tokens", {"batch_size": 17}, {"trigger", "output"}),
+        ("all_tokens", {"trigger_lr": 0.3}, {"trigger"}),
+        ("all_tokens", {"trigger_steps": 210}, {"trigger"}),
+        ("all_tokens", {"output_lr": 0.3}, {"output"}),
+        ("all_tokens", {"output_steps": 450}, {"output"}),
+        ("all_tokens", {"output_K": 2}, {"output"}),
+        ("dimension", {"batch_size": 17}, {"dimension"}),
+        ("dimension", {"wide_steps": 170}, set()),  # of d = 128 and 256
+        ("vanilla", {"K": 2}, {"vanilla"}),
+        ("vanilla", {"batch_size": 17}, {"vanilla"}),
+        ("vanilla", {"lr": 0.3}, {"vanilla"}),
+        ("vanilla", {"weight_decay": 0.3}, {"vanilla"}),
+        ("vanilla", {"warmup": 7}, {"vanilla"}),
+        ("vanilla", {"clip_norm": 2.0}, {"vanilla"}),
+        ("vanilla", {"random_steps": 1990}, {"vanilla"}),
+        ("vanilla", {"fixed_steps": 1990}, set()),
+    ],
+)
+@presets
+def test_so_does_a_setting_of_a_part(
+    setup: InductionPreset, part: str, changes: dict[str, Any], experiments: set[str]
+) -> None:
+    before, after = keys(setup), keys(replace(setup, **{part: replace(getattr(setup, part), **changes)}))
+    assert {experiment for experiment in before if before[experiment] != after[experiment]} == experiments
+
+
+@presets
+def test_settings_that_only_some_runs_have_reach_those(setup: InductionPreset) -> None:
+    longer = replace(
+        setup,
+        vanilla=replace(setup.vanilla, fixed_steps=77, heads_steps=78),
+        dimension=replace(setup.dimension, wide_steps=79),
+    )
+    assert vanilla_settings(longer, 0, "frequent").training.steps == 77
+    assert vanilla_settings(longer, 0, "random", n_heads=4).training.steps == 78
+    for d in DIMENSIONS:
+        assert dimension_settings(longer, 0, d, 0.2).training.steps == (setup.dimension.steps if d < 128 else 79)
