@@ -5,13 +5,12 @@ book, `MECHBOOK_DEVICE` a torch device that overrides the choice of cuda, mps or
 """
 
 import os
-from typing import Literal, TypeVar, cast
+from typing import Literal, cast
 
 import numpy as np
 import torch
 
 Scale = Literal["laptop", "paper"]
-Choice = TypeVar("Choice")
 
 
 def scale() -> Scale:
@@ -23,11 +22,6 @@ def scale() -> Scale:
     if value not in ("laptop", "paper"):
         raise ValueError(f"MECHBOOK_SCALE is {value!r}; it must be 'laptop' or 'paper'.")
     return cast(Scale, value)
-
-
-def choose(*, laptop: Choice, paper: Choice) -> Choice:
-    """Return the value that belongs to the current scale."""
-    return {"laptop": laptop, "paper": paper}[scale()]
 
 
 def seed() -> int:

@@ -10,7 +10,8 @@ from torch import Generator, Tensor, nn
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached, scratch
-from mechbook.core.training.loop import Probe, TrainingResult, TrainingSettings, train, use_threads
+from mechbook.core.training.loop import Probe, TrainingResult, train, use_threads
+from mechbook.core.training.settings import TrainingSettings
 from mechbook.shared.bigrams import BigramBatch, BigramTask, sample, shakespeare_task
 from mechbook.shared.recall import feed_forward_kl, previous_token_recall, recall_W_K2, recall_W_O2
 from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer

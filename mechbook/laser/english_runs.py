@@ -8,7 +8,8 @@ from transformers import GPTNeoXForCausalLM
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached, scratch
-from mechbook.core.training.loop import TrainingResult, TrainingSettings, train, use_threads
+from mechbook.core.training.loop import TrainingResult, train, use_threads
+from mechbook.core.training.settings import TrainingSettings
 from mechbook.laser.data import english
 from mechbook.laser.data.english import EnglishBatch, EnglishTask
 from mechbook.laser.presets import N_HEADS, LaserPreset

@@ -1,6 +1,6 @@
 """The training runs of chapter 4, made of its preset; any page that asks for one of them gets the same run."""
 
-from mechbook.core.training.loop import TrainingSettings
+from mechbook.core.training.settings import TrainingSettings
 from mechbook.noisy.model import FeedForward, NoisyConfig
 from mechbook.noisy.presets import NoisyPreset, Schedule
 from mechbook.noisy.runs import Cut, NoisySettings

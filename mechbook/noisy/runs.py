@@ -11,7 +11,8 @@ from torch import Generator, Tensor, nn
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached, scratch
 from mechbook.core.training.allocator import keep_freed_memory
-from mechbook.core.training.loop import Probe, TrainingResult, TrainingSettings, train, use_threads
+from mechbook.core.training.loop import Probe, TrainingResult, train, use_threads
+from mechbook.core.training.settings import TrainingSettings
 from mechbook.noisy.fast import before_F2, selected_logits
 from mechbook.noisy.model import NoisyConfig, NoisyTransformer
 from mechbook.noisy.probes import attention_after_trigger, noise_margin, prediction

@@ -1,6 +1,6 @@
 // @ts-check
 // Tensors in the page: from bytes, algebra, associative memories. Matrices are row-major Float32Arrays with a shape;
-// embeddings are rows, d x d matrices act on column vectors, as in mechbook/models. Sums run in double precision.
+// embeddings are rows, d x d matrices act on column vectors, as in the package's models. Sums run in double precision.
 
 /** @typedef {Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>} Floats */
 /** @typedef {{ shape: number[], data: Float32Array<ArrayBuffer> }} Tensor a row-major array and its sizes */

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from mechbook.core.training.loop import TrainingSettings
+from mechbook.core.training.settings import TrainingSettings
 from mechbook.induction.runs import InductionSettings
 from mechbook.induction.widgets.induction import Shipped, shipped
 from mechbook.noisy.model import NoisyConfig
@@ -49,7 +49,7 @@ RUN = dict(
 )
 SPEC = f"""from mechbook.shared.simplified import SimplifiedConfig
 from mechbook.induction.runs import InductionSettings
-from mechbook.core.training.loop import TrainingSettings
+from mechbook.core.training.settings import TrainingSettings
 
 SPEC = InductionSettings(**{RUN!r})
 """
@@ -66,7 +66,7 @@ NOISY_RUN = dict(
 )
 NOISY_SPEC = f"""from mechbook.noisy.runs import NoisySettings
 from mechbook.noisy.model import NoisyConfig
-from mechbook.core.training.loop import TrainingSettings
+from mechbook.core.training.settings import TrainingSettings
 
 SPEC = NoisySettings(**{NOISY_RUN!r})
 """

@@ -18,7 +18,6 @@ def test_defaults_are_laptop_and_seed_zero():
     # Oracle: the documented defaults.
     assert settings.scale() == "laptop"
     assert settings.seed() == 0
-    assert settings.choose(laptop=3, paper=7) == 3
 
 
 def test_environment_is_followed(monkeypatch):
@@ -27,7 +26,6 @@ def test_environment_is_followed(monkeypatch):
     monkeypatch.setenv("MECHBOOK_SEED", "11")
     monkeypatch.setenv("MECHBOOK_DEVICE", "meta")
     assert settings.scale() == "paper"
-    assert settings.choose(laptop=3, paper=7) == 7
     assert settings.seed() == 11
     assert settings.device() == torch.device("meta")
 

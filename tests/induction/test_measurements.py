@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from mechbook.core import settings
-from mechbook.core.training.loop import TrainingSettings
+from mechbook.core.training.settings import TrainingSettings
 from mechbook.induction import measurements
 from mechbook.induction.runs import InductionSettings
 from mechbook.shared.bigrams import sample

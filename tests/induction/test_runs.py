@@ -15,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from mechbook.core import settings
 from mechbook.core.cache import entries as cache
 from mechbook.core.training import loop as training
-from mechbook.core.training.loop import TrainingResult, TrainingSettings, train
+from mechbook.core.training.loop import TrainingResult, train
+from mechbook.core.training.settings import TrainingSettings
 from mechbook.induction import runs
 from mechbook.induction.runs import InductionSettings, run_all, standard_probes
 from mechbook.shared.bigrams import BigramBatch, BigramTask, sample, shakespeare_task

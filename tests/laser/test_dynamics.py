@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import rankdata
 
-from mechbook.core.training.loop import TrainingSettings
+from mechbook.core.training.settings import TrainingSettings
 from mechbook.laser import dynamics
 from mechbook.laser.data import english
 from mechbook.laser.data.english import EnglishTask

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mechbook.core.cache import entries as cache
-from mechbook.core.training.loop import TrainingResult, TrainingSettings
+from mechbook.core.training.loop import TrainingResult
+from mechbook.core.training.settings import TrainingSettings
 from mechbook.noisy import after_training
 from mechbook.noisy.model import NoisyConfig
 from mechbook.noisy.runs import NoisySettings, Panel

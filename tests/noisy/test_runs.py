@@ -8,8 +8,8 @@ import torch
 
 from mechbook.core import settings
 from mechbook.core.cache import entries as cache
-from mechbook.core.training.loop import TrainingSettings
 from mechbook.core.training.plain import train_plainly
+from mechbook.core.training.settings import TrainingSettings
 from mechbook.noisy import runs as noisy_runs
 from mechbook.noisy.model import NoisyConfig
 from mechbook.noisy.runs import NoisySettings, Panel, answerable, value_name

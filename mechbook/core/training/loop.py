@@ -17,7 +17,7 @@ from mechbook.core.cache import store
 from mechbook.core.training.meter import Batch, Meter
 from mechbook.core.training.progress import Progress
 from mechbook.core.training.resume import optimizer_state, read_state, restore_optimizer
-from mechbook.core.training.settings import TrainingSettings as TrainingSettings
+from mechbook.core.training.settings import TrainingSettings
 
 StateDict = dict[str, Tensor]
 STATE_SECONDS = 30.0

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from mechbook.core.training.loop import TrainingResult, TrainingSettings, train, use_threads
+from mechbook.core.training.loop import TrainingResult, train, use_threads
+from mechbook.core.training.settings import TrainingSettings
 
 N, D, T, B = 11, 5, 7, 3
 SGD = TrainingSettings(steps=13, batch_size=B, optimizer="sgd", lr=0.3, weight_decay=0.02, loss_on="in_context")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from mechbook.core.training.loop import TrainingResult, TrainingSettings
+from mechbook.core.training.loop import TrainingResult
+from mechbook.core.training.settings import TrainingSettings
 from mechbook.induction.runs import InductionSettings
 from mechbook.induction.widgets import induction
 from mechbook.shared.shakespeare import encode, load_counts

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from mechbook.core.training.loop import TrainingResult, TrainingSettings
+from mechbook.core.training.loop import TrainingResult
+from mechbook.core.training.settings import TrainingSettings
 from mechbook.noisy.model import NoisyConfig
 from mechbook.noisy.runs import NoisySettings
 from mechbook.noisy.widgets import truncation
