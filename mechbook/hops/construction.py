@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from mechbook.hops.model import HopConfig, HopTransformer
+from mechbook.hops.model import HopConfig, HopLayer, HopTransformer
 from mechbook.hops.task import Composition
 
 
@@ -28,7 +28,7 @@ def hop_construction(task: Composition, *, beta: float = 30.0) -> HopTransformer
     for places in (pair, position[i], value[y]):
         model.P[torch.arange(T), places] = 1
     model.W_E[torch.arange(n), v[0]] = 1
-    for m, layer in enumerate(model.layers):
+    for m, layer in enumerate(_layers(model)):
         if m == 0:
             layer.W_Q[pair[i * n + task.pi[i, y]], pair] = sharp
         else:
@@ -68,7 +68,7 @@ def four_hops_in_two_layers(task: Composition, *, beta: float = 30.0) -> HopTran
         model.P[t, [t, position + t // n]] = 1.0
     model.W_E[y, v_0 + y] = 1.0
     model.W_R[0, y, out + y] = 1.0
-    first, second = model.layers
+    first, second = _layers(model)
     for i in range(k):
         own = i * n + y
         first.W_Q[i, own] = first.W_K[i, own] = 1.0
@@ -85,9 +85,13 @@ def four_hops_in_two_layers(task: Composition, *, beta: float = 30.0) -> HopTran
         first.W_O[slot + y, head * width + y] = 1.0
     second.W_Q[k + y, a + y] = second.W_K[k + y, b + y] = 1.0
     second.W_V[y, f + y] = second.W_O[out + y, y] = 1.0
-    for layer in model.layers:
+    for layer in _layers(model):
         layer.W_Q *= _scale(beta, model)
     return model
+
+
+def _layers(model: HopTransformer) -> list[HopLayer]:
+    return [layer for layer in model.layers if isinstance(layer, HopLayer)]
 
 
 def _blank(config: HopConfig) -> HopTransformer:

@@ -56,6 +56,11 @@ class HopTrace:
 class HopLayer(nn.Module):
     """One layer: x + W_O concat_h softmax(q_h k_h^T / sqrt(d/H)) v_h, with q, k, v from LayerNorm(x)."""
 
+    W_Q: nn.Parameter
+    W_K: nn.Parameter
+    W_V: nn.Parameter
+    W_O: nn.Parameter
+
     def __init__(self, config: HopConfig, generator: Generator) -> None:
         super().__init__()
         d, bound = config.d, 1 / math.sqrt(config.d)
