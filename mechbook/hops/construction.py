@@ -86,7 +86,7 @@ def four_hops_in_two_layers(task: Composition, *, beta: float = 30.0) -> HopTran
     second.W_Q[k + y, a + y] = second.W_K[k + y, b + y] = 1.0
     second.W_V[y, f + y] = second.W_O[out + y, y] = 1.0
     for layer in _layers(model):
-        layer.W_Q *= _scale(beta, model)
+        layer.W_Q.mul_(_scale(beta, model))
     return model
 
 
