@@ -1,9 +1,9 @@
 """Several models trained as one program: what `mechbook.hops.training.train_hops` computes for each of them.
 
 A training step of one such model is mostly the time that small operations take to start. The seeds of a setting differ
-in numbers alone, so their weights are stacked and each operation does the work of all seeds at once, which takes about
-a third of the time (`benchmarks/bench_hops.py`). The loop of `mechbook.core.training.loop` trains one model, whose
-loss and length are known beforehand; here each model has its own stage, and leaves the stack when it is done.
+in numbers alone, so their weights are stacked and each operation does the work of all seeds at once; how much time that
+saves, `benchmarks/bench_hops.py` measures. The loop of `mechbook.core.training.loop` trains one model, whose loss and
+length are known beforehand; here each model has its own stage, and leaves the stack when it is done.
 """
 
 import time
