@@ -93,8 +93,8 @@ def test_three_kinds_of_results_have_three_keys(model: LanguageModel, tiny_model
 def test_what_cannot_be_run_is_refused_in_one_sentence(change: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         replace(LAPTOP, **change)
-    with pytest.raises(ValueError, match="attends is 0; it must be in"):
-        replace(LAPTOP.roles, attends=0)
+    with pytest.raises(ValueError, match="attends is 0.0; it must be in"):
+        replace(LAPTOP.roles, attends=0.0)
     with pytest.raises(TypeError, match="LaserPreset has no setting 'step': .*; did you mean 'steps'?"):
         replace(LAPTOP, step=3)
 
