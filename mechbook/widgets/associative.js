@@ -121,7 +121,7 @@ export function recall(u, v, f, d) {
 }
 
 /**
- * The crosstalk's deviation over the draw of the embeddings, as mechbook.memories.memory.score_variance gives it.
+ * The crosstalk's deviation over the draw of the embeddings, as mechbook.memories.outer_product.score_variance gives it.
  * @param {Targets} f
  * @param {number} M
  * @param {number} d
