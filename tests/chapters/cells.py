@@ -53,6 +53,16 @@ def changed_in_place(cell: str) -> set[str]:
     return found
 
 
+def modules(cells: Iterable[str]) -> set[str]:
+    """The names that cells bind to whole modules (`import numpy as np`): what is called on them changes no global."""
+    found: set[str] = set()
+    for cell in cells:
+        for node in ast.walk(tree_of(cell)):
+            if isinstance(node, ast.Import):
+                found |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+    return found
+
+
 def twice_bound(cells: Iterable[str]) -> dict[str, list[int]]:
     """The globals that several cells bind, with the numbers of these cells, from 0."""
     places: dict[str, list[int]] = {}

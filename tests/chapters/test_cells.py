@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chapters.cells import bound, changed_in_place, twice_bound
+from tests.chapters.cells import bound, changed_in_place, modules, twice_bound
 from tests.chapters.rerun import plain
 
 
@@ -51,6 +51,11 @@ def test_what_a_cell_binds(cell: str, names: str) -> None:
 )
 def test_what_a_cell_changes_that_another_made(cell: str, names: str) -> None:
     assert changed_in_place(cell) == set(names.split())
+
+
+def test_a_module_is_no_global_that_changes() -> None:
+    """`np.sort(x)` sorts a copy, `lines.sort()` the list itself."""
+    assert changed_in_place("np.sort(x)\nlines.sort()") - modules(["import numpy as np", "lines = []"]) == {"lines"}
 
 
 def test_names_that_two_cells_bind_are_found_with_their_cells() -> None:
