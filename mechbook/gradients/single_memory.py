@@ -67,7 +67,7 @@ def split_logits(logits: Float[Tensor, "N N"], f: Tensor) -> tuple[Float[Tensor,
     return logits.gather(1, f[:, None])[:, 0], logits[wrong]
 
 
-def crosstalk(N: int, d: float) -> tuple[float, float]:
+def crosstalk(N: int, d: int | float) -> tuple[float, float]:
     """Predicted standard deviations of a wrong and of a right logit after one step, in units of eta / N.
 
     Wrong: 2/d from the pairs that share the key or the output, (N - 2)/d^2 from the others. Right: 4/d from the norms
@@ -76,7 +76,7 @@ def crosstalk(N: int, d: float) -> tuple[float, float]:
     return math.sqrt(2 / d + (N - 2) / d**2), math.sqrt(4 / d + (N - 1) / d**2)
 
 
-def predicted_accuracy(N: int, d: float) -> float:
+def predicted_accuracy(N: int, d: int | float) -> float:
     """P(right logit beats N - 1 independent wrong ones), all normal with the standard deviations of `crosstalk`."""
     wrong, right = crosstalk(N, d)
     normal = NormalDist()

@@ -38,7 +38,7 @@ def orthonormal(runs: int, count: int, d: int, generator: Generator) -> Float[Te
 
 
 def scores(
-    W: Float[Tensor, "*runs d d"], E: Float[Tensor, "*runs n d"], U: Float[Tensor, "*runs c d"]
+    W: Float[Tensor, "*runs d d"], E: Float[Tensor, "*#runs n d"], U: Float[Tensor, "*#runs c d"]
 ) -> Float[Tensor, "*runs n c"]:
     """The logits u_j^T W e_i, a row for each input (equation 5)."""
     return E @ W.mT @ U.mT
@@ -46,8 +46,8 @@ def scores(
 
 def gradient(
     W: Float[Tensor, "*runs d d"],
-    E: Float[Tensor, "*runs n d"],
-    U: Float[Tensor, "*runs c d"],
+    E: Float[Tensor, "*#runs n d"],
+    U: Float[Tensor, "*#runs c d"],
     targets: Float[Tensor, "*#runs n c"],
 ) -> Float[Tensor, "*runs d d"]:
     """Gradient of the mean loss: (1/n) sum_ij (p_ij - p_alpha(j | i)) u_j e_i^T (Lemma E.1)."""
@@ -91,7 +91,7 @@ def truncate(W: Float[Tensor, "*runs d d"], rank: int) -> Float[Tensor, "*runs d
 
 
 def clean_loss(
-    W: Float[Tensor, "*runs d d"], E: Float[Tensor, "*runs n d"], U: Float[Tensor, "*runs c d"]
+    W: Float[Tensor, "*runs d d"], E: Float[Tensor, "*#runs n d"], U: Float[Tensor, "*#runs c d"]
 ) -> Float[Tensor, "*runs"]:
     """The pure-label loss, in nats: mean over inputs of -log P(i | i), the loss on data without noise."""
     return -scores(W, E, U).log_softmax(-1)[..., : E.shape[-2], : E.shape[-2]].diagonal(dim1=-2, dim2=-1).mean(-1)
