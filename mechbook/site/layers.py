@@ -4,6 +4,7 @@ A theme never imports another; what two need lies in `shared`. A chapter imports
 """
 
 import ast
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,21 +29,32 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 
 
 def imports(package: Path = PACKAGE) -> dict[tuple[str, str], list[str]]:
-    """For each pair of folders (importing, imported) the files that do so."""
+    """For each pair of folders (importing, imported) the files that do so, modules and scripts."""
     found: dict[tuple[str, str], list[str]] = {}
-    for path in sorted(package.rglob("*.py")):
+    for path in sorted([*package.rglob("*.py"), *package.rglob("*.js")]):
         parts = path.relative_to(package).parts
         if len(parts) == 1:
             continue
-        module = ".".join([package.name, *parts[:-1]])
-        for name in imported_names(ast.parse(path.read_text(encoding="utf-8")), module):
-            first, _, rest = name.partition(".")
-            to = rest.partition(".")[0]
-            if first == package.name and to and to != parts[0] and (package / to).is_dir():
-                users = found.setdefault((parts[0], to), [])
-                if (file := "/".join(parts)) not in users:
-                    users.append(file)
+        folders = _script_imports(path, package) if path.suffix == ".js" else _module_imports(path, package)
+        for to in sorted(folders - {parts[0]}):
+            found.setdefault((parts[0], to), []).append("/".join(parts))
     return found
+
+
+def _module_imports(path: Path, package: Path) -> set[str]:
+    """The folders of the package that a module imports from."""
+    module = ".".join(path.relative_to(package.parent).parts[:-1])
+    names = imported_names(ast.parse(path.read_text(encoding="utf-8")), module)
+    parts = [[*name.split("."), ""] for name in names]
+    return {to for first, to, *_ in parts if first == package.name and to and (package / to).is_dir()}
+
+
+def _script_imports(path: Path, package: Path) -> set[str]:
+    """The folders of the package that a widget's script imports from."""
+    root = package.resolve()
+    named = re.findall(r'from "(\.[^"]+)"', path.read_text(encoding="utf-8"))
+    places = [(path.parent / name).resolve() for name in named]
+    return {place.relative_to(root).parts[0] for place in places if place.is_relative_to(root)}
 
 
 def breaches(package: Path = PACKAGE) -> list[str]:

@@ -1,7 +1,7 @@
 """The widgets' scripts as the one classic script that pages load and JupyterLab evaluates.
 
-esbuild puts the modules that `main.js` imports into one function. The bundle is kept under the hash of its sources, so
-that only the first call after a change needs Node.js.
+esbuild puts the modules that `site/main.js` imports into one function. The bundle is kept under the hash of its
+sources, so that only the first call after a change needs Node.js.
 """
 
 import hashlib
@@ -14,6 +14,8 @@ from mechbook.core import npm
 from mechbook.core.cache.closure import PACKAGE
 from mechbook.reader.figures import ROLE
 
+# What imports every theme's widgets lies with what builds the site, which may import all.
+ENTRY = f"{PACKAGE.name}/site/main.js"
 # Readable, and the same in every checkout: nobody's tsconfig.json decides, and each file is named from the project on.
 OPTIONS = (
     "--bundle",
@@ -44,7 +46,7 @@ def library(project: Path = PACKAGE.parent) -> str:
 
 def bundle(project: Path = PACKAGE.parent) -> str:
     """Return the modules as one script, from `_vendor` where it is kept already; raises RuntimeError as `library`."""
-    sources = sorted((project / PACKAGE.name).glob("**/widgets/*.js"))
+    sources = [project / ENTRY, *sorted((project / PACKAGE.name).glob("**/widgets/*.js"))]
     found = hashlib.sha256(json.dumps([npm.key(project), OPTIONS]).encode())
     for path in sources:
         found.update(json.dumps([path.relative_to(project).as_posix(), path.read_text(encoding="utf-8")]).encode())
@@ -62,9 +64,7 @@ def bundle(project: Path = PACKAGE.parent) -> str:
 
 
 def _bundled(project: Path) -> str:
-    # Its name is no constant here: it would count as a data file of every module that imports this one.
-    entry = Path(__file__).with_name("main").with_suffix(".js").relative_to(PACKAGE.parent)
-    done = npm.run("esbuild/bin/esbuild", [entry.as_posix(), *OPTIONS], project)
+    done = npm.run("esbuild/bin/esbuild", [ENTRY, *OPTIONS], project)
     if done.returncode or done.stderr:
         raise RuntimeError(f"The widgets' scripts cannot be bundled:\n{done.stderr.strip()}")
     return done.stdout

@@ -45,6 +45,11 @@ def toy(tmp_path: Path) -> Path:
             "mechbook/core/settings.py imports mechbook.site: core may import nothing of the package.",
         ),
         (
+            "noisy/widgets/noise.js",
+            'import { x } from "../../widgets/kit.js";\nimport {\n  y,\n} from "../../hops/widgets/model.js";',
+            "mechbook/noisy/widgets/noise.js imports mechbook.hops: move what both need to mechbook/shared.",
+        ),
+        (
             "widgets/base.py",
             "from mechbook.hops import model",
             "mechbook/widgets/base.py imports mechbook.hops: widgets may import core, reader.",

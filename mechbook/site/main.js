@@ -14,12 +14,12 @@ import { fact_tradeoff } from "../facts/widgets/tradeoff.js";
 import { hops } from "../hops/widgets/hops.js";
 import { hop_regimes } from "../hops/widgets/regimes.js";
 import * as paths from "../hops/widgets/model.js";
-import * as associative from "./associative.js";
-import * as engine from "./engine.js";
-import { roles, style, version } from "./book.js";
-import * as kit from "./kit.js";
-import * as parts from "./parts.js";
-import { stateOf } from "./state.js";
+import * as associative from "../widgets/associative.js";
+import * as engine from "../widgets/engine.js";
+import { roles, style, version } from "../widgets/book.js";
+import * as kit from "../widgets/kit.js";
+import * as parts from "../widgets/parts.js";
+import { stateOf } from "../widgets/state.js";
 
 /** By their `kind` in Python. */
 const widgets = {
