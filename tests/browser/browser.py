@@ -93,6 +93,20 @@ class Opened:
     page: Any
     outside: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    waiting: set[Any] = field(default_factory=set)
+
+    def settle(self, *, quiet: int = 5, steps: int = 300) -> None:
+        """Wait until nothing was being fetched for `quiet` tenths of a second; TimeoutError after `steps` of them.
+
+        The browser's own "networkidle" does not come on some pages read from files, though all that they ask for has.
+        """
+        still = 0
+        for _ in range(steps):
+            self.page.wait_for_timeout(100)
+            still = 0 if self.waiting else still + 1
+            if still >= quiet:
+                return
+        raise TimeoutError(f"The page still waits for {', '.join(sorted(request.url for request in self.waiting))}.")
 
 
 @contextmanager
@@ -108,7 +122,9 @@ def opened(
     )
     try:
         found = Opened(context.new_page())
-        found.page.on("request", lambda request: _note(found, request.url))
+        found.page.on("request", lambda request: _note(found, request))
+        found.page.on("requestfinished", lambda request: found.waiting.discard(request))
+        found.page.on("requestfailed", lambda request: found.waiting.discard(request))
         found.page.on("console", lambda entry: _complaint(found, entry))
         found.page.on("pageerror", lambda error: found.errors.append(str(error)))
         found.page.goto(url, wait_until="load")
@@ -124,7 +140,9 @@ def _complaint(found: Opened, entry: Any) -> None:
         found.errors.append(f"{entry.text} ({place})")
 
 
-def _note(found: Opened, url: str) -> None:
+def _note(found: Opened, request: Any) -> None:
+    found.waiting.add(request)
+    url = request.url
     parts = urlsplit(url)
     if parts.scheme not in ("file", "data", "blob", "about") and parts.hostname not in HERE:
         found.outside.append(url)

@@ -86,7 +86,7 @@ def complaints(found: Opened) -> list[str]:
             if type(error).__name__ != "TimeoutError":
                 raise
             missing.append(f"{page.locator('.mb-widget').count()} of {views} widgets are there")
-    page.wait_for_load_state("networkidle")
+    found.settle()
     errors = [error for error in found.errors if not error.startswith(KNOWN)]
     return [f"asks {url}" for url in found.outside] + errors + missing
 
