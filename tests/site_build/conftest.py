@@ -55,6 +55,12 @@ glue("the_number", two.number(), display=False)
 The number is {glue:text}`the_number:.2f`.
 
 ```{code-cell} ipython3
+:tags: [remove-input]
+from mechbook.reader.source import source
+source(two.number)
+```
+
+```{code-cell} ipython3
 from mechbook.claims.report import report
 report("sm.two", reason="no such model is at hand")
 ```

@@ -43,6 +43,18 @@ def test_prose_quotes_numbers_and_the_status_page_says_what_ran(built: Any) -> N
     assert "laptop" in status and "torch" in status and "01_first" in status
 
 
+def test_code_is_shown_from_its_file_as_it_is_now_with_a_link_to_the_whole(built: Any) -> None:
+    """A comment executes nothing, and the page shows it all the same."""
+    page = built.page("02_second")
+    assert 'href="../code/mechbook/two.html#L4"' in page and "mechbook/two.py" in page and ", lines 4 to 6" in page
+    whole = (built.root / "_build/html/code/mechbook/two.html").read_text(encoding="utf-8")
+    assert 'id="L4"' in whole and 'id="L6"' in whole and "NUMBER" in whole
+    built.edit("mechbook/two.py", "from mechbook import late", "from mechbook import late  # said later")
+    done = built.run("build")
+    assert (done.returncode, executed(done.stdout)) == (0, set()), done.stdout + done.stderr
+    assert "said later" in built.page("02_second") and "said later" not in page
+
+
 def test_a_second_build_executes_nothing_and_says_the_same(built: Any) -> None:
     claims = built.root / "_build/html/claims.json"
     before = claims.read_text(encoding="utf-8")
