@@ -26,7 +26,8 @@ def spread(
     jobs: processes on this machine; MECHBOOK_JOBS by default, and 1 without it
     cluster: the address of a Dask scheduler; MECHBOOK_CLUSTER by default. It takes the place of `jobs`.
 
-    Every process computes with as many threads as this one. ValueError for jobs below 1 and a cluster that does not
+    Every process computes with as many threads as this one; those of this machine also with its MECHBOOK_ settings as
+    they are now, while a cluster's workers keep their own. ValueError for jobs below 1 and a cluster that does not
     answer; what `function` raises is raised.
     """
     jobs = _jobs() if jobs is None else jobs
@@ -38,7 +39,9 @@ def spread(
     from joblib import Parallel, delayed
 
     threads = torch.get_num_threads()
-    tasks = [delayed(_with_threads)(threads, function, point) for point in points]
+    # processes outlive a call of this function, and what they began with may have changed since
+    settings = _settings() if cluster is None else None
+    tasks = [delayed(_as_here)(threads, settings, function, point) for point in points]
     with _backend(cluster, jobs):
         # one point a task: they take long, and one that is lost is not to take others with it
         return list(Parallel(batch_size=1)(tasks))
@@ -62,9 +65,17 @@ def _backend(cluster: str | None, jobs: int) -> Iterator[None]:
         yield
 
 
-def _with_threads(threads: int, function: Callable[[Any], Result], point: Any) -> Result:
+def _as_here(threads: int, settings: dict[str, str] | None, function: Callable[[Any], Result], point: Any) -> Result:
     torch.set_num_threads(threads)
+    if settings is not None:
+        for name in _settings().keys() - settings.keys():
+            del os.environ[name]
+        os.environ.update(settings)
     return function(point)
+
+
+def _settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("MECHBOOK_")}
 
 
 def _jobs() -> int:

@@ -53,6 +53,22 @@ def test_two_processes_give_the_loop_in_its_order_with_this_process_s_threads(tm
     assert spread(lambda _: torch.get_num_threads(), [1, 2], jobs=2) == [torch.get_num_threads()] * 2
 
 
+def test_processes_that_are_there_already_follow_the_settings_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the environment of this process, at each of three calls that the same two processes answer."""
+
+    def there(_: int) -> tuple[str | None, str | None]:
+        import os
+
+        return os.environ.get("MECHBOOK_CACHE"), os.environ.get("MECHBOOK_SEED")
+
+    assert spread(there, [1, 2], jobs=2) == [(None, None)] * 2
+    monkeypatch.setenv("MECHBOOK_CACHE", "one")
+    assert spread(there, [1, 2], jobs=2) == [("one", None)] * 2
+    monkeypatch.delenv("MECHBOOK_CACHE")
+    monkeypatch.setenv("MECHBOOK_SEED", "3")
+    assert spread(there, [1, 2], jobs=2) == [(None, "3")] * 2
+
+
 def test_a_killed_worker_s_points_are_done_again(tmp_path: Path, cluster: Any) -> None:
     """Oracle: the loop; and the killed process, which had taken a point that another one took again."""
     killed: list[str] = []
