@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from mechbook.core import settings
 
 Preset = TypeVar("Preset")
+Rule = tuple[str, bool, str]
+"""A setting, whether its value fits, and what is allowed, in words."""
 
 
 def at_scale(laptop: Preset, paper: Preset) -> Preset:
@@ -42,8 +44,47 @@ def changed(preset: Any, original: Any) -> list[str]:
     ]
 
 
-def require(preset: Any, *rules: tuple[str, bool, str]) -> None:
-    """Raise ValueError, one sentence, for the first broken rule: (setting, whether it fits, what is allowed)."""
+def require(preset: Any, *rules: Rule) -> None:
+    """Raise ValueError, one sentence, for the first broken rule."""
     for name, fits, allowed in rules:
         if not fits:
             raise ValueError(f"{name} is {getattr(preset, name)!r}; it must be {allowed}.")
+
+
+def whole(value: object, least: int) -> bool:
+    """Whether `value` is a whole number (True and False are none) and at least `least`."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def rising(values: object, least: int, count: int = 1) -> bool:
+    """Whether `values` is a tuple of `count` or more rising whole numbers, the first at least `least`."""
+    return (
+        isinstance(values, tuple)
+        and len(values) >= count
+        and all(whole(value, least) for value in values)
+        and values == tuple(sorted(set(values)))
+    )
+
+
+def positive(value: float) -> bool:
+    """Whether `value` is above 0 and finite."""
+    return 0 < value < float("inf")
+
+
+def counts(preset: Any, **least: int) -> list[Rule]:
+    """Each named setting is a whole number, at least what is given for it."""
+    return [(n, whole(getattr(preset, n), at), f"a whole number >= {at}") for n, at in least.items()]
+
+
+def amounts(preset: Any, *names: str) -> list[Rule]:
+    """Each named setting is positive and finite."""
+    return [(n, positive(getattr(preset, n)), "a finite number > 0") for n in names]
+
+
+def grids(preset: Any, *, count: int = 1, **least: int) -> list[Rule]:
+    """Each named setting is a tuple of `count` or more rising whole numbers, the first at least what is given."""
+    some = "" if count == 1 else f"{count} or more "
+    return [
+        (n, rising(getattr(preset, n), at, count), f"a tuple of {some}rising whole numbers >= {at}")
+        for n, at in least.items()
+    ]

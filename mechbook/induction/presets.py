@@ -5,9 +5,9 @@ LAPTOP reaches the same conclusions in minutes on one CPU thread.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from mechbook.core.presets import require
+from mechbook.core.presets import amounts, counts, require
 from mechbook.shared.shakespeare import load_counts
 
 # Updates between two probes, and between two checkpoints, of the runs of Figure 3.
@@ -34,8 +34,8 @@ class AllTokensPreset:
     output_K: int
 
     def __post_init__(self) -> None:
-        _require_counts(self, "d", "batch_size", "trigger_steps", "output_steps", "output_K")
-        _require_rates(self, "trigger_lr", "output_lr")
+        require(self, *counts(self, d=1, batch_size=1, trigger_steps=1, output_steps=1, output_K=1))
+        require(self, *amounts(self, "trigger_lr", "output_lr"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class DimensionPreset:
     wide_steps: int
 
     def __post_init__(self) -> None:
-        _require_counts(self, "batch_size", "steps", "wide_steps")
+        require(self, *counts(self, batch_size=1, steps=1, wide_steps=1))
         require(
             self,
             ("lrs", bool(self.lrs) and min(self.lrs, default=0) > 0, "one or more positive step sizes"),
@@ -85,8 +85,8 @@ class VanillaPreset:
     heads_steps: int
 
     def __post_init__(self) -> None:
-        _require_counts(self, "K", "d", "batch_size", "fixed_steps", "random_steps", "heads_steps")
-        _require_rates(self, "lr")
+        require(self, *counts(self, K=1, d=1, batch_size=1, fixed_steps=1, random_steps=1, heads_steps=1))
+        require(self, *amounts(self, "lr"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +121,8 @@ class InductionPreset:
     vanilla: VanillaPreset
 
     def __post_init__(self) -> None:
-        _require_counts(self, "seeds", "hand_d", "d", "batch_size")
-        _require_rates(self, "lr")
+        require(self, *counts(self, seeds=1, hand_d=1, d=1, batch_size=1))
+        require(self, *amounts(self, "lr"))
         most = load_counts().N - MOST_FREQUENT
         # early and late positions are told apart from 8 on; a widget needs three checkpoints
         released = self.frozen_steps % PROBE_EVERY == 0 and 0 <= self.frozen_steps <= self.steps
@@ -136,14 +136,6 @@ class InductionPreset:
             ("steps", self.steps >= 2 * CHECKPOINT_EVERY, f"{2 * CHECKPOINT_EVERY} or more"),
             ("frozen_steps", released, f"a multiple of {PROBE_EVERY}, at most steps = {self.steps}"),
         )
-
-
-def _require_counts(preset: Any, *names: str) -> None:
-    require(preset, *((name, getattr(preset, name) >= 1, "1 or more") for name in names))
-
-
-def _require_rates(preset: Any, *names: str) -> None:
-    require(preset, *((name, getattr(preset, name) > 0, "a positive step size") for name in names))
 
 
 LAPTOP = InductionPreset(

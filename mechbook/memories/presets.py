@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mechbook.core.presets import require
+from mechbook.core.presets import amounts, counts, grids, replace, require, rising, whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +17,8 @@ class Vectors:
     def __post_init__(self) -> None:
         require(
             self,
-            ("n", _whole(self.n, 2), "a whole number >= 2"),
-            ("draws", _whole(self.draws, 2000) and self.draws % 1000 == 0, "a multiple of 1000, at least 2000"),
+            *counts(self, n=2),
+            ("draws", whole(self.draws, 2000) and self.draws % 1000 == 0, "a multiple of 1000, at least 2000"),
         )
 
 
@@ -38,10 +38,9 @@ class Crosstalk:
     def __post_init__(self) -> None:
         require(
             self,
-            ("N", _whole(self.N, 2), "a whole number >= 2"),
-            ("d", _whole(self.d, 1), "a whole number >= 1"),
-            ("M", _whole(self.M, 2) and self.M <= self.N, f"a whole number in 2 .. N = {self.N}"),
-            ("memories", _whole(self.memories, 2), "a whole number >= 2"),
+            *counts(self, N=2, d=1),
+            ("M", whole(self.M, 2) and self.M <= self.N, f"a whole number in 2 .. N = {self.N}"),
+            *counts(self, memories=2),
         )
 
 
@@ -55,11 +54,7 @@ class Recall:
     """Memories drawn for each seed and N."""
 
     def __post_init__(self) -> None:
-        require(
-            self,
-            ("N", _ascending(self.N), "ascending whole numbers >= 1"),
-            ("memories", _whole(self.memories, 1), "a whole number >= 1"),
-        )
+        require(self, *grids(self, N=1), *counts(self, memories=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +71,7 @@ class Outer:
     """Memories for d <= 64, where the capacity is a small number that depends much on the draw, and cheap to find."""
 
     def __post_init__(self) -> None:
-        require(
-            self,
-            ("d", _ascending(self.d, 2), "at least two ascending whole numbers"),
-            ("d_shared", _ascending(self.d_shared, 2), "at least two ascending whole numbers"),
-            ("few", _whole(self.few, 1), "a whole number >= 1"),
-            ("many", _whole(self.many, 1), "a whole number >= 1"),
-        )
+        require(self, *grids(self, count=2, d=1, d_shared=1), *counts(self, few=1, many=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +84,7 @@ class Linear:
     """Adam's step size."""
 
     def __post_init__(self) -> None:
-        require(
-            self,
-            ("d", _ascending(self.d, 2) and self.d[0] >= 4, "at least two ascending whole numbers >= 4"),
-            ("lr", self.lr > 0, "> 0"),
-        )
+        require(self, *grids(self, count=2, d=4), *amounts(self, "lr"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +103,7 @@ class Mlp:
             sizes = getattr(self, name)
             fits = len({d * m for d, m in sizes}) > 1 and all(d >= 2 and m >= 1 for d, m in sizes)
             require(self, (name, fits, "pairs (d, m) of whole numbers with at least two different d m"))
-        require(self, ("lr", self.lr > 0, "> 0"))
+        require(self, *amounts(self, "lr"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,10 +122,10 @@ class Factors:
     def __post_init__(self) -> None:
         require(
             self,
-            ("d", _whole(self.d, 1), "a whole number >= 1"),
-            ("N", len(self.N) == 2 and _ascending(self.N), "two ascending whole numbers"),
-            ("d_prime", _ascending(self.d_prime) and self.d_prime[-1] == self.d, f"ascending, up to d = {self.d}"),
-            ("memories", _whole(self.memories, 1), "a whole number >= 1"),
+            *counts(self, d=1),
+            ("N", len(self.N) == 2 and rising(self.N, 1), "two ascending whole numbers"),
+            ("d_prime", rising(self.d_prime, 1) and self.d_prime[-1] == self.d, f"ascending, up to d = {self.d}"),
+            *counts(self, memories=1),
         )
 
 
@@ -156,7 +141,7 @@ class Filter:
     def __post_init__(self) -> None:
         require(
             self,
-            ("N", _ascending(self.N), "ascending whole numbers >= 1"),
+            *grids(self, N=1),
             ("judged_at", self.judged_at in self.N, f"one of the numbers of pairs, {', '.join(map(str, self.N))}"),
         )
 
@@ -175,9 +160,9 @@ class Sets:
     def __post_init__(self) -> None:
         require(
             self,
-            ("d", _whole(self.d, 2), "a whole number >= 2"),
+            *counts(self, d=2),
             ("b", 0 <= self.b < 1, "in [0, 1)"),
-            ("tokens", _whole(self.tokens, 3), "a whole number >= 3"),
+            *counts(self, tokens=3),
         )
 
 
@@ -199,11 +184,11 @@ class Zipf:
     def __post_init__(self) -> None:
         require(
             self,
-            ("N", _whole(self.N, 2), "a whole number >= 2"),
-            ("M", _whole(self.M, 2) and self.M <= self.N, f"a whole number in 2 .. N = {self.N}"),
-            ("d", _ascending(self.d, 2), "at least two ascending whole numbers"),
-            ("part", _whole(self.part, 1) and self.M * self.d[0] >= self.part, "in 1 .. M d, so that one is stored"),
-            ("memories", _whole(self.memories, 1), "a whole number >= 1"),
+            *counts(self, N=2),
+            ("M", whole(self.M, 2) and self.M <= self.N, f"a whole number in 2 .. N = {self.N}"),
+            *grids(self, count=2, d=1),
+            ("part", whole(self.part, 1) and self.M * self.d[0] >= self.part, "in 1 .. M d, so that one is stored"),
+            *counts(self, memories=1),
         )
 
 
@@ -251,25 +236,14 @@ class MemoriesPreset:
     def __post_init__(self) -> None:
         require(
             self,
-            ("seeds", _whole(self.seeds, 2), "a whole number >= 2, as spreads over seeds are shown"),
-            ("d", _whole(self.d, 5), "a whole number >= 5, where the predicted recall is exact enough"),
-            ("M", _whole(self.M, 2), "a whole number >= 2"),
+            ("seeds", whole(self.seeds, 2), "a whole number >= 2, as spreads over seeds are shown"),
+            ("d", whole(self.d, 5), "a whole number >= 5, where the predicted recall is exact enough"),
+            *counts(self, M=2),
             ("enough", 0.9 <= self.enough < 1, "at least 0.9, as searches are made for, and below 1"),
-            ("linear_steps", _whole(self.linear_steps, 1), "a whole number >= 1"),
-            ("mlp_steps", _whole(self.mlp_steps, 1), "a whole number >= 1"),
+            *counts(self, linear_steps=1, mlp_steps=1),
             ("b", 0 <= self.b < 1, "in [0, 1)"),
             ("a", self.a > 1, "> 1, as the probabilities of ever more inputs have a sum"),
         )
-
-
-def _whole(value: int, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _ascending(values: tuple[int, ...], count: int = 1) -> bool:
-    return (
-        len(values) >= count and _whole(values[0], 1) and all(x < y for x, y in zip(values, values[1:], strict=False))
-    )
 
 
 LAPTOP = MemoriesPreset(
@@ -305,28 +279,12 @@ LAPTOP = MemoriesPreset(
 # with more parameters than these the scores of all pairs, N^2, are too many for one machine
 _PAPER_SIZES = tuple((d, a * d) for a in (1, 2, 4, 8) for d in (16, 32, 64, 91, 128, 181) if a * d * d <= 33_000)
 
-PAPER = MemoriesPreset(
+# what is not named here no paper gives a size for, or LAPTOP has it
+PAPER = replace(
+    LAPTOP,
     seeds=5,
-    d=64,
-    M=8,
-    enough=0.99,
     linear_steps=4096,
     mlp_steps=6000,
-    b=0.3,
-    a=1.5,
-    vectors=Vectors(n=1000, draws=20_000),
-    crosstalk=Crosstalk(N=100, d=32, M=10, memories=400),
-    recall=Recall(N=(16, 32, 64, 128, 192, 256, 384, 512, 768, 1024, 2048), memories=4),
-    outer=Outer(
-        d=(8, 11, 16, 23, 32, 45, 64, 91, 128, 181, 256),
-        d_shared=(32, 45, 64, 91, 128, 181, 256, 362, 512),
-        few=4,
-        many=16,
-    ),
-    linear=Linear(d=(8, 11, 16, 23, 32, 45, 64, 91, 128, 181, 256), lr=1.0),
-    mlp=Mlp(sizes=_PAPER_SIZES, sizes_shared=_PAPER_SIZES, lr=0.03),
-    factors=Factors(d=128, N=(64, 384), d_prime=(4, 8, 16, 32, 64, 96, 128), memories=4),
-    filter=Filter(N=(64, 128, 256, 512, 1024, 2048, 4096), judged_at=1024),
-    sets=Sets(d=256, b=0.7, tokens=24),
-    zipf=Zipf(N=4000, M=5, d=(16, 32, 64, 128, 256, 512), part=32, memories=6),
+    linear=replace(LAPTOP.linear, d=(8, 11, 16, 23, 32, 45, 64, 91, 128, 181, 256)),
+    mlp=replace(LAPTOP.mlp, sizes=_PAPER_SIZES, sizes_shared=_PAPER_SIZES),
 )

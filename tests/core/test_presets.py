@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mechbook.core.presets import at_scale, changed, replace, require
+from mechbook.core.presets import amounts, at_scale, changed, counts, grids, replace, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,3 +65,38 @@ def test_what_was_changed_is_told() -> None:
         "alpha = 0.3 (preset: 0.5)",
         "sizes = (1,) (preset: (1, 2))",
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kinds:
+    n: int = 2
+    k: int = 1
+    lr: float = 0.1
+    sizes: tuple[int, ...] = (4, 8)
+
+    def __post_init__(self) -> None:
+        require(self, *counts(self, n=2, k=1), *amounts(self, "lr"), *grids(self, count=2, sizes=4))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n": 1}, "n is 1; it must be a whole number >= 2."),
+        ({"n": 2.0}, "n is 2.0; it must be a whole number >= 2."),
+        ({"k": True}, "k is True; it must be a whole number >= 1."),
+        ({"lr": 0.0}, "lr is 0.0; it must be a finite number > 0."),
+        ({"lr": float("inf")}, "lr is inf; it must be a finite number > 0."),
+        ({"lr": float("nan")}, "lr is nan; it must be a finite number > 0."),
+        ({"sizes": (4,)}, "sizes is (4,); it must be a tuple of 2 or more rising whole numbers >= 4."),
+        ({"sizes": (3, 8)}, "sizes is (3, 8); it must be a tuple of 2 or more rising whole numbers >= 4."),
+        ({"sizes": (8, 4)}, "sizes is (8, 4); it must be a tuple of 2 or more rising whole numbers >= 4."),
+        ({"sizes": (4, 4)}, "sizes is (4, 4); it must be a tuple of 2 or more rising whole numbers >= 4."),
+        ({"sizes": (4, 8.5)}, "sizes is (4, 8.5); it must be a tuple of 2 or more rising whole numbers >= 4."),
+        ({"sizes": [4, 8]}, "sizes is [4, 8]; it must be a tuple of 2 or more rising whole numbers >= 4."),
+    ],
+)
+def test_rules_that_many_presets_share(change: dict, message: str) -> None:
+    assert Kinds().sizes == (4, 8)
+    with pytest.raises(ValueError) as caught:
+        Kinds(**change)
+    assert str(caught.value) == message

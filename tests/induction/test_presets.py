@@ -14,15 +14,15 @@ from mechbook.induction.presets import LAPTOP, PAPER
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"seeds": 0}, "seeds is 0; it must be 1 or more."),
+        ({"seeds": 0}, "seeds is 0; it must be a whole number >= 1."),
         ({"few_seeds": 6}, "few_seeds is 6; it must be between 1 and seeds = 5."),
         ({"T": 7}, "T is 7; it must be 8 or more."),
         ({"short_T": 7}, "short_T is 7; it must be 8 or more."),
         ({"K": 61}, "K is 61; it must be between 1 and 60, as the 5 most frequent can be left out."),
-        ({"d": 0}, "d is 0; it must be 1 or more."),
-        ({"hand_d": 0}, "hand_d is 0; it must be 1 or more."),
-        ({"batch_size": 0}, "batch_size is 0; it must be 1 or more."),
-        ({"lr": 0.0}, "lr is 0.0; it must be a positive step size."),
+        ({"d": 0}, "d is 0; it must be a whole number >= 1."),
+        ({"hand_d": 0}, "hand_d is 0; it must be a whole number >= 1."),
+        ({"batch_size": 0}, "batch_size is 0; it must be a whole number >= 1."),
+        ({"lr": 0.0}, "lr is 0.0; it must be a finite number > 0."),
         ({"steps": 30}, "steps is 30; it must be 40 or more."),
         ({"steps": 200}, "frozen_steps is 300; it must be a multiple of 10, at most steps = 200."),
         ({"frozen_steps": 105}, "frozen_steps is 105; it must be a multiple of 10, at most steps = 320."),
@@ -45,12 +45,12 @@ def test_another_initial_matrix_is_refused() -> None:
 @pytest.mark.parametrize(
     ("part", "changes", "sentence"),
     [
-        ("all_tokens", {"output_K": 0}, "output_K is 0; it must be 1 or more."),
-        ("all_tokens", {"trigger_lr": -1.0}, "trigger_lr is -1.0; it must be a positive step size."),
+        ("all_tokens", {"output_K": 0}, "output_K is 0; it must be a whole number >= 1."),
+        ("all_tokens", {"trigger_lr": -1.0}, "trigger_lr is -1.0; it must be a finite number > 0."),
         ("dimension", {"lrs": ()}, "lrs is (); it must be one or more positive step sizes."),
         ("dimension", {"fixed_lr": 0.3}, "fixed_lr is 0.3; it must be one of lrs = (0.2, 0.5, 1.0)."),
-        ("vanilla", {"heads_steps": 0}, "heads_steps is 0; it must be 1 or more."),
-        ("vanilla", {"lr": 0.0}, "lr is 0.0; it must be a positive step size."),
+        ("vanilla", {"heads_steps": 0}, "heads_steps is 0; it must be a whole number >= 1."),
+        ("vanilla", {"lr": 0.0}, "lr is 0.0; it must be a finite number > 0."),
     ],
 )
 def test_so_are_those_of_a_part(part: str, changes: dict[str, Any], sentence: str) -> None:
