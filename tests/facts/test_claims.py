@@ -8,11 +8,11 @@ import math
 import pytest
 
 from mechbook.claims.catalogue import load_claims
-from mechbook.claims.criteria import CRITERIA, Check
+from mechbook.claims.criteria import CRITERIA
 from mechbook.claims.values import Values
 from mechbook.facts import claims, values
+from tests.claims.tables import PLAIN, applied, failing, uncovered
 
-PLAIN = "plain"
 DECLARED = [value for value in vars(values).values() if isinstance(value, Values)]
 PEAKS = {"few_1": 0.8, "few_2": 0.7, "few_3": 0.6, "many_1": 1.7, "many_2": 1.6, "many_3": 1.8}
 HOLDS = {
@@ -61,23 +61,13 @@ FAILS: list[tuple[str, dict[str, float], set[int]]] = [
 ]
 
 
-def applied(id: str, *seeds: dict[str, float], scale: str = "laptop") -> list[Check]:
-    return CRITERIA[id](id, [seed[PLAIN] if PLAIN in seed else seed for seed in seeds], scale)
-
-
-def failing(checks: list[Check]) -> set[int]:
-    return {place for place, check in enumerate(checks) if not check.ok}
-
-
 def test_every_claim_of_the_list_has_a_criterion_and_every_condition_a_row() -> None:
     """Oracle: claims.csv."""
     ids = {id for id in load_claims() if id.startswith("fact.")}
     assert {claim.claim for claim in DECLARED} == ids and len(DECLARED) == len(ids)
     assert {CRITERIA[id].function.__module__ for id in ids} == {claims.__name__}
     assert {id for id in CRITERIA if id.startswith("fact.")} == HOLDS.keys() == ids
-    for id, seed in HOLDS.items():
-        covered = {place for claim, _, places in FAILS if claim == id for place in places}
-        assert covered == set(range(len(applied(id, *[seed] * 5)))), id
+    assert not uncovered(HOLDS, FAILS, seeds=5)
 
 
 @pytest.mark.parametrize("id", HOLDS)

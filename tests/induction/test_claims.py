@@ -12,9 +12,7 @@ from mechbook.claims.criteria import CRITERIA, Check, Measurement
 from mechbook.claims.values import Values
 from mechbook.induction import claims as claims
 from mechbook.induction import values
-
-# The three plain numbers are kept under this name, so that one table serves all claims.
-PLAIN = "plain"
+from tests.claims.tables import PLAIN, applied, failing, uncovered
 
 
 def holding(claim: Values, number: float | None = None, **named: float) -> tuple[str, dict[str, Any]]:
@@ -163,23 +161,13 @@ FAILS = [
 COUNTED = ["ih.head_vs_bigram", "ih.order", "ih.joint_faster", "ih.trigger_effects"]
 
 
-def applied(id: str, *seeds: dict[str, float], scale: str = "laptop") -> list[Check]:
-    return CRITERIA[id](id, [seed[PLAIN] if PLAIN in seed else seed for seed in seeds], scale)
-
-
-def failing(checks: list[Check]) -> set[int]:
-    return {place for place, check in enumerate(checks) if not check.ok}
-
-
 def test_chapter_3_has_a_criterion_for_every_claim_of_the_list() -> None:
     assert {id for id in CRITERIA if id.startswith("ih.")} == {id for id in load_claims() if id.startswith("ih.")}
 
 
 def test_the_tables_cover_every_claim_and_every_condition() -> None:
     assert HOLDS.keys() == {id for id in CRITERIA if id.startswith("ih.")}
-    for id, seed in HOLDS.items():
-        covered = {place for claim, _, places in FAILS if claim == id for place in places}
-        assert covered == set(range(len(applied(id, *[seed] * 5)))), id
+    assert not uncovered(HOLDS, FAILS, seeds=5)
 
 
 @pytest.mark.parametrize("id", HOLDS)
@@ -310,10 +298,7 @@ SHOWN = {
 def test_every_name_is_judged_but_those_that_are_shown(id: str) -> None:
     before = applied(id, *[HOLDS[id]] * 5)
     judged = {
-        name
-        for name in HOLDS[id]
-        for other in (1, 1000)
-        if applied(id, *[{**HOLDS[id], name: other}] * 5) != before
+        name for name in HOLDS[id] for other in (1, 1000) if applied(id, *[{**HOLDS[id], name: other}] * 5) != before
     }
     assert HOLDS[id].keys() - judged == SHOWN.get(id, set())
 
