@@ -1,0 +1,213 @@
+"""The noisy-recall transformer's losses at selected positions with their gradients, for long sequences on the CPU.
+
+Four savings beyond those of `fast`, none of which changes a number beyond rounding:
+
+- Layer 1's scores and their gradient go through a table (`shared.tabulated`).
+- F_1 reads y_t = x_t + sum_s a_ts W_V x_s. W_in is applied to the N + T rows that the x_s are made of, and attention
+  mixes what came of them: with T / 2 keys on average that takes fewer products than W_in at all positions.
+- x^1 is not computed but where it is selected. Layer 2 compares its few queries with y and the hidden layer, W_out
+  applied to the queries; its gradient likewise.
+- A group of sequences is taken forward and backward at once, so that its hidden layer, the largest array, is not kept.
+"""
+
+import math
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from mechbook.noisy.fast import selected_logits
+from mechbook.noisy.model import NoisyTransformer
+from mechbook.shared.tabulated import Group, ScoreTable, Selection, blocks, is_long, look_up
+
+# Sequences of a group: fewer stay in cache, more make fewer and larger products.
+GROUP = 4
+
+
+def selected_losses(
+    model: NoisyTransformer, z: Int[Tensor, "B T"], select: Bool[Tensor, "B T"], targets: Int[Tensor, "B T"]
+) -> tuple[Float[Tensor, " n_selected"], Float[Tensor, "n_selected V"]]:
+    """Return the cross-entropies of `model(z)[select]` with `targets[select]`, and those logits, without a gradient.
+
+    The losses have the plain forward's gradients. Where `is_long` says so they are computed along with the losses, as
+    for a mean over all of them; a loss that weighs them otherwise is right too, and computes everything twice.
+    Elsewhere `selected_logits` gives the logits. Raises ValueError for more positions than the model has.
+    """
+    if not is_long(z):
+        logits = selected_logits(model, z, select)
+        return F.cross_entropy(logits, targets[select], reduction="none"), logits.detach()
+    T, scale = z.shape[1], 1 / math.sqrt(model.config.d)
+    if T > len(model.P):
+        raise ValueError(f"the sequences have {T} positions; this model has {len(model.P)}.")
+    rows = torch.cat([model.W_E, model.P[:T]])
+    values = rows @ model.value_1().T
+    kind = model.config.F1
+    # the hidden layer: what F_1's ReLU reads, if it has one, and y itself
+    if kind == "mlp":
+        own, mixed = (torch.cat([v @ model.F1.W_in.T, v], 1) for v in (rows, values))
+        out = model.F1.W_out
+    else:
+        own, mixed = rows, values
+        out = model.F1.W + torch.eye(len(model.W_V2)) if kind == "linear" else rows.new_zeros(rows.shape[1], 0)
+    tables = (rows @ (model.W_KQ1 * scale) @ rows.T, own, mixed, out, model.W_KQ2 * scale, model.W_V2)
+    losses, logits = _Step.apply(
+        model, Selection(z, select), targets[select], kind != "linear", *tables, *model.F2.parameters()
+    )
+    return losses, logits
+
+
+class _Step(torch.autograd.Function):
+    """Losses and logits at the selected positions, in the order of the mask, and the gradients of the losses' sum."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, model: NoisyTransformer, chosen: Selection, targets: Tensor, skip: bool, *tables: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        ctx.call = model, chosen, targets, skip
+        ctx.save_for_backward(*tables)
+        sweep = _Sweep(model, skip, tables, backward=any(ctx.needs_input_grad))
+        losses, logits = sweep.run(chosen, targets, None)
+        ctx.gradients = sweep.gradients()
+        ctx.mark_non_differentiable(logits)
+        return losses, logits
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, weights: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        gradients = ctx.gradients
+        if len(weights) and bool((weights == weights[0]).all()):
+            gradients = tuple(g * weights[0] for g in gradients)
+        else:
+            model, chosen, targets, skip = ctx.call
+            sweep = _Sweep(model, skip, ctx.saved_tensors, backward=True)
+            sweep.run(chosen, targets, weights)
+            gradients = sweep.gradients()
+        return None, None, None, None, *gradients
+
+
+class _Sweep:
+    """One pass over all groups.
+
+    A table's row z belongs to token z and its row V + t to position t; the entry at t is their sum. `scores` is layer
+    1's, `own` and `mixed` what x_t and the W_V x_s it attends to bring to the hidden layer, whose first columns `out`
+    writes into the stream; where `skip`, these go through the ReLU and the last d, which are y, are added as they are.
+    """
+
+    def __init__(self, model: NoisyTransformer, skip: bool, tables: tuple[Tensor, ...], *, backward: bool) -> None:
+        self.model, self.skip, self.backward = model, skip, backward
+        self.scores, self.own, self.mixed, self.out, self.W_KQ, self.W_V = tables[:6]
+        self.block = list(tables[6:])
+        self.written = self.out.shape[1]
+        self.grads = [torch.zeros_like(t) if backward and i else t for i, t in enumerate(tables)]
+
+    def gradients(self) -> tuple[Tensor, ...]:
+        """The gradients with respect to the tables, in their order."""
+        return self.layer_1.gradient, *self.grads[1:]
+
+    def run(self, chosen: Selection, targets: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the losses and logits; the gradients are those of the losses' sum, weighted by `weights`."""
+        T, V = chosen.z.shape[1], len(self.model.W_U)
+        self.layer_1 = ScoreTable(self.scores, V, T)
+        self.future = torch.ones(T, T, dtype=torch.bool).triu(1)
+        self.one_hot = torch.eye(V, dtype=self.own.dtype)
+        losses, logits = self.own.new_empty(len(chosen)), self.own.new_empty(len(chosen), V)
+        for group in chosen.groups(GROUP):
+            place = chosen.place[group.chosen]
+            weight = None if weights is None else weights[place]
+            losses[place], logits[place] = self._group(chosen.z[group.sequences], group, targets[place], weight)
+        return losses, logits
+
+    def _group(self, z: Tensor, group: Group, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+        (b, T), width, cells, h = z.shape, group.at.shape[1], group.cells, self.own.shape[1]
+        value = look_up(self.mixed, z)
+        hidden = look_up(self.own, z)
+        maps = []
+        for (start, stop), attention in zip(blocks(T), self.layer_1.attention(z), strict=True):
+            hidden[:, start:stop].baddbmm_(attention, value[:, :stop])
+            maps.append(attention)
+        if self.skip:
+            hidden[..., : self.written].relu_()
+
+        at = (group.at + torch.arange(b).unsqueeze(1) * T).view(-1)
+        seen = hidden.view(-1, h).index_select(0, at)
+        own = self._write(seen)
+        queries = own @ self.W_KQ
+        spread = self._spread(queries).view(b, width, h)
+        scores = torch.bmm(spread, hidden.mT).masked_fill_(self.future[group.at], -math.inf)
+        attention = scores.softmax(-1)
+        found = torch.bmm(attention, hidden).view(-1, h).index_select(0, cells)
+        written = self._write(found)
+        y = own.index_select(0, cells).addmm_(written, self.W_V.T)
+        losses, logits, grad_y = self._read_out(y, targets, weight)
+        if not self.backward:
+            return losses, logits
+
+        _, _, _, grad_out, grad_W_KQ, grad_W_V = self.grads[:6]
+        k = self.written
+        grad_W_V.addmm_(grad_y.T, written)
+        grad_written = grad_y @ self.W_V
+        grad_out.addmm_(grad_written.T, found[:, :k])
+        spread_back = self._spread(grad_written)
+        grad_found, delta = y.new_zeros(b * width, h), y.new_zeros(b * width)
+        grad_found[cells] = spread_back
+        # softmax's backward needs sum_s a_ts (g_t . hidden_s), which is g_t . found_t
+        delta[cells] = (spread_back * found).sum(1)
+        grad_found = grad_found.view(b, width, h)
+        grad_scores = torch.baddbmm(delta.view(b, width, 1), grad_found, hidden.mT, beta=-1).mul_(attention)
+        grad_spread = torch.bmm(grad_scores, hidden).view(-1, h)
+        grad_out.addmm_(queries.T, grad_spread[:, :k])
+        grad_queries = self._write(grad_spread)
+        grad_W_KQ.addmm_(own.T, grad_queries)
+        grad_own = grad_queries @ self.W_KQ.T
+        grad_own.index_add_(0, cells, grad_y)
+        grad_out.addmm_(grad_own.T, seen[:, :k])
+        grad_hidden = torch.bmm(attention.mT, grad_found).baddbmm_(grad_scores.mT, spread)
+        grad_hidden.view(-1, h).index_add_(0, at, self._spread(grad_own))
+        if self.skip:
+            # a ReLU's output is 0 or positive
+            grad_hidden[..., :k].mul_(hidden[..., :k].sign_())
+        self._layer_1(z, grad_hidden, value, maps)
+        return losses, logits
+
+    def _layer_1(self, z: Tensor, grad_hidden: Tensor, value: Tensor, maps: list[Tensor]) -> None:
+        """Add layer 1's part and that of the tables of the hidden layer."""
+        T, tokens = z.shape[1], z.reshape(-1)
+        one_hot = self.one_hot.index_select(0, tokens).view(*z.shape, -1)
+        grad_value = torch.empty_like(value)
+        for (start, stop), attention in reversed(list(zip(blocks(T), maps, strict=True))):
+            g = grad_hidden[:, start:stop]
+            # the last queries see all keys
+            grad_value[:, :stop].baddbmm_(attention.mT, g, beta=float(stop < T))
+            grad_scores = torch.bmm(g, value[:, :stop].mT).mul_(attention)
+            grad_scores.sub_(attention * grad_scores.sum(-1, keepdim=True))
+            self.layer_1.collect(grad_scores, z, one_hot, start)
+        for table, gradient in ((self.grads[1], grad_hidden), (self.grads[2], grad_value)):
+            table.index_add_(0, tokens, gradient.flatten(0, 1))
+            table[-T:] += gradient.sum(0)
+
+    def _write(self, hidden: Float[Tensor, "n h"]) -> Float[Tensor, "n d"]:
+        """What of the hidden layer reaches the stream."""
+        if not self.skip:
+            return hidden @ self.out.T
+        return torch.addmm(hidden[:, self.written :], hidden[:, : self.written], self.out.T)
+
+    def _spread(self, stream: Float[Tensor, "n d"]) -> Float[Tensor, "n h"]:
+        """The transpose of `_write`."""
+        read = stream @ self.out
+        return torch.cat([read, stream], 1) if self.skip else read
+
+    def _read_out(self, y: Tensor, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the losses, the logits and the gradient of y, and add that of F_2, for what F_2 reads."""
+        with torch.set_grad_enabled(self.backward):
+            y.requires_grad_(self.backward)
+            logits = (y + self.model.F2(y)) @ self.model.W_U.T
+            losses = F.cross_entropy(logits, targets, reduction="none")
+        if not self.backward:
+            return losses, logits, y
+        gradients = torch.autograd.grad(losses, [y, *self.block], torch.ones_like(losses) if weight is None else weight)
+        for total, gradient in zip(self.grads[6:], gradients[1:], strict=True):
+            total += gradient
+        return losses.detach(), logits.detach(), gradients[0]
