@@ -53,9 +53,11 @@ def selected_losses(
         own, mixed = rows, values
         out = model.F1.W + torch.eye(len(model.W_V2)) if kind == "linear" else rows.new_zeros(rows.shape[1], 0)
     tables = (rows @ (model.W_KQ1 * scale) @ rows.T, own, mixed, out, model.W_KQ2 * scale, model.W_V2)
-    losses, logits = _Step.apply(
-        model, Selection(z, select), targets[select], kind != "linear", *tables, *model.F2.parameters()
-    )
+    chosen, targets, skip = Selection(z, select), targets[select], kind != "linear"
+    tables = (*tables, *model.F2.parameters())
+    if not torch.is_grad_enabled():
+        return _Sweep(model, skip, tables, backward=False).run(chosen, targets, None)
+    losses, logits = _Step.apply(model, chosen, targets, skip, *tables)
     return losses, logits
 
 
@@ -99,7 +101,8 @@ class _Sweep:
     def __init__(self, model: NoisyTransformer, skip: bool, tables: tuple[Tensor, ...], *, backward: bool) -> None:
         self.model, self.skip, self.backward = model, skip, backward
         self.scores, self.own, self.mixed, self.out, self.W_KQ, self.W_V = tables[:6]
-        self.block = list(tables[6:])
+        self.trained = [i for i, t in enumerate(tables) if i >= 6 and t.requires_grad]
+        self.tables = tables
         self.written = self.out.shape[1]
         self.grads = [torch.zeros_like(t) if backward and i else t for i, t in enumerate(tables)]
 
@@ -207,7 +210,8 @@ class _Sweep:
             losses = F.cross_entropy(logits, targets, reduction="none")
         if not self.backward:
             return losses, logits, y
-        gradients = torch.autograd.grad(losses, [y, *self.block], torch.ones_like(losses) if weight is None else weight)
-        for total, gradient in zip(self.grads[6:], gradients[1:], strict=True):
-            total += gradient
-        return losses.detach(), logits.detach(), gradients[0]
+        weight = torch.ones_like(losses) if weight is None else weight
+        grad_y, *gradients = torch.autograd.grad(losses, [y, *(self.tables[i] for i in self.trained)], weight)
+        for i, gradient in zip(self.trained, gradients, strict=True):
+            self.grads[i] += gradient
+        return losses.detach(), logits.detach(), grad_y

@@ -1,8 +1,8 @@
 """The simplified transformer's losses at selected positions with their gradients, for long sequences on the CPU.
 
-Beyond what `simplified_fast` saves: layer 1's scores and their gradient go through a table (`tabulated`), and a group of
-sequences is taken forward and backward at once, so that its attention maps are used while they are in cache and are
-never kept. The gradients are written out by hand.
+Beyond what `simplified_fast` saves: layer 1's scores and their gradient go through a table (`tabulated`), and a group
+of sequences is taken forward and backward at once, so that its attention maps are used while they are in cache and
+are never kept. The gradients are written out by hand.
 """
 
 import math
@@ -47,16 +47,18 @@ def selected_losses(
         direct = rows @ (model.W_U @ model.W_F).T
     else:
         direct = rows.new_zeros(0, N)
-    losses, logits = _Step.apply(
-        Selection(z, select), targets[select], rows, scores, values, model.W_K2 / math.sqrt(d), unembed, read, direct
-    )
+    chosen, targets = Selection(z, select), targets[select]
+    tables = (scores, values, model.W_K2 / math.sqrt(d), unembed, read, direct)
+    if not torch.is_grad_enabled():
+        return _Sweep(rows, tables, (False,) * len(tables)).run(chosen, targets, None)
+    losses, logits = _Step.apply(chosen, targets, rows, *tables)
     return losses, logits
 
 
 class _Step(torch.autograd.Function):
     """Losses and logits at the selected positions, in the order of the mask.
 
-    As in `_Tables`; the gradients that the forward pass computes are those of the losses' sum.
+    The gradients that the forward pass computes are those of the losses' sum.
     """
 
     @staticmethod
@@ -96,7 +98,7 @@ class _Sweep:
         self.scores, self.values, self.W, self.unembed, self.read, self.direct = tables
         self.wanted = wanted
         self.needs_scores, self.needs_values = wanted[:2]
-        self.grads = [torch.zeros_like(t) if w and i else None for i, (t, w) in enumerate(zip(tables, wanted))]
+        self.grads = [torch.zeros_like(t) if want else None for t, want in zip(tables, wanted, strict=True)]
 
     def gradients(self) -> tuple[Tensor | None, ...]:
         first = self.layer_1.gradient if self.needs_scores else None
@@ -119,7 +121,7 @@ class _Sweep:
         (b, T), d, width, cells = z.shape, self.rows.shape[1], group.at.shape[1], group.cells
         x0, value = look_up(self.rows, z), look_up(self.values, z)
         x, maps = torch.empty_like(x0), []
-        for (start, stop), attention in zip(blocks(T), self.layer_1.attention(z)):
+        for (start, stop), attention in zip(blocks(T), self.layer_1.attention(z), strict=True):
             torch.baddbmm(x0[:, start:stop], attention, value[:, :stop], out=x[:, start:stop])
             maps.append(attention)
 
