@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from mechbook.noisy.fast import selected_logits
 from mechbook.noisy.model import NoisyTransformer
-from mechbook.shared.tabulated import Group, ScoreTable, Selection, blocks, is_long, look_up
+from mechbook.shared.tabulated import Group, Part, ScoreTable, Selection, is_long, look_up, through_softmax
 
 # Sequences of a group: fewer stay in cache, more make fewer and larger products.
 GROUP = 4
@@ -108,13 +108,14 @@ class _Sweep:
 
     def gradients(self) -> tuple[Tensor, ...]:
         """The gradients with respect to the tables, in their order."""
-        return self.layer_1.gradient, *self.grads[1:]
+        return self.layer_1.gradient(), *self.grads[1:]
 
     def run(self, chosen: Selection, targets: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the losses and logits; the gradients are those of the losses' sum, weighted by `weights`."""
         T, V = chosen.z.shape[1], len(self.model.W_U)
-        self.layer_1 = ScoreTable(self.scores, V, T)
-        self.future = torch.ones(T, T, dtype=torch.bool).triu(1)
+        self.layer_1 = ScoreTable(self.scores, V)
+        # what is added to the scores of layer 2: nothing up to a query's position, minus infinity beyond
+        self.mask = torch.full((T, T), -math.inf, dtype=self.own.dtype).triu(1)
         self.one_hot = torch.eye(V, dtype=self.own.dtype)
         losses, logits = self.own.new_empty(len(chosen)), self.own.new_empty(len(chosen), V)
         for group in chosen.groups(GROUP):
@@ -127,10 +128,9 @@ class _Sweep:
         (b, T), width, cells, h = z.shape, group.at.shape[1], group.cells, self.own.shape[1]
         value = look_up(self.mixed, z)
         hidden = look_up(self.own, z)
-        maps = []
-        for (start, stop), attention in zip(blocks(T), self.layer_1.attention(z), strict=True):
-            hidden[:, start:stop].baddbmm_(attention, value[:, :stop])
-            maps.append(attention)
+        parts = list(self.layer_1.attention(z))
+        for part in parts:
+            hidden[:, part.start : part.stop].baddbmm_(part.attention, value[:, : part.stop])
         if self.skip:
             hidden[..., : self.written].relu_()
 
@@ -139,8 +139,8 @@ class _Sweep:
         own = self._write(seen)
         queries = own @ self.W_KQ
         spread = self._spread(queries).view(b, width, h)
-        scores = torch.bmm(spread, hidden.mT).masked_fill_(self.future[group.at], -math.inf)
-        attention = scores.softmax(-1)
+        mask = self.mask.index_select(0, group.at.view(-1)).view(b, width, T)
+        attention = torch.baddbmm(mask, spread, hidden.mT).softmax(-1)
         found = torch.bmm(attention, hidden).view(-1, h).index_select(0, cells)
         written = self._write(found)
         y = own.index_select(0, cells).addmm_(written, self.W_V.T)
@@ -153,13 +153,10 @@ class _Sweep:
         grad_W_V.addmm_(grad_y.T, written)
         grad_written = grad_y @ self.W_V
         grad_out.addmm_(grad_written.T, found[:, :k])
-        spread_back = self._spread(grad_written)
-        grad_found, delta = y.new_zeros(b * width, h), y.new_zeros(b * width)
-        grad_found[cells] = spread_back
-        # softmax's backward needs sum_s a_ts (g_t . hidden_s), which is g_t . found_t
-        delta[cells] = (spread_back * found).sum(1)
+        grad_found = y.new_zeros(b * width, h)
+        grad_found[cells] = self._spread(grad_written)
         grad_found = grad_found.view(b, width, h)
-        grad_scores = torch.baddbmm(delta.view(b, width, 1), grad_found, hidden.mT, beta=-1).mul_(attention)
+        grad_scores = through_softmax(torch.bmm(grad_found, hidden.mT), attention)
         grad_spread = torch.bmm(grad_scores, hidden).view(-1, h)
         grad_out.addmm_(queries.T, grad_spread[:, :k])
         grad_queries = self._write(grad_spread)
@@ -172,21 +169,19 @@ class _Sweep:
         if self.skip:
             # a ReLU's output is 0 or positive
             grad_hidden[..., :k].mul_(hidden[..., :k].sign_())
-        self._layer_1(z, grad_hidden, value, maps)
+        self._layer_1(z, grad_hidden, value, parts)
         return losses, logits
 
-    def _layer_1(self, z: Tensor, grad_hidden: Tensor, value: Tensor, maps: list[Tensor]) -> None:
+    def _layer_1(self, z: Tensor, grad_hidden: Tensor, value: Tensor, parts: list[Part]) -> None:
         """Add layer 1's part and that of the tables of the hidden layer."""
         T, tokens = z.shape[1], z.reshape(-1)
         one_hot = self.one_hot.index_select(0, tokens).view(*z.shape, -1)
         grad_value = torch.empty_like(value)
-        for (start, stop), attention in reversed(list(zip(blocks(T), maps, strict=True))):
-            g = grad_hidden[:, start:stop]
+        for part in reversed(parts):
+            g = grad_hidden[:, part.start : part.stop]
             # the last queries see all keys
-            grad_value[:, :stop].baddbmm_(attention.mT, g, beta=float(stop < T))
-            grad_scores = torch.bmm(g, value[:, :stop].mT).mul_(attention)
-            grad_scores.sub_(attention * grad_scores.sum(-1, keepdim=True))
-            self.layer_1.collect(grad_scores, z, one_hot, start)
+            grad_value[:, : part.stop].baddbmm_(part.attention.mT, g, beta=float(part.stop < T))
+            self.layer_1.collect(part, torch.bmm(g, value[:, : part.stop].mT), one_hot)
         for table, gradient in ((self.grads[1], grad_hidden), (self.grads[2], grad_value)):
             table.index_add_(0, tokens, gradient.flatten(0, 1))
             table[-T:] += gradient.sum(0)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from mechbook.shared.simplified import SimplifiedTransformer
 from mechbook.shared.simplified_fast import _check, selected_logits
-from mechbook.shared.tabulated import Group, ScoreTable, Selection, blocks, is_long, look_up
+from mechbook.shared.tabulated import Group, Part, ScoreTable, Selection, is_long, look_up, through_softmax
 
 # Sequences of a group: fewer stay in cache, more make fewer calls.
 GROUP = 4
@@ -101,14 +101,15 @@ class _Sweep:
         self.grads = [torch.zeros_like(t) if want else None for t, want in zip(tables, wanted, strict=True)]
 
     def gradients(self) -> tuple[Tensor | None, ...]:
-        first = self.layer_1.gradient if self.needs_scores else None
+        first = self.layer_1.gradient() if self.needs_scores else None
         return first, *self.grads[1:]
 
     def run(self, chosen: Selection, targets: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the losses and logits; the gradients are those of the losses' sum, weighted by `weights`."""
         T, N = chosen.z.shape[1], len(self.unembed)
-        self.layer_1 = ScoreTable(self.scores, N, T)
-        self.future = torch.ones(T, T, dtype=torch.bool).triu(1)
+        self.layer_1 = ScoreTable(self.scores, N)
+        # what is added to the scores of layer 2: nothing up to a query's position, minus infinity beyond
+        self.mask = torch.full((T, T), -math.inf, dtype=self.rows.dtype).triu(1)
         self.one_hot = torch.eye(N, dtype=self.rows.dtype)
         losses, logits = self.rows.new_empty(len(chosen)), self.rows.new_empty(len(chosen), N)
         for group in chosen.groups(GROUP):
@@ -119,17 +120,16 @@ class _Sweep:
 
     def _group(self, z: Tensor, group: Group, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
         (b, T), d, width, cells = z.shape, self.rows.shape[1], group.at.shape[1], group.cells
-        x0, value = look_up(self.rows, z), look_up(self.values, z)
-        x, maps = torch.empty_like(x0), []
-        for (start, stop), attention in zip(blocks(T), self.layer_1.attention(z), strict=True):
-            torch.baddbmm(x0[:, start:stop], attention, value[:, :stop], out=x[:, start:stop])
-            maps.append(attention)
+        x, value, parts = look_up(self.rows, z), look_up(self.values, z), []
+        for part in self.layer_1.attention(z):
+            x[:, part.start : part.stop] += torch.bmm(part.attention, value[:, : part.stop])
+            parts.append(part)
 
         at = (group.at + torch.arange(b).unsqueeze(1) * T).view(-1)
         queries = x.view(-1, d).index_select(0, at)
         mapped = (queries @ self.W).view(b, width, d)
-        scores = torch.bmm(mapped, x.mT).masked_fill_(self.future[group.at], -math.inf)
-        attention = scores.softmax(-1)
+        mask = self.mask.index_select(0, group.at.view(-1)).view(b, width, T)
+        attention = torch.baddbmm(mask, mapped, x.mT).softmax(-1)
         mixed = torch.bmm(attention, x)
         own, found = queries.index_select(0, cells), mixed.view(-1, d).index_select(0, cells)
         logits = (own @ self.unembed.T).addmm_(found, self.read.T)
@@ -156,13 +156,9 @@ class _Sweep:
         if not (self.needs_scores or self.needs_values or grad_W is not None):
             return losses, logits
         grad_mixed = g.new_zeros(b * width, d)
-        grad_found = g @ self.read
-        grad_mixed[cells] = grad_found
-        # softmax's backward needs sum_s a_ts (g_t . x_s), which is g_t . mixed_t
-        delta = g.new_zeros(b * width)
-        delta[cells] = (grad_found * found).sum(1)
+        grad_mixed[cells] = g @ self.read
         grad_mixed = grad_mixed.view(b, width, d)
-        grad_scores = torch.baddbmm(delta.view(b, width, 1), grad_mixed, x.mT, beta=-1).mul_(attention)
+        grad_scores = through_softmax(torch.bmm(grad_mixed, x.mT), attention)
         grad_mapped = torch.bmm(grad_scores, x).view(-1, d)
         if grad_W is not None:
             grad_W.addmm_(queries.T, grad_mapped)
@@ -172,22 +168,20 @@ class _Sweep:
         flat = grad_x.view(-1, d)
         flat.index_add_(0, at, grad_mapped @ self.W.T)
         flat.index_add_(0, at[cells], g @ self.unembed)
-        self._layer_1(z, grad_x, x.sub_(x0), value, maps)
+        self._layer_1(z, grad_x, value, parts)
         return losses, logits
 
-    def _layer_1(self, z: Tensor, grad_x: Tensor, mixed: Tensor, value: Tensor, maps: list[Tensor]) -> None:
-        """Add layer 1's part: `mixed` is what its attention found."""
+    def _layer_1(self, z: Tensor, grad_x: Tensor, value: Tensor, parts: list[Part]) -> None:
+        """Add layer 1's part."""
         T, N = z.shape[1], len(self.unembed)
-        delta = (grad_x * mixed).sum(-1, keepdim=True)
         one_hot = self.one_hot.index_select(0, z.reshape(-1)).view(*z.shape, N)
         grad_value = torch.zeros_like(value) if self.needs_values else None
-        for (start, stop), attention in zip(blocks(T), maps, strict=True):
-            g = grad_x[:, start:stop]
+        for part in parts:
+            g = grad_x[:, part.start : part.stop]
             if grad_value is not None:
-                grad_value[:, :stop].baddbmm_(attention.mT, g)
+                grad_value[:, : part.stop].baddbmm_(part.attention.mT, g)
             if self.needs_scores:
-                grad_scores = torch.baddbmm(delta[:, start:stop], g, value[:, :stop].mT, beta=-1)
-                self.layer_1.collect(grad_scores.mul_(attention), z, one_hot, start)
+                self.layer_1.collect(part, torch.bmm(g, value[:, : part.stop].mT), one_hot)
         if grad_value is not None:
             self.grads[1].index_add_(0, z.reshape(-1), grad_value.flatten(0, 1))
             self.grads[1][-T:] += grad_value.sum(0)

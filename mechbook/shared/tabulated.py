@@ -29,47 +29,75 @@ def blocks(T: int) -> list[tuple[int, int]]:
     return [(start, min(start + QUERY_BLOCK, T)) for start in range(0, T, QUERY_BLOCK)]
 
 
+class Part(NamedTuple):
+    """Layer 1's attention of a range of queries: their tokens, and the maps with the keys up to `stop`."""
+
+    start: int
+    stop: int
+    tokens: Int[Tensor, " b*q"]
+    attention: Float[Tensor, "b q stop"]
+
+
 class ScoreTable:
     """Layer 1's attention by a table of scores, `table[a, b]` that of query row a and key row b.
 
-    The first N rows (and columns) are those of the tokens, the following ones those of the positions. `gradient` is
-    what `collect` has added up so far: the gradient with respect to the table.
+    The first N rows (and columns) are those of the tokens, the following T those of the positions. `collect` adds up
+    the gradient with respect to the table, which `gradient` gives.
     """
 
-    def __init__(self, table: Float[Tensor, "n n"], N: int, T: int) -> None:
-        self.N = N
-        self.gradient = torch.zeros_like(table)
-        self.tokens = table[:N, :N].contiguous()
-        future = torch.ones(T, T, dtype=torch.bool, device=table.device).triu(1)
-        self.positions = table[N:, N:].masked_fill(future, -math.inf)
-        self.position_token = table[N:, :N].contiguous()
-        self.token_position = [table[:N, N : N + stop].contiguous() for _, stop in blocks(T)]
+    def __init__(self, table: Float[Tensor, "n n"], N: int) -> None:
+        self.N, self.T = N, len(table) - N
+        future = torch.ones(self.T, self.T, dtype=torch.bool).triu(1)
+        self.of_tokens = table[:N, :N].contiguous()
+        # by ranges of queries, for the keys that each of them needs: rows that can be added up without a stride
+        self.token_position = [table[:N, N : N + stop].contiguous() for _, stop in blocks(self.T)]
+        self.position_token = [table[N + start : N + stop, :N].contiguous() for start, stop in blocks(self.T)]
+        positions = table[N:, N:].masked_fill(future, -math.inf)
+        self.of_positions = [positions[start:stop, :stop].contiguous() for start, stop in blocks(self.T)]
+        self.gradients = [
+            [torch.zeros_like(part) for part in parts]
+            for parts in ([self.of_tokens], self.token_position, self.position_token, self.of_positions)
+        ]
 
-    def attention(self, z: Int[Tensor, "b T"]) -> Iterator[Float[Tensor, "b q k"]]:
-        """Give the attention maps of each range of `blocks`: its queries, and the keys up to the range's end."""
-        b, T = z.shape
-        for (start, stop), token_position in zip(blocks(T), self.token_position, strict=True):
-            queries = z[:, start:stop].reshape(-1)
-            scores = token_position.index_select(0, queries).view(b, stop - start, stop)
-            scores.add_(self.positions[start:stop, :stop])
-            by_token = self.tokens.index_select(0, queries).view(b, stop - start, self.N)
-            by_token.add_(self.position_token[start:stop])
-            scores.add_(by_token.gather(2, z[:, None, :stop].expand(-1, stop - start, -1)))
-            yield scores.softmax(-1)
+    def attention(self, z: Int[Tensor, "b T"]) -> Iterator[Part]:
+        """Give the attention maps of each range of `blocks`."""
+        b = len(z)
+        for i, (start, stop) in enumerate(blocks(self.T)):
+            tokens = z[:, start:stop].reshape(-1)
+            shape = b, stop - start, -1
+            scores = self.token_position[i].index_select(0, tokens).view(shape).add_(self.of_positions[i])
+            by_token = self.of_tokens.index_select(0, tokens).view(shape).add_(self.position_token[i])
+            scores.add_(by_token.gather(2, z[:, None, :stop].expand(shape)))
+            yield Part(start, stop, tokens, scores.softmax(-1))
 
-    def collect(
-        self, grad_scores: Float[Tensor, "b q k"], z: Int[Tensor, "b T"], one_hot: Float[Tensor, "b T N"], start: int
-    ) -> None:
-        """Add the gradient of the scores of the queries from `start` on to that of the table."""
-        b, length, stop = grad_scores.shape
-        N, gradient = self.N, self.gradient
-        rows = slice(N + start, N + start + length)
-        queries = z[:, start : start + length].reshape(-1)
-        gradient[rows, N : N + stop] += grad_scores.sum(0)
-        gradient[:N, N : N + stop].index_add_(0, queries, grad_scores.view(b * length, stop))
-        by_token = torch.bmm(grad_scores, one_hot[:, :stop])
-        gradient[rows, :N] += by_token.sum(0)
-        gradient[:N, :N].index_add_(0, queries, by_token.view(b * length, N))
+    def collect(self, part: Part, grad_attention: Float[Tensor, "b q k"], one_hot: Float[Tensor, "b T N"]) -> None:
+        """Add the gradient that comes with that of a range's attention to the table's."""
+        grad_scores = through_softmax(grad_attention, part.attention)
+        by_token = torch.bmm(grad_scores, one_hot[:, : part.stop])
+        i = part.start // QUERY_BLOCK
+        (of_tokens,), token_position, position_token, of_positions = self.gradients
+        of_tokens.index_add_(0, part.tokens, by_token.view(-1, self.N))
+        token_position[i].index_add_(0, part.tokens, grad_scores.view(-1, part.stop))
+        position_token[i] += by_token.sum(0)
+        of_positions[i] += grad_scores.sum(0)
+
+    def gradient(self) -> Float[Tensor, "n n"]:
+        """The gradient with respect to the table."""
+        N, ((of_tokens,), token_position, position_token, of_positions) = self.N, self.gradients
+        total = of_tokens.new_zeros(N + self.T, N + self.T)
+        total[:N, :N] = of_tokens
+        for i, (start, stop) in enumerate(blocks(self.T)):
+            total[:N, N : N + stop] += token_position[i]
+            total[N + start : N + stop, :N] = position_token[i]
+            total[N + start : N + stop, N : N + stop] = of_positions[i]
+        return total
+
+
+def through_softmax(
+    grad_attention: Float[Tensor, "b q k"], attention: Float[Tensor, "b q k"]
+) -> Float[Tensor, "b q k"]:
+    """Return the gradient of the scores whose softmax is `attention`: a_s (g_s - sum over r of a_r g_r)."""
+    return torch._softmax_backward_data(grad_attention, attention, -1, attention.dtype)
 
 
 class Group(NamedTuple):
