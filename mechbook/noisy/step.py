@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from mechbook.noisy.fast import selected_logits
 from mechbook.noisy.model import NoisyTransformer
-from mechbook.shared.tabulated import Group, Part, ScoreTable, Selection, is_long, look_up, through_softmax
+from mechbook.shared.tabulated import Group, ScoreTable, Selection, blocks, is_long, look_up, through_softmax
 
 # Sequences of a group: fewer stay in cache, more make fewer and larger products.
 GROUP = 4
@@ -127,21 +127,32 @@ class _Sweep:
     def _group(self, z: Tensor, group: Group, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
         (b, T), width, cells, h = z.shape, group.at.shape[1], group.cells, self.own.shape[1]
         value = look_up(self.mixed, z)
-        hidden = look_up(self.own, z)
-        parts = list(self.layer_1.attention(z))
-        for part in parts:
-            hidden[:, part.start : part.stop].baddbmm_(part.attention, value[:, : part.stop])
-        if self.skip:
-            hidden[..., : self.written].relu_()
+        # range after range of positions, in each sequence after sequence
+        hidden, parts = value.new_empty(b * T, h), []
+        ranges = list(zip(blocks(T), group.first_columns(T), strict=True))
+        row = group.rows(T)
+        for part in self.layer_1.attention(z):
+            here = hidden[b * part.start : b * part.stop]
+            torch.index_select(self.own, 0, part.tokens, out=here)
+            here = here.view(b, -1, h)
+            here.add_(self.own[len(self.own) - T + part.start : len(self.own) - T + part.stop])
+            here.baddbmm_(part.attention, value[:, : part.stop])
+            if self.skip:
+                here[..., : self.written].relu_()
+            parts.append((part, here))
 
-        at = (group.at + torch.arange(b).unsqueeze(1) * T).view(-1)
-        seen = hidden.view(-1, h).index_select(0, at)
+        seen = hidden.index_select(0, row)
         own = self._write(seen)
         queries = own @ self.W_KQ
         spread = self._spread(queries).view(b, width, h)
-        mask = self.mask.index_select(0, group.at.view(-1)).view(b, width, T)
-        attention = torch.baddbmm(mask, spread, hidden.mT).softmax(-1)
-        found = torch.bmm(attention, hidden).view(-1, h).index_select(0, cells)
+        scores = self.mask.index_select(0, group.at.view(-1)).view(b, width, T)
+        for ((start, stop), first), (_, here) in zip(ranges, parts, strict=True):
+            scores[:, first:, start:stop].baddbmm_(spread[:, first:], here.mT)
+        attention = scores.softmax(-1)
+        all_found = torch.zeros_like(spread)
+        for ((start, stop), first), (_, here) in zip(ranges, parts, strict=True):
+            all_found[:, first:].baddbmm_(attention[:, first:, start:stop], here)
+        found = all_found.view(-1, h).index_select(0, cells)
         written = self._write(found)
         y = own.index_select(0, cells).addmm_(written, self.W_V.T)
         losses, logits, grad_y = self._read_out(y, targets, weight)
@@ -156,35 +167,41 @@ class _Sweep:
         grad_found = y.new_zeros(b * width, h)
         grad_found[cells] = self._spread(grad_written)
         grad_found = grad_found.view(b, width, h)
-        grad_scores = through_softmax(torch.bmm(grad_found, hidden.mT), attention)
-        grad_spread = torch.bmm(grad_scores, hidden).view(-1, h)
+        grad_scores = torch.zeros_like(attention)
+        for ((start, stop), first), (_, here) in zip(ranges, parts, strict=True):
+            grad_scores[:, first:, start:stop].baddbmm_(grad_found[:, first:], here.mT)
+        grad_scores = through_softmax(grad_scores, attention)
+        grad_spread = torch.zeros_like(spread)
+        for ((start, stop), first), (_, here) in zip(ranges, parts, strict=True):
+            grad_spread[:, first:].baddbmm_(grad_scores[:, first:, start:stop], here)
+        grad_spread = grad_spread.view(-1, h)
         grad_out.addmm_(queries.T, grad_spread[:, :k])
         grad_queries = self._write(grad_spread)
         grad_W_KQ.addmm_(own.T, grad_queries)
         grad_own = grad_queries @ self.W_KQ.T
         grad_own.index_add_(0, cells, grad_y)
         grad_out.addmm_(grad_own.T, seen[:, :k])
-        grad_hidden = torch.bmm(attention.mT, grad_found).baddbmm_(grad_scores.mT, spread)
-        grad_hidden.view(-1, h).index_add_(0, at, self._spread(grad_own))
-        if self.skip:
-            # a ReLU's output is 0 or positive
-            grad_hidden[..., :k].mul_(hidden[..., :k].sign_())
-        self._layer_1(z, grad_hidden, value, parts)
-        return losses, logits
 
-    def _layer_1(self, z: Tensor, grad_hidden: Tensor, value: Tensor, parts: list[Part]) -> None:
-        """Add layer 1's part and that of the tables of the hidden layer."""
-        T, tokens = z.shape[1], z.reshape(-1)
-        one_hot = self.one_hot.index_select(0, tokens).view(*z.shape, -1)
-        grad_value = torch.empty_like(value)
-        for part in reversed(parts):
-            g = grad_hidden[:, part.start : part.stop]
+        one_hot = self.one_hot.index_select(0, z.reshape(-1)).view(b, T, -1)
+        grad_seen, grad_value = self._spread(grad_own), torch.empty_like(value)
+        _, grad_tokens, grad_mixed = self.grads[:3]
+        grad_positions = grad_tokens[-T:]
+        for ((start, stop), first), (part, here) in reversed(list(zip(ranges, parts, strict=True))):
+            g = torch.bmm(attention[:, first:, start:stop].mT, grad_found[:, first:])
+            g.baddbmm_(grad_scores[:, first:, start:stop].mT, spread[:, first:])
+            inside = (row >= b * start) & (row < b * stop)
+            g.view(-1, h).index_add_(0, row[inside] - b * start, grad_seen[inside])
+            if self.skip:
+                # a ReLU's output is 0 or positive
+                g[..., :k].mul_(here[..., :k].sign_())
+            grad_tokens.index_add_(0, part.tokens, g.view(-1, h))
+            grad_positions[start:stop] += g.sum(0)
             # the last queries see all keys
-            grad_value[:, : part.stop].baddbmm_(part.attention.mT, g, beta=float(part.stop < T))
-            self.layer_1.collect(part, torch.bmm(g, value[:, : part.stop].mT), one_hot)
-        for table, gradient in ((self.grads[1], grad_hidden), (self.grads[2], grad_value)):
-            table.index_add_(0, tokens, gradient.flatten(0, 1))
-            table[-T:] += gradient.sum(0)
+            grad_value[:, :stop].baddbmm_(part.attention.mT, g, beta=float(stop < T))
+            self.layer_1.collect(part, torch.bmm(g, value[:, :stop].mT), one_hot)
+        grad_mixed.index_add_(0, z.reshape(-1), grad_value.view(-1, h))
+        grad_mixed[-T:] += grad_value.sum(0)
+        return losses, logits
 
     def _write(self, hidden: Float[Tensor, "n h"]) -> Float[Tensor, "n d"]:
         """What of the hidden layer reaches the stream."""
