@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from mechbook.shared.simplified import SimplifiedTransformer
 from mechbook.shared.simplified_fast import _check, selected_logits
-from mechbook.shared.tabulated import Group, Part, ScoreTable, Selection, is_long, look_up, through_softmax
+from mechbook.shared.tabulated import Group, Part, ScoreTable, Selection, add_up, is_long, look_up, through_softmax
 
 # Sequences of a group: fewer stay in cache, more make fewer calls.
 GROUP = 4
@@ -173,8 +173,7 @@ class _Sweep:
 
     def _layer_1(self, z: Tensor, grad_x: Tensor, value: Tensor, parts: list[Part]) -> None:
         """Add layer 1's part."""
-        T, N = z.shape[1], len(self.unembed)
-        one_hot = self.one_hot.index_select(0, z.reshape(-1)).view(*z.shape, N)
+        one_hot = self.one_hot.index_select(0, z.reshape(-1)).view(*z.shape, -1)
         grad_value = torch.zeros_like(value) if self.needs_values else None
         for part in parts:
             g = grad_x[:, part.start : part.stop]
@@ -183,5 +182,4 @@ class _Sweep:
             if self.needs_scores:
                 self.layer_1.collect(part, torch.bmm(g, value[:, : part.stop].mT), one_hot)
         if grad_value is not None:
-            self.grads[1].index_add_(0, z.reshape(-1), grad_value.flatten(0, 1))
-            self.grads[1][-T:] += grad_value.sum(0)
+            add_up(self.grads[1], grad_value, z)

@@ -167,3 +167,9 @@ def look_up(table: Float[Tensor, "n h"], z: Int[Tensor, "b T"]) -> Float[Tensor,
     """Return the entries of tokens z at positions 0 to T - 1; the table's last T rows are those of the positions."""
     b, T = z.shape
     return table.index_select(0, z.reshape(-1)).view(b, T, -1).add_(table[-T:])
+
+
+def add_up(table: Float[Tensor, "n h"], gradient: Float[Tensor, "b T h"], z: Int[Tensor, "b T"]) -> None:
+    """Add to a table's gradient that of what `look_up` gave."""
+    table.index_add_(0, z.reshape(-1), gradient.flatten(0, 1))
+    table[len(table) - z.shape[1] :] += gradient.sum(0)
