@@ -174,12 +174,13 @@ class _Sweep:
     def _layer_1(self, z: Tensor, grad_x: Tensor, value: Tensor, parts: list[Part]) -> None:
         """Add layer 1's part."""
         one_hot = self.one_hot.index_select(0, z.reshape(-1)).view(*z.shape, -1)
-        grad_value = torch.zeros_like(value) if self.needs_values else None
+        grad_values = self.grads[1]
+        grad_value = None if grad_values is None else torch.zeros_like(value)
         for part in parts:
             g = grad_x[:, part.start : part.stop]
             if grad_value is not None:
                 grad_value[:, : part.stop].baddbmm_(part.attention.mT, g)
             if self.needs_scores:
                 self.layer_1.collect(part, torch.bmm(g, value[:, : part.stop].mT), one_hot)
-        if grad_value is not None:
-            add_up(self.grads[1], grad_value, z)
+        if grad_values is not None and grad_value is not None:
+            add_up(grad_values, grad_value, z)
