@@ -1,9 +1,12 @@
 """Time one training step (forward and backward) of the noisy-recall model, plain and fast, on one thread.
 
-Run `python benchmarks/bench_noisy.py`. The two take turns, so that a busy machine slows both alike; the table shows
-each one's fastest time and their ratio, and what sampling the batch costs beside it.
+Run `python benchmarks/bench_noisy.py [--small]`. Three ways to the same loss, at the laptop's and at the paper's sizes:
+the plain forward, the fast logits, and the step that the runs take (at the laptop's sizes: the fast logits). They take
+turns, so that a busy machine slows all alike; the table shows each one's fastest time, how many times as long as the
+step the plain way takes, and what sampling the batch costs beside it.
 """
 
+import argparse
 import time
 from collections.abc import Callable
 
@@ -13,16 +16,22 @@ from torch.nn import functional as F
 
 from mechbook.noisy.fast import selected_logits
 from mechbook.noisy.model import NoisyConfig, NoisyTransformer
-from mechbook.noisy.presets import LAPTOP
+from mechbook.noisy.presets import LAPTOP, PAPER, NoisyPreset
+from mechbook.noisy.step import selected_losses
 from mechbook.noisy.task import NoisyBatch, sample, shakespeare_noisy_task
 
-# The laptop's batch and dimensions: (B, T, d).
-SHAPES = tuple((LAPTOP.batch, LAPTOP.T, d) for d in (*LAPTOP.other_d, LAPTOP.d))
-REPEATS = 30
-Logits = Callable[[NoisyTransformer, NoisyBatch], Tensor]
-WAYS: dict[str, Logits] = {
-    "plain": lambda model, batch: model(batch.inputs)[batch.in_context],
-    "fast": lambda model, batch: selected_logits(model, batch.inputs, batch.in_context),
+REPEATS = {LAPTOP: 30, PAPER: 3}
+Loss = Callable[[NoisyTransformer, NoisyBatch], Tensor]
+
+
+def of_logits(logits: Callable[[NoisyTransformer, NoisyBatch], Tensor]) -> Loss:
+    return lambda model, batch: F.cross_entropy(logits(model, batch), batch.targets[batch.in_context])
+
+
+WAYS: dict[str, Loss] = {
+    "plain": of_logits(lambda model, batch: model(batch.inputs)[batch.in_context]),
+    "logits": of_logits(lambda model, batch: selected_logits(model, batch.inputs, batch.in_context)),
+    "step": lambda model, batch: selected_losses(model, batch.inputs, batch.in_context, batch.targets)[0].mean(),
 }
 
 
@@ -32,28 +41,39 @@ def milliseconds(run: Callable[..., object], *arguments: object) -> float:
     return (time.perf_counter() - start) * 1e3
 
 
-def step(model: NoisyTransformer, batch: NoisyBatch, logits: Logits) -> None:
+def step(model: NoisyTransformer, batch: NoisyBatch, loss: Loss) -> None:
     model.zero_grad()
-    F.cross_entropy(logits(model, batch), batch.targets[batch.in_context]).backward()
+    loss(model, batch).backward()
+
+
+def measure(setup: NoisyPreset, d: int) -> str:
+    """Return one line of the table."""
+    task = shakespeare_noisy_task(T=setup.T, alpha=setup.alpha, K=setup.K)
+    generator = torch.Generator().manual_seed(0)
+    batch = sample(task, setup.batch, generator)
+    model = NoisyTransformer(NoisyConfig(V=task.N + 1, T=setup.T, d=d), generator)
+    repeats = REPEATS[setup]
+    sampling = min(milliseconds(sample, task, setup.batch, generator) for _ in range(repeats))
+    best = dict.fromkeys(WAYS, float("inf"))
+    for _ in range(repeats):
+        for way, loss in WAYS.items():
+            best[way] = min(best[way], milliseconds(step, model, batch, loss))
+    times = " ".join(f"{best[way]:>8.1f}" for way in WAYS)
+    ratio = best["plain"] / best["step"]
+    return f"{setup.batch:>4} {setup.T:>4} {d:>4} {repeats:>3} {sampling:>7.2f} {times} {ratio:>10.2f}"
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description="Time one training step, plain and fast, on one thread.")
+    parser.add_argument("--small", action="store_true", help="only the laptop's shapes")
+    small = parser.parse_args().small
     torch.set_num_threads(1)
-    print("noisy recall, one step in milliseconds\n   B   T   d  sample    plain     fast  plain/fast")
-    for B, T, d in SHAPES:
-        task = shakespeare_noisy_task(T=T, alpha=0.5)
-        generator = torch.Generator().manual_seed(0)
-        batch = sample(task, B, generator)
-        model = NoisyTransformer(NoisyConfig(V=task.N + 1, T=T, d=d), generator)
-        sampling = min(milliseconds(sample, task, B, generator) for _ in range(REPEATS))
-        best = dict.fromkeys(WAYS, float("inf"))
-        for _ in range(REPEATS):
-            for way, logits in WAYS.items():
-                best[way] = min(best[way], milliseconds(step, model, batch, logits))
-        print(
-            f"{B:>4} {T:>3} {d:>3} {sampling:>7.2f} {best['plain']:>8.1f} {best['fast']:>8.1f}"
-            f" {best['plain'] / best['fast']:>11.2f}"
-        )
+    print("noisy recall, one step in milliseconds (fastest of n)")
+    ways = " ".join(f"{way:>8}" for way in WAYS)
+    print(f"{'B':>4} {'T':>4} {'d':>4} {'n':>3} {'sample':>7} {ways} plain/step")
+    shapes = [(LAPTOP, d) for d in (*LAPTOP.other_d, LAPTOP.d)] + ([] if small else [(PAPER, PAPER.d)])
+    for setup, d in shapes:
+        print(measure(setup, d), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from mechbook.core.training.settings import TrainingSettings
 from mechbook.shared.bigrams import BigramBatch, BigramTask, sample, shakespeare_task
 from mechbook.shared.recall import feed_forward_kl, previous_token_recall, recall_W_K2, recall_W_O2
 from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
-from mechbook.shared.simplified_fast import selected_logits
+from mechbook.shared.simplified_step import selected_losses
 from mechbook.shared.vanilla import VanillaConfig, VanillaTransformer
 from mechbook.shared.vanilla_recall import vanilla_recall_W_K1, vanilla_recall_W_K2, vanilla_recall_W_O2
 
@@ -105,7 +105,7 @@ class InductionSettings:
             draw,
             self.training,
             settings.generator(*self.seed_key, BATCHES),
-            logits_at=_selected if self._is_fast() else None,
+            losses_at=_selected if self._is_fast() else None,
             probes=standard_probes(model, task),
             probe_steps=self.all_probe_steps(),
             checkpoint_steps=self.checkpoint_steps,
@@ -169,6 +169,6 @@ def _best(recall: Callable[..., Tensor], **arguments: Any) -> Probe:
     return lambda model: recall(model, **arguments).max()
 
 
-def _selected(model: nn.Module, batch: BigramBatch, select: Tensor) -> Tensor:
+def _selected(model: nn.Module, batch: BigramBatch, select: Tensor) -> tuple[Tensor, Tensor]:
     assert isinstance(model, SimplifiedTransformer)
-    return selected_logits(model, batch.inputs, select)
+    return selected_losses(model, batch.inputs, select, batch.targets)

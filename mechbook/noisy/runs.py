@@ -13,9 +13,10 @@ from mechbook.core.cache.entries import cached, scratch
 from mechbook.core.training.allocator import keep_freed_memory
 from mechbook.core.training.loop import Probe, TrainingResult, train, use_threads
 from mechbook.core.training.settings import TrainingSettings
-from mechbook.noisy.fast import before_F2, selected_logits
+from mechbook.noisy.fast import before_F2
 from mechbook.noisy.model import NoisyConfig, NoisyTransformer
 from mechbook.noisy.probes import attention_after_trigger, noise_margin, prediction
+from mechbook.noisy.step import selected_losses
 from mechbook.noisy.streams import BATCHES, PANEL, WEIGHTS
 from mechbook.noisy.task import NoisyBatch, NoisyTask, sample, shakespeare_noisy_task
 from mechbook.noisy.task_ahead import sampler
@@ -131,7 +132,7 @@ class NoisySettings:
                     draw,
                     how,
                     settings.generator(*self.seed_key, BATCHES, number),
-                    logits_at=_selected,
+                    losses_at=_selected,
                     probes=panel.probes(),
                     probe_steps=own(self.probe_steps),
                     checkpoint_steps=own(self.checkpoint_steps),
@@ -242,9 +243,9 @@ def last_before_F2(model: NoisyTransformer, batch: NoisyBatch) -> tuple[Tensor, 
     return before_F2(model, batch.inputs, last)
 
 
-def _selected(model: nn.Module, batch: NoisyBatch, select: Tensor) -> Tensor:
+def _selected(model: nn.Module, batch: NoisyBatch, select: Tensor) -> tuple[Tensor, Tensor]:
     assert isinstance(model, NoisyTransformer)
-    return selected_logits(model, batch.inputs, select)
+    return selected_losses(model, batch.inputs, select, batch.targets)
 
 
 def _joined(runs: Sequence[TrainingResult], first: Sequence[int]) -> TrainingResult:

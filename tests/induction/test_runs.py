@@ -23,6 +23,7 @@ from mechbook.shared.bigrams import BigramBatch, BigramTask, sample, shakespeare
 from mechbook.shared.recall import feed_forward_kl, memory_map
 from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
 from mechbook.shared.simplified_fast import selected_logits
+from mechbook.shared.simplified_step import selected_losses
 from mechbook.shared.vanilla import VanillaConfig, VanillaTransformer
 
 T, D = 17, 13
@@ -246,7 +247,7 @@ def test_no_backward_work_in_attention_that_is_frozen() -> None:
 
 def test_the_fast_path_is_for_two_simplified_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(runs, "selected_logits", lambda *a: calls.append(1) or selected_logits(*a))
+    monkeypatch.setattr(runs, "selected_losses", lambda *a: calls.append(1) or selected_losses(*a))
     one = replace(SIMPLIFIED.model, n_layers=1, feed_forward="none", trained=("W_K1", "W_O1"))
     for spec in (replace(SIMPLIFIED, model=one), VANILLA):
         values = spec.run().values

@@ -27,6 +27,7 @@ ACCELERATOR_CHECK_STEPS = 32
 
 Draw = Callable[[Generator], Batch]
 LogitsAt = Callable[[nn.Module, Any, Tensor], Tensor]
+LossesAt = Callable[[nn.Module, Any, Tensor], tuple[Tensor, Tensor]]
 Probe = Callable[[Any], float | Tensor]
 Callback = Callable[[int, nn.Module, Mapping[str, float]], None]
 
@@ -64,6 +65,7 @@ def train(
     generator: Generator,
     *,
     logits_at: LogitsAt | None = None,
+    losses_at: LossesAt | None = None,
     probes: Mapping[str, Probe] | None = None,
     probe_steps: Iterable[int],
     checkpoint_steps: Iterable[int] = (),
@@ -82,7 +84,8 @@ def train(
     batch without a position to learn from has loss 0 and makes no update at all, though it counts as a step.
 
     `logits_at(model, batch, select)` gives the logits (n, N) at the positions of the mask `select` (B, T), in its
-    order; by default they are taken from model(batch.inputs).
+    order; by default they are taken from model(batch.inputs). `losses_at(model, batch, select)`, if there is one, gives
+    the cross-entropies (n,) there as well, whose mean is what is minimised, and then the logits.
 
     With `state_path` the complete state is kept there every `state_every` steps (None: every 30 seconds), and a call
     that starts like the one that wrote it (initial weights, generator, settings, steps) goes on from it, to the same
@@ -93,7 +96,7 @@ def train(
     use_threads()
     loop = _Loop(model, settings, generator, dict(probes or {}), set(probe_steps), set(checkpoint_steps))
     try:
-        loop.run(draw, logits_at or _plain_logits, tuple(callbacks), state_path, state_every)
+        loop.run(draw, losses_at or _losses_by(logits_at or _plain_logits), tuple(callbacks), state_path, state_every)
     finally:
         for parameter in loop.trained.values():
             parameter.requires_grad_(True)
@@ -104,6 +107,14 @@ def train(
         final=loop.snapshot(),
         seconds=loop.seconds,
     )
+
+
+def _losses_by(logits_at: LogitsAt) -> LossesAt:
+    def losses_at(model: nn.Module, batch: Batch, select: Tensor) -> tuple[Tensor, Tensor]:
+        logits = logits_at(model, batch, select)
+        return nn.functional.cross_entropy(logits, batch.targets[select], reduction="none"), logits
+
+    return losses_at
 
 
 def _plain_logits(model: nn.Module, batch: Batch, select: Tensor) -> Tensor:
@@ -157,7 +168,7 @@ class _Loop:
     def run(
         self,
         draw: Draw,
-        logits_at: LogitsAt,
+        losses_at: LossesAt,
         callbacks: tuple[Callback, ...],
         state_path: Path | None,
         state_every: int | None,
@@ -190,7 +201,7 @@ class _Loop:
                 for name, released in self.release.items():
                     self.trained[name].requires_grad_(step >= released)
                 with torch.set_grad_enabled(not last):
-                    loss = self.measure(draw(self.generator), logits_at)
+                    loss = self.measure(draw(self.generator), losses_at)
                 self.unchecked.append((step, loss.detach()))
                 if step in self.probe_steps or last or len(self.unchecked) >= check_every:
                     self.check_losses()
@@ -205,12 +216,12 @@ class _Loop:
         self.check_losses()
         self.seconds = earlier + time.monotonic() - began
 
-    def measure(self, batch: Batch, logits_at: LogitsAt) -> Tensor:
+    def measure(self, batch: Batch, losses_at: LossesAt) -> Tensor:
         """The batch's loss, its parts added to the totals since the last probe step."""
         everywhere = self.settings.loss_on == "all"
         select = torch.ones_like(batch.in_context) if everywhere else batch.in_context
-        logits, targets = logits_at(self.model, batch, select), batch.targets[select]
-        losses = nn.functional.cross_entropy(logits, targets, reduction="none")
+        losses, logits = losses_at(self.model, batch, select)
+        targets = batch.targets[select]
         loss = losses.mean() if len(targets) else losses.detach().sum()
         outside = batch.global_tokens[select] if everywhere else None
         self.meter.add(losses, logits.argmax(-1), targets, batch.in_context[select], outside)
@@ -256,7 +267,7 @@ class _Loop:
         return {n: self.fixed[n] if n in self.fixed else _copy(t) for n, t in self.model.state_dict().items()}
 
     def identity(self) -> str:
-        """A digest of all that decides the run but `draw`, `logits_at` and the probes' code."""
+        """A digest of all that decides the run but `draw`, `logits_at`, `losses_at` and the probes' code."""
         return store.checksum(
             {
                 "settings": dataclasses.astuple(self.settings),

@@ -220,6 +220,25 @@ def test_logits_at_is_asked_for_the_selected_positions_only() -> None:
     torch.testing.assert_close(run.final["A"], plain.final["A"], rtol=1e-12, atol=1e-12)
 
 
+def test_losses_at_gives_what_is_minimised_and_what_is_counted() -> None:
+    """Oracle: the run by logits, bit for bit, where they are the same; half of each loss halves a plain step's move."""
+
+    def losses_at(model: nn.Module, batch: Sequences, select: Tensor) -> tuple[Tensor, Tensor]:
+        logits = model(batch.inputs)[select]
+        return nn.functional.cross_entropy(logits, batch.targets[select], reduction="none"), logits.detach()
+
+    assert identical(fit(SGD, losses_at=losses_at)[1], fit(SGD)[1])
+
+    def half(model: nn.Module, batch: Sequences, select: Tensor) -> tuple[Tensor, Tensor]:
+        losses, logits = losses_at(model, batch, select)
+        return losses / 2, logits
+
+    one = replace(SGD, steps=1, weight_decay=0.0)
+    start, whole, halved = Tiny().A.detach(), fit(one)[1].final["A"], fit(one, losses_at=half)[1].final["A"]
+    assert float((whole - start).abs().max()) > 0
+    torch.testing.assert_close(2 * (halved - start), whole - start, rtol=1e-10, atol=1e-12)
+
+
 def identical(a: TrainingResult, b: TrainingResult) -> bool:
     def same(left: Mapping[str, Tensor], right: Mapping[str, Tensor]) -> bool:
         return left.keys() == right.keys() and all(torch.equal(left[n], right[n]) for n in left)
