@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from mechbook.core import devices
+
 
 @runtime_checkable
 class Batch(Protocol):
@@ -30,15 +32,21 @@ class Meter:
 
     def add(
         self,
-        losses: Float[Tensor, "n"],
-        predicted: Int[Tensor, "n"],
-        targets: Int[Tensor, "n"],
-        in_context: Bool[Tensor, "n"],
-        outside: Bool[Tensor, "n"] | None,
+        losses: Float[Tensor, "*n"],
+        predicted: Int[Tensor, "*n"],
+        targets: Int[Tensor, "*n"],
+        in_context: Bool[Tensor, "*n"],
+        outside: Bool[Tensor, "*n"] | None,
+        select: Bool[Tensor, "*n"] | None = None,
     ) -> None:
-        """Count n positions: their losses, predicted and true tokens, which are in-context, which global (or None)."""
+        """Count positions: their losses, predicted and true tokens, which are in-context, which global (or None).
+
+        `select` marks those that count in the loss; None: all.
+        """
         parts = {
-            "loss": (losses.detach().sum(), torch.ones_like(in_context).sum()),
+            "loss": (losses.detach().sum(), torch.ones_like(in_context).sum())
+            if select is None
+            else ((losses.detach() * select).sum(), select.sum()),
             "accuracy": (((predicted == targets) & in_context).sum(), in_context.sum()),
         }
         if outside is not None:
@@ -50,7 +58,9 @@ class Meter:
 
     def read(self) -> dict[str, float]:
         """The means since the last reading, 0 where nothing was counted; counting starts anew."""
-        means = {name: float(total) / max(int(count), 1) for name, (total, count) in self.totals.items()}
+        parts = {f"{name} {what}": value for name, two in self.totals.items() for what, value in enumerate(two)}
+        numbers = devices.read(parts)
+        means = {name: numbers[f"{name} 0"] / max(int(numbers[f"{name} 1"]), 1) for name in self.totals}
         self.totals = {}
         return means
 
