@@ -6,8 +6,9 @@ from typing import Any
 from torch import Generator, Tensor, nn
 from transformers import GPTNeoXForCausalLM
 
-from mechbook.core import settings
+from mechbook.core import devices, settings
 from mechbook.core.cache.entries import cached, scratch
+from mechbook.core.training.ahead import seeded
 from mechbook.core.training.loop import TrainingResult, train, use_threads
 from mechbook.core.training.settings import TrainingSettings
 from mechbook.laser.data import english
@@ -65,16 +66,16 @@ class EnglishSettings:
         model = _placed(self.build())
 
         def draw(generator: Generator) -> EnglishBatch:
-            batch = english.sample(self.task, self.training.batch_size, generator)
-            return EnglishBatch(inputs=batch.inputs.to(device), targets=batch.targets.to(device))
+            return english.sample(self.task, self.training.batch_size, generator)
 
         state = scratch(self.key(), modules=(__name__,))
         run = train(
             model,
-            draw,
+            seeded(draw, device) if devices.is_accelerator(device) else draw,
             self.training,
             settings.generator(*self.seed_key, 1),
             logits_at=_selected,
+            logits_of=_everywhere,
             probe_steps=self.checkpoint_steps(),
             checkpoint_steps=self.checkpoint_steps(),
             state_path=state,
@@ -120,6 +121,10 @@ def _placed(model: nn.Module) -> nn.Module:
     return model.to(settings.device())
 
 
-def _selected(model: nn.Module, batch: EnglishBatch, select: Tensor) -> Tensor:
+def _everywhere(model: nn.Module, batch: EnglishBatch) -> Tensor:
     logits: Tensor = model(batch.inputs).logits
-    return logits[select]
+    return logits
+
+
+def _selected(model: nn.Module, batch: EnglishBatch, select: Tensor) -> Tensor:
+    return _everywhere(model, batch)[select]
