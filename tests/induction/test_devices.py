@@ -20,7 +20,7 @@ from mechbook.induction.runs import InductionSettings
 from mechbook.shared import bigrams_device
 from mechbook.shared.simplified import SimplifiedConfig
 from mechbook.shared.vanilla import VanillaConfig
-from tests.devices import DEVICE, Seen, standing_in
+from tests.devices import DEVICE, Fixed, Seen, standing_in
 
 SMALL = {"T": 17, "K": 3, "seed_key": (3, 1), "probe_every": 40}
 HOW = TrainingSettings(steps=5, batch_size=4, optimizer="sgd", lr=0.1)
@@ -52,6 +52,7 @@ def run(spec: InductionSettings, seen: Seen, *, steps: int | None = None) -> Non
     waiting = spec._draw(spec.task(), DEVICE)
     batch = waiting(Generator())
     seen.clear()
+    batch = Fixed.of(batch)
     loop.train(
         model,
         lambda generator: batch,
