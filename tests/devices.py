@@ -17,17 +17,19 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mechbook.core import devices
+from mechbook.core.training.loop import train
 
 DEVICE = torch.device("meta")
 aten = torch.ops.aten
@@ -155,6 +157,28 @@ class Watch(TorchDispatchMode):
             self.seen.kernels[name] += 1
 
 
+class Functions(TorchFunctionMode):
+    """What has to be seen before torch takes it apart.
+
+    Numbers of Python's that are made a tensor on the device are copied there, which waits. Attention is one operation
+    and its gradient another, as on CUDA in float32; the meta device alone would write it out.
+    """
+
+    def __init__(self, seen: Seen) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.nn.functional.scaled_dot_product_attention and args[0].device == DEVICE:
+            if kwargs.keys() <= {"is_causal", "scale"}:
+                return aten._scaled_dot_product_efficient_attention(*args, None, True, 0.0, **kwargs)[0]
+        out = func(*args, **kwargs)
+        if func in (torch.tensor, torch.as_tensor) and out.device == DEVICE and not isinstance(args[0], Tensor):
+            self.seen.waits[f"{_place()} copy to the device"] += 1
+        return out
+
+
 def _boolean(index: Any) -> bool:
     return any(isinstance(t, Tensor) and t.dtype in (torch.bool, torch.uint8) for t in index)
 
@@ -181,8 +205,20 @@ def standing_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
     with monkeypatch.context() as patch:
         patch.setenv("MECHBOOK_DEVICE", "meta")
         patch.setattr(devices, "generator_on", lambda device: StandInGenerator())
-        with Watch(seen):
+        with Watch(seen), Functions(seen):
             yield seen
+
+
+def launches_a_step(model: torch.nn.Module, batch: Any, how: Any, seen: Seen, logits_of: Any = None) -> float:
+    """How many kernels the training loop starts for each step after the first, whose optimizer is new; no drawing."""
+    fixed, counts = Fixed.of(batch), []
+    for steps in (1, 3):
+        seen.clear()
+        one = replace(how, steps=steps)
+        train(model, lambda generator: fixed, one, torch.Generator(), logits_of=logits_of, probe_steps=())
+        counts.append(seen.launches)
+    # losses and weights are read at the end, however many steps there were
+    return (counts[1] - counts[0]) / 2
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 from torch import Generator, Tensor, nn
 from transformers import GPTNeoXForCausalLM
 
@@ -122,9 +123,13 @@ def _placed(model: nn.Module) -> nn.Module:
 
 
 def _everywhere(model: nn.Module, batch: EnglishBatch) -> Tensor:
-    logits: Tensor = model(batch.inputs).logits
+    T = batch.inputs.shape[1]
+    # without a mask transformers reads from the device whether documents are packed
+    causal = torch.ones(1, 1, T, T, dtype=torch.bool, device=batch.inputs.device).tril()
+    logits: Tensor = model(batch.inputs, attention_mask=causal).logits
     return logits
 
 
 def _selected(model: nn.Module, batch: EnglishBatch, select: Tensor) -> Tensor:
-    return _everywhere(model, batch)[select]
+    logits: Tensor = model(batch.inputs).logits
+    return logits[select]

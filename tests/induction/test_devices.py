@@ -20,7 +20,7 @@ from mechbook.induction.runs import InductionSettings
 from mechbook.shared import bigrams_device
 from mechbook.shared.simplified import SimplifiedConfig
 from mechbook.shared.vanilla import VanillaConfig
-from tests.devices import DEVICE, Fixed, Seen, standing_in
+from tests.devices import DEVICE, Seen, launches_a_step, standing_in
 
 SMALL = {"T": 17, "K": 3, "seed_key": (3, 1), "probe_every": 40}
 HOW = TrainingSettings(steps=5, batch_size=4, optimizer="sgd", lr=0.1)
@@ -46,20 +46,11 @@ VANILLAS = {
 }
 
 
-def run(spec: InductionSettings, seen: Seen, *, steps: int | None = None) -> None:
-    """A run as `InductionSettings` makes it, without the probes and without the cache; drawing is not counted."""
-    model, how = spec.build().to(DEVICE), spec.training
-    waiting = spec._draw(spec.task(), DEVICE)
-    batch = waiting(Generator())
+def run(spec: InductionSettings, seen: Seen) -> None:
+    """A run as `InductionSettings` makes it, without the probes and without the cache."""
+    model, draw = spec.build().to(DEVICE), spec._draw(spec.task(), DEVICE)
     seen.clear()
-    batch = Fixed.of(batch)
-    loop.train(
-        model,
-        lambda generator: batch,
-        replace(how, steps=how.steps if steps is None else steps),
-        Generator(),
-        probe_steps=(),
-    )
+    loop.train(model, draw, spec.training, Generator(), probe_steps=())
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -79,11 +70,11 @@ def test_a_step_at_the_papers_size_starts_few_kernels(monkeypatch: pytest.Monkey
     with standing_in(monkeypatch) as seen:
         draw, generator = bigrams_device.sampler(spec.task(), spec.training.batch_size, DEVICE), Generator()
         seen.clear()
-        draw(generator)
+        batch = draw(generator)
         sampling = seen.launches / batches_ahead(spec.training.batch_size, spec.T)
-        run(spec, seen, steps=1)
-        print(f"{name}: {seen.launches} launches a step, and {sampling:.1f} to draw its batch")
-        assert seen.launches + sampling <= (120 if name in PAPERS else 240)
+        launches = launches_a_step(spec.build().to(DEVICE), batch, spec.training, seen)
+    print(f"{name}: {launches} launches a step, and {sampling:.1f} to draw its batch")
+    assert launches + sampling <= (120 if name in PAPERS else 240)
 
 
 @pytest.mark.parametrize("outputs", ["uniform", "bigram"])

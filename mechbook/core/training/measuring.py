@@ -43,8 +43,20 @@ def masked(model: nn.Module, batch: Batch, everywhere: bool, logits_of: Logits, 
     in_context, targets = batch.in_context, batch.targets
     logits = logits_of(model, batch)
     losses = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
-    select = None if everywhere else in_context
-    loss = losses.mean() if select is None else (losses * select).sum() / select.sum().clamp(min=1)
-    outside = batch.global_tokens if everywhere else None
-    meter.add(losses, logits.argmax(-1), targets, in_context, outside, select)
+    in_all = in_context.sum()
+    # each sum once, as every operation is a kernel to start
+    if everywhere:
+        total, counted = losses.sum(), torch.full_like(in_all, targets.numel())
+        loss = total / targets.numel()
+    else:
+        total, counted = (losses * in_context).sum(), in_all
+        loss = total / in_all.clamp(min=1)
+    parts = {
+        "loss": (total.detach(), counted),
+        "accuracy": (((logits.argmax(-1) == targets) & in_context).sum(), in_all),
+    }
+    if everywhere:
+        outside = batch.global_tokens
+        parts["global_loss"] = ((losses.detach() * outside).sum(), outside.sum())
+    meter.add_sums(parts)
     return loss

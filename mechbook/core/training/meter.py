@@ -32,25 +32,23 @@ class Meter:
 
     def add(
         self,
-        losses: Float[Tensor, "*n"],
-        predicted: Int[Tensor, "*n"],
-        targets: Int[Tensor, "*n"],
-        in_context: Bool[Tensor, "*n"],
-        outside: Bool[Tensor, "*n"] | None,
-        select: Bool[Tensor, "*n"] | None = None,
+        losses: Float[Tensor, "n"],
+        predicted: Int[Tensor, "n"],
+        targets: Int[Tensor, "n"],
+        in_context: Bool[Tensor, "n"],
+        outside: Bool[Tensor, "n"] | None,
     ) -> None:
-        """Count positions: their losses, predicted and true tokens, which are in-context, which global (or None).
-
-        `select` marks those that count in the loss; None: all.
-        """
+        """Count n positions: their losses, predicted and true tokens, which are in-context, which global (or None)."""
         parts = {
-            "loss": (losses.detach().sum(), torch.ones_like(in_context).sum())
-            if select is None
-            else ((losses.detach() * select).sum(), select.sum()),
+            "loss": (losses.detach().sum(), torch.ones_like(in_context).sum()),
             "accuracy": (((predicted == targets) & in_context).sum(), in_context.sum()),
         }
         if outside is not None:
             parts["global_loss"] = ((losses.detach() * outside).sum(), outside.sum())
+        self.add_sums(parts)
+
+    def add_sums(self, parts: dict[str, tuple[Tensor, Tensor]]) -> None:
+        """Add sums and the counts of positions that they are over, by name."""
         for name, (part, count) in parts.items():
             if name in self.totals:
                 part, count = self.totals[name][0] + part, self.totals[name][1] + count
