@@ -3,7 +3,7 @@
 A run's own generator stays on the CPU. Each batch takes one number from it, which seeds a generator on the device for
 that batch alone: so a batch depends on nothing but the CPU generator's state before it, whether it is drawn by itself
 (`seeded`) or as one of many in a single pass (`ahead`, for sequences that grow token after token: a step costs an
-accelerator about the same for one batch as for sixty). Nothing is read from the device.
+accelerator about the same for one batch as for a hundred). Nothing is read from the device.
 """
 
 from collections import deque
@@ -17,7 +17,7 @@ from mechbook.core import devices
 
 Batch = TypeVar("Batch")
 # Tokens drawn in one pass at most, and batches: enough that its steps are shared, little memory.
-TOKENS, BATCHES = 1 << 23, 64
+TOKENS, BATCHES = 1 << 24, 128
 _SEEDS = 1 << 62
 
 
