@@ -22,7 +22,7 @@ LAB := $(VENV)/.lab-$(KEY)-$(shell cksum < requirements-lab.txt | cut -d ' ' -f 
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F '|' '{ printf "make %-11s %s\n", $$1, $$2 }'
-	@echo "Settings: MECHBOOK_SCALE=laptop|paper  MECHBOOK_SEED=0  MECHBOOK_DEVICE=cpu  MECHBOOK_FRESH=1  WORKERS=2  THREADS=1  MODEL=pythia-1b  PYTHON=python3  PORT=8000"
+	@echo "Settings: MECHBOOK_SCALE=laptop|paper  MECHBOOK_SEED=0  MECHBOOK_DEVICE=cpu  MECHBOOK_TF32=0  MECHBOOK_FRESH=1  WORKERS=2  THREADS=1  MODEL=pythia-1b  PYTHON=python3  PORT=8000"
 
 # A misspelt setting is one line and nothing done: make stops here, before the recipe's first command runs.
 refuse = $(if $(1),$(error $(1)))

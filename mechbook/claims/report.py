@@ -5,7 +5,8 @@
 
 A claim is named by its id, or by its declared `Values`, which then check the names of what is reported. A chapter
 whose settings a reader may change takes `report = reporter(setup, LAPTOP, PAPER)`: with other settings than the
-preset's, its cards say so and no verdict is given.
+preset's, its cards say so and no verdict is given. What is computed on the CPU whatever the settings' device is, as all
+that needs float64, is reported with `device="cpu"`.
 
 The criterion is applied when the site is built. This module imports neither the list of claims nor the criteria, so
 that editing those re-executes no chapter.
@@ -40,12 +41,15 @@ def report(claim: str | Values, **measured: Any) -> None:
     display({MIME: row, "text/plain": as_text(row), "text/html": as_html(row)}, raw=True)
 
 
-def reporter(setup: Any, laptop: Any, paper: Any) -> Callable[..., None]:
-    """`report` for a chapter that runs with `setup`: its cards say what differs from the preset of the scale."""
-    changes = changed(setup, at_scale(laptop, paper))
+def reporter(setup: Any, laptop: Any, paper: Any, *, device: str | None = None) -> Callable[..., None]:
+    """`report` for a chapter that runs with `setup`: its cards say what differs from the preset of the scale.
 
-    def report_with_setup(claim: str | Values, **measured: Any) -> None:
-        report(claim, changes=changes, **measured)
+    `device` is where the chapter's claims are computed, unless one is reported with another; None: the settings'.
+    """
+    changes, of_chapter = changed(setup, at_scale(laptop, paper)), device
+
+    def report_with_setup(claim: str | Values, *, device: str | None = of_chapter, **measured: Any) -> None:
+        report(claim, changes=changes, device=device, **measured)
 
     return report_with_setup
 
@@ -58,14 +62,16 @@ def measurement(
     reason: str | None = None,
     figure: str | None = None,
     changes: Sequence[str] = (),
+    device: str | None = None,
 ) -> dict[str, Any]:
     """Return what was measured for one claim: each seed's values, their mean and their sample standard deviation.
 
     `values` holds one entry for each of `seeds`: a number, or a flat mapping of names to numbers with the same names
     for every seed. With one seed the spread is None. `reason` says, instead, why the claim was not run. `figure` is the
-    label of the figure that shows it; `changes` are the settings that a reader changed, in words. Raises ValueError for
-    anything else, and for a number that is not finite (a threshold never reached is reported as the number of steps
-    + 1); TypeError for other names than the claim's `Values` declare.
+    label of the figure that shows it; `changes` are the settings that a reader changed, in words. `device` is where it
+    was computed: "cpu" for what never runs elsewhere, None for the settings' device. Raises ValueError for anything
+    else, and for a number that is not finite (a threshold never reached is reported as the number of steps + 1);
+    TypeError for other names than the claim's `Values` declare.
     """
     id = claim.claim if isinstance(claim, Values) else claim
     if isinstance(claim, Values):
@@ -81,7 +87,7 @@ def measurement(
         "seeds": [],
         "scale": settings.scale(),
         "seed": settings.seed(),
-        "device": str(settings.device()),
+        "device": settings.device_name() if device is None else device,
         "reason": reason,
         "figure": figure,
         "changed": list(changes),

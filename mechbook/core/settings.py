@@ -1,7 +1,8 @@
 """Scale, seed and device of a run, read from the environment in this one place.
 
 `MECHBOOK_SCALE` is "laptop" (default) or "paper", `MECHBOOK_SEED` a whole number >= 0 that shifts every seed of the
-book, `MECHBOOK_DEVICE` a torch device that overrides the choice of cuda, mps or cpu.
+book, `MECHBOOK_DEVICE` a torch device that overrides the choice of cuda, mps or cpu, `MECHBOOK_TF32` "1" lets CUDA
+multiply float32 matrices in TF32, whose numbers have 10 bits after the first instead of 23.
 """
 
 import os
@@ -54,6 +55,22 @@ def device() -> torch.device:
             f"MECHBOOK_DEVICE is {value!r}; it must be a device this torch can use, such as 'cpu', 'cuda' or 'mps'."
         ) from error
     return chosen
+
+
+def uses_tf32() -> bool:
+    """Whether products of float32 matrices are computed in TF32: only where MECHBOOK_TF32=1, and on CUDA.
+
+    Raises ValueError when MECHBOOK_TF32 is neither "0" nor "1".
+    """
+    value = os.environ.get("MECHBOOK_TF32", "0")
+    if value not in ("0", "1"):
+        raise ValueError(f"MECHBOOK_TF32 is {value!r}; it must be 1 (multiply in TF32 on CUDA) or 0.")
+    return value == "1" and device().type == "cuda"
+
+
+def device_name() -> str:
+    """The device as results are stamped with it: "cpu", "cuda", or "cuda (TF32)" where products are in TF32."""
+    return f"{device()} (TF32)" if uses_tf32() else str(device())
 
 
 def generator(*key: int) -> torch.Generator:

@@ -1,6 +1,6 @@
 """How many facts a trained model stores, against its parameters (Nichani et al. Figure 3, left).
 
-The seeds of one shape are searched side by side. On the CPU: products of this size gain nothing elsewhere.
+The seeds of one shape are searched side by side, on the device of the settings.
 """
 
 import time
@@ -12,7 +12,7 @@ import torch
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached
 from mechbook.core.training.loop import use_threads
-from mechbook.facts.model import FactConfig, initial_weights, stack
+from mechbook.facts.model import FactConfig, initial_weights, placed, stack
 from mechbook.facts.stack_training import StackSettings, train_stack
 from mechbook.facts.streams import STREAMS
 from mechbook.facts.task import random_task
@@ -73,7 +73,8 @@ def _search(spec: CapacitySettings) -> CapacityResult:
             stream = STREAMS.generator("capacity", *place, TRAINING, asked, number)
             drawn = [(size, STREAMS.generator("capacity", *place, TASKS, seed, size)) for seed, size in pairs]
             tasks = [random_task(size, own, D=spec.D, T=spec.T) for size, own in drawn]
-            weights = stack([initial_weights(spec.shape(largest), stream) for _ in pairs])
+            drawn_weights = stack([initial_weights(spec.shape(largest), stream) for _ in pairs])
+            weights = placed(drawn_weights, settings.device())
             best = torch.maximum(best, train_stack(tasks, weights, spec.training, rate, stream))
         return [accuracy >= ENOUGH for accuracy in best.tolist()]
 

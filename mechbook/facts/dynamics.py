@@ -22,6 +22,7 @@ from mechbook.facts.probes import FactScores, fact_scores
 from mechbook.facts.streams import STREAMS
 from mechbook.facts.task import FactTask, structured_answers
 from mechbook.facts.task_stack import FactStack, StackBatch
+from mechbook.facts.task_stack_device import drawing
 
 Model = Literal["linear", "softmax"]
 SCORES = ("loss", "relation_only", "subject_only", "accuracy", "valid")
@@ -60,7 +61,7 @@ class DynamicsSettings:
         return FactTask(S=self.S, R=self.R, D=self.D, T=self.T, n_noise=self.n_noise, answers=answers)
 
     def run(self) -> "DynamicsResult":
-        """The run, from the cache where it was made before; on the CPU."""
+        """The run, from the cache where it was made before; on the device of the settings, the result on the CPU."""
         use_threads()
         key = {"dynamics": asdict(self), "seed": settings.seed()}
         return DynamicsResult(**cached(key, lambda: vars(_train(self)), modules=(__name__,)))
@@ -90,11 +91,12 @@ def checkpoint_steps(steps: int, count: int) -> list[int]:
 
 
 def _train(spec: DynamicsSettings) -> DynamicsResult:
-    started = time.monotonic()
+    started, device = time.monotonic(), settings.device()
     stack = FactStack([spec.task()] * spec.seeds)
+    draw = drawing(stack, device)
     stream = STREAMS.generator(spec.model, 1)
-    logits, tables, kernels = _model(spec, stack, STREAMS.generator(spec.model, 0))
-    test = stack.sample_counts(spec.test_size, STREAMS.generator(spec.model, 2))
+    logits, tables, kernels = _model(spec, stack, STREAMS.generator(spec.model, 0), device)
+    test = draw(spec.test_size, STREAMS.generator(spec.model, 2))
     probes = sorted({*range(0, spec.steps, spec.probe_every), spec.steps})
     kept = checkpoint_steps(spec.steps, spec.checkpoints)
     scores: list[FactScores] = []
@@ -106,18 +108,18 @@ def _train(spec: DynamicsSettings) -> DynamicsResult:
             if step % spec.probe_every == 0 or step == spec.steps:
                 scores.append(fact_scores(logits(*tables, test.counts), test.targets, spec.D))
             if step < spec.steps:
-                descend(logits, tables, kernels, stack.sample_counts(spec.batch_size, stream), spec.lr)
+                descend(logits, tables, kernels, draw(spec.batch_size, stream), spec.lr)
                 progress.advance()
     if not all(bool(table.isfinite().all()) for table in tables):
         raise FloatingPointError(f"The weights are not finite after {spec.steps} steps: lower lr = {spec.lr:g}.")
     return DynamicsResult(
         steps=probes,
-        scores={name: torch.stack([getattr(score, name) for score in scores]) for name in SCORES},
+        scores={name: torch.stack([getattr(score, name) for score in scores]).cpu() for name in SCORES},
         checkpoint_steps=kept,
-        values=torch.stack([values for values, _ in snapshots]),
-        weights=torch.stack([weights for _, weights in snapshots]),
-        final_values=tables[0],
-        final_weights=tables[1],
+        values=torch.stack([values for values, _ in snapshots]).cpu(),
+        weights=torch.stack([weights for _, weights in snapshots]).cpu(),
+        final_values=tables[0].cpu(),
+        final_weights=tables[1].cpu(),
         seconds=time.monotonic() - started,
     )
 
@@ -126,16 +128,17 @@ Logits = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def _model(
-    spec: DynamicsSettings, stack: FactStack, generator: torch.Generator
+    spec: DynamicsSettings, stack: FactStack, generator: torch.Generator, device: torch.device
 ) -> tuple[Logits, tuple[Tensor, Tensor], tuple[Tensor, Tensor] | None]:
     """The model as a function of its two tables and the counts, the tables at first, and the kernels of `descend`."""
 
     def start(*shape: int) -> Tensor:
-        return spec.init * (1 + spec.jitter * torch.randn(spec.seeds, *shape, generator=generator))
+        return (spec.init * (1 + spec.jitter * torch.randn(spec.seeds, *shape, generator=generator))).to(device)
 
     if spec.model == "linear":
         return linear_logits, (start(stack.V, stack.A), start(stack.V)), None
-    E, U = (F.normalize(torch.randn(spec.seeds, n, spec.d, generator=generator), dim=-1) for n in (stack.V, stack.A))
+    drawn = (torch.randn(spec.seeds, n, spec.d, generator=generator) for n in (stack.V, stack.A))
+    E, U = (F.normalize(rows, dim=-1).to(device) for rows in drawn)
     tables = head_tables(E, U, start(spec.d, spec.d), start(spec.d))
     return softmax_logits, tables, (E @ E.mT, U @ U.mT)
 

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mechbook.core import settings
+from mechbook.core import devices, settings
 from mechbook.core.cache.entries import cached
+from mechbook.core.training.ahead import seeded
 from mechbook.core.training.loop import use_threads
 from mechbook.core.training.progress import Progress
 from mechbook.facts.gpt import Weights, gpt_logits, initial_gpt, parameter_count, quantise_rows
@@ -74,7 +75,10 @@ def _train(spec: KnowledgeSettings) -> KnowledgeResult:
     task, config, G = spec.people(), spec.config(), spec.seeds
     place = (*spec.shape, spec.N, spec.exposures)
     everyone = torch.stack([draw_people(task, STREAMS.generator("knowledge", *place, 0, seed)) for seed in range(G)])
-    weights = initial_gpt(config, G, STREAMS.generator("knowledge", *place, 1))
+    device = settings.device()
+    everyone = everyone.to(device)
+    drawn = initial_gpt(config, G, STREAMS.generator("knowledge", *place, 1))
+    weights = {name: values.to(device) for name, values in drawn.items()}
     train_people(weights, everyone, spec, STREAMS.generator("knowledge", *place, 2))
     inputs = model_inputs(task, everyone)
     count = parameter_count(weights)
@@ -96,19 +100,27 @@ def _train(spec: KnowledgeSettings) -> KnowledgeResult:
 def train_people(weights: Weights, everyone: Tensor, spec: KnowledgeSettings, stream: torch.Generator) -> None:
     """Train the stack in place, model g on everyone[g], with the people's order drawn from `stream`.
 
+    `stream` is on the CPU, wherever the people and the weights are, and nothing is read from the device.
     `mechbook.facts.plain.learn_people` is the definition, for one model.
     """
-    config, G = spec.config(), len(everyone)
+    config, G, device = spec.config(), len(everyone), everyone.device
     inputs = model_inputs(spec.people(), everyone)
     parameters = [values.requires_grad_() for values in weights.values()]
-    optimizer = torch.optim.AdamW(parameters, lr=spec.lr, weight_decay=spec.weight_decay, betas=(0.9, 0.98), fused=True)
-    each = torch.arange(G).unsqueeze(1)
+    optimizer = torch.optim.AdamW(
+        parameters, lr=spec.lr, weight_decay=spec.weight_decay, betas=(0.9, 0.98), **devices.fast_optimizer(device)
+    )
+    each = torch.arange(G, device=device).unsqueeze(1)
+
+    def in_any_order(generator: torch.Generator) -> Tensor:
+        return torch.rand(G, spec.N, generator=generator, device=device).argsort(1)
+
+    draw = seeded(in_any_order, device) if devices.is_accelerator(device) else in_any_order
     batches = -(-spec.N // spec.batch_size)
     steps = spec.exposures * batches
     with Progress(0, steps) as progress:
         for step in range(steps):
             if step % batches == 0:
-                order = torch.rand(G, spec.N, generator=stream).argsort(1)
+                order = draw(stream)
             chosen = order[:, (step % batches) * spec.batch_size :][:, : spec.batch_size]
             logits = gpt_logits(weights, inputs[each, chosen], config)
             loss = F.cross_entropy(logits.flatten(0, 2), everyone[each, chosen].flatten()) * G

@@ -95,6 +95,11 @@ def stack(models: list[FactWeights]) -> FactWeights:
     return FactWeights(**{f.name: torch.stack([getattr(m, f.name) for m in models]) for f in fields(FactWeights)})
 
 
+def placed(weights: FactWeights, device: torch.device | str) -> FactWeights:
+    """Return the matrices on a device; those that are there already stay what they are."""
+    return FactWeights(**{f.name: getattr(weights, f.name).to(device) for f in fields(FactWeights)})
+
+
 class FactTransformer(nn.Module):
     """The definition: x = sum_h W_O^h sum_t a^h_t W_V^h e_{z_t}, logits U (x + W_out relu(W_in x + b_in)).
 

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mechbook.core import devices
 from mechbook.facts.model import FactWeights, count_logits
 from mechbook.facts.task import FactTask
 from mechbook.facts.task_stack import FactStack
+from mechbook.facts.task_stack_device import drawing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,26 +49,30 @@ def train_stack(
     *,
     hidden: Tensor | None = None,
 ) -> Tensor:
-    """Train the stack in place, model g on task g, and return each model's accuracy on fresh sequences.
+    """Train the stack in place, model g on task g, and return each model's accuracy on fresh sequences, on the CPU.
 
+    Where the weights are, batches are drawn and the stack is trained; `generator` is on the CPU. Nothing is read until
+    the end.
     `hidden` (G, m), of zeros and ones, says which neurons of its MLP a model has; None: all of them.
     """
-    together = FactStack(tasks)
-    impossible = None if bool(together.possible.all()) else ~together.possible.unsqueeze(1)
+    together, device = FactStack(tasks), weights.E.device
+    draw = drawing(together, device)
+    impossible = None if bool(together.possible.all()) else ~together.possible.unsqueeze(1).to(device)
 
     def logits(counts: Tensor) -> Tensor:
         out = count_logits(weights, counts)
         return out if impossible is None else out.masked_fill(impossible, -torch.inf)
 
     if hidden is not None:
+        hidden = hidden.to(device)
         # Far below its threshold a neuron is off, and so are all of its gradients.
         weights.b_in.sub_(1e3 * (1 - hidden))
         # As drawn for the width that is left.
         weights.W_out.mul_((hidden.shape[1] / hidden.sum(1).clamp(min=1)).sqrt().view(-1, 1, 1))
     parameters = [p.requires_grad_() for p in weights.trained()]
-    optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.0, fused=True)
+    optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.0, **devices.fast_optimizer(device))
     for step in range(how.steps):
-        batch = together.sample_counts(how.batch_size, generator)
+        batch = draw(how.batch_size, generator)
         out = logits(batch.counts)
         loss = F.cross_entropy(out.flatten(0, 1), batch.targets.flatten(), reduction="sum") / how.batch_size
         optimizer.zero_grad()
@@ -74,6 +80,6 @@ def train_stack(
         for group in optimizer.param_groups:
             group["lr"] = rate * (1 - step / how.steps)
         optimizer.step()
-    test = together.sample_counts(how.test_size, generator)
+    test = draw(how.test_size, generator)
     with torch.no_grad():
-        return (logits(test.counts).argmax(-1) == test.targets).double().mean(-1)
+        return (logits(test.counts).argmax(-1) == test.targets).cpu().double().mean(-1)

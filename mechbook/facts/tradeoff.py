@@ -1,6 +1,6 @@
 """What attention and what an MLP is good for: accuracy by heads and MLP width (Nichani et al. Figure 3, right).
 
-The cells of one number of heads are trained side by side, on the CPU.
+The cells of one number of heads are trained side by side, on the device of the settings.
 """
 
 import time
@@ -12,7 +12,7 @@ from torch import Tensor
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached
 from mechbook.core.training.loop import use_threads
-from mechbook.facts.model import FactConfig, initial_weights, stack
+from mechbook.facts.model import FactConfig, initial_weights, placed, stack
 from mechbook.facts.stack_training import StackSettings, train_stack
 from mechbook.facts.streams import STREAMS
 from mechbook.facts.task import random_task
@@ -69,6 +69,7 @@ def _train(spec: TradeoffSettings) -> TradeoffResult:
             models = [initial_weights(config, stream) for _ in columns for _ in tasks]
             hidden = torch.stack([(torch.arange(m) < spec.m[j]).float() for j in columns for _ in tasks])
             rate = spec.training.rates[0]
-            found = train_stack(tasks * len(columns), stack(models), spec.training, rate, stream, hidden=hidden)
+            weights = placed(stack(models), settings.device())
+            found = train_stack(tasks * len(columns), weights, spec.training, rate, stream, hidden=hidden)
             accuracy[i, columns] = found.view(len(columns), spec.seeds)
     return TradeoffResult(accuracy=accuracy, seconds=time.monotonic() - started)

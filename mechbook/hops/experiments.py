@@ -165,7 +165,7 @@ def attention_by_layer(spec: CompositionSettings, seed: int, B: int = 200) -> li
 def head_errors(spec: HeadSettings, seed: int, B: int = 2048) -> tuple[Tensor, Tensor, Tensor]:
     """Each hop's error with and without the targets that are undefined, and these targets' share: three of (hops,)."""
     z, targets = fresh(spec, seed, B)
-    wrong = (trained(spec, seed)(z).argmax(-1) != targets).double()
+    wrong, targets = (trained(spec, seed)(z).argmax(-1) != targets).cpu().double(), targets.cpu()
     defined = (targets < spec.letters).double()
     return wrong.mean((0, 1)), (wrong * defined).sum((0, 1)) / defined.sum((0, 1)), 1 - defined.mean((0, 1))
 

@@ -15,9 +15,10 @@ from torch import Generator, Tensor
 
 from mechbook.core.training.allocator import keep_freed_memory
 from mechbook.core.training.loop import use_threads
+from mechbook.hops.counting import counting
 from mechbook.hops.fast_model import Stack, losses_and_gradient, stack_models, stacked_logits, unstack
 from mechbook.hops.model import HopTransformer
-from mechbook.hops.training import Draw, HopTrainingResult, HopTrainingSettings, Record, hop_weights
+from mechbook.hops.training import Draw, HopTrainingResult, HopTrainingSettings, Record
 
 
 def train_stacked(
@@ -36,6 +37,7 @@ def train_stacked(
     config = models[0].config
     weights, stack = _flattened(stack_models(models))
     records = [Record(how, config.hops) for _ in models]
+    kept_by = counting(records, weights.device)
     results: dict[int, HopTrainingResult] = {}
     active, optimizer = list(range(len(models))), _optimizer(weights, how)
     seconds, step, last = [0.0] * len(models), 0, time.monotonic()
@@ -45,7 +47,7 @@ def train_stacked(
         z, targets = (torch.stack(parts) for parts in zip(*batches, strict=True))
         logits = stacked_logits(stack, config, z)
         losses, accuracy, gradient = losses_and_gradient(logits, targets)
-        counted = torch.stack([hop_weights(how.regime, records[s].stage, config.hops) for s in active]).to(losses)
+        counted = kept_by.weights(losses)
         each = (losses * counted).sum(1)
         trained = [values for values in stack.values() if values.requires_grad]
         gradients = torch.autograd.grad(logits, trained, gradient * counted[:, None, None, :, None])
@@ -53,10 +55,7 @@ def train_stacked(
         for group in optimizer.param_groups:
             group["lr"] = how.rate(step)
         optimizer.step()
-        over = [
-            records[s].add(step, loss, row)
-            for s, loss, row in zip(active, each.tolist(), accuracy.tolist(), strict=True)
-        ]
+        over = kept_by.add(step, each, accuracy)
         if any(over) or step % how.record_every == 0:
             now = time.monotonic()
             for s in active:
@@ -70,6 +69,7 @@ def train_stacked(
             active = [active[place] for place in kept]
             if kept:
                 weights, stack, optimizer = _keep(stack, optimizer, kept, how)
+                kept_by.keep(kept)
     return [results[s] for s in range(len(models))]
 
 

@@ -39,7 +39,9 @@ def readable(
     """Return how accurately a linear probe, one for all tokens, reads each hop after each layer.
 
     It is trained on the first half of the batch and tested on the second. Entry [0] is the embedding, before any layer.
+    On the CPU: least squares are in float64.
     """
+    streams, targets = [stream.cpu() for stream in streams], targets.cpu()
     half = len(targets) // 2
     found = torch.zeros(len(streams), targets.shape[-1])
     for layer, stream in enumerate(streams):

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from mechbook.core import settings
+from mechbook.core import devices, settings
 from mechbook.core.cache.entries import cached
+from mechbook.core.training.ahead import seeded
 from mechbook.core.training.loop import use_threads
 from mechbook.hops.fast_training import train_stacked
 from mechbook.hops.model import HopConfig, HopTransformer
@@ -42,9 +43,11 @@ class CompositionSettings:
         """The hidden permutations of a seed."""
         return draw_composition(self.n, self.k, self.stream(seed, "task"))
 
-    def sampler(self, seed: int) -> Callable[[int, Generator], tuple[Tensor, Tensor]]:
-        """What draws B sequences: values carried (B, T) and targets (B, T, k)."""
-        task = self.task(seed)
+    def sampler(
+        self, seed: int, device: torch.device | str = "cpu"
+    ) -> Callable[[int, Generator], tuple[Tensor, Tensor]]:
+        """What draws B sequences: values carried (B, T) and targets (B, T, k), by a generator on `device`."""
+        task = Composition(self.task(seed).pi.to(device))
 
         return lambda B, generator: sample_sequences(task, B, generator)
 
@@ -86,8 +89,10 @@ class HeadSettings:
             d=self.d,
         )
 
-    def sampler(self, seed: int) -> Callable[[int, Generator], tuple[Tensor, Tensor]]:
-        """What draws B sequences: letters (B, T) and targets (B, T, hops)."""
+    def sampler(
+        self, seed: int, device: torch.device | str = "cpu"
+    ) -> Callable[[int, Generator], tuple[Tensor, Tensor]]:
+        """What draws B sequences: letters (B, T) and targets (B, T, hops), where the generator is."""
 
         def draw(B: int, generator: Generator) -> tuple[Tensor, Tensor]:
             z = sample_letters(B, self.T, self.letters, generator)
@@ -114,13 +119,12 @@ def _train(spec: CompositionSettings | HeadSettings) -> list[dict[str, Any]]:
     device, B = settings.device(), spec.training.batch_size
 
     def drawing(seed: int) -> Callable[[Generator], tuple[Tensor, Tensor]]:
-        sample = spec.sampler(seed)
+        sample = spec.sampler(seed, device)
 
         def draw(generator: Generator) -> tuple[Tensor, Tensor]:
-            z, targets = sample(B, generator)
-            return z.to(device), targets.to(device)
+            return sample(B, generator)
 
-        return draw
+        return seeded(draw, device) if devices.is_accelerator(device) else draw
 
     models = [HopTransformer(spec.config(), spec.stream(s, "weights")).to(device) for s in spec.seeds]
     batches = [spec.stream(s, "batches") for s in spec.seeds]
@@ -153,4 +157,5 @@ def fresh(
 def fresh_accuracy(spec: CompositionSettings | HeadSettings, seed: int, B: int = 512) -> Float[Tensor, "hops"]:
     """Each hop's accuracy of the trained model, over all tokens of B fresh sequences."""
     z, targets = fresh(spec, seed, B)
-    return (trained(spec, seed)(z).argmax(-1) == targets).double().mean((0, 1)).cpu()
+    # float64 on the CPU: not every device has it
+    return (trained(spec, seed)(z).argmax(-1) == targets).cpu().double().mean((0, 1))

@@ -64,7 +64,7 @@ def sample_sigma(task: Composition, B: int, generator: Generator) -> Int[Tensor,
 def random_permutations(B: int, k: int, n: int, generator: Generator) -> Int[Tensor, "B k n"]:
     """Return B k permutations of n values, uniform."""
     # the order of n independent uniform numbers is a uniform permutation
-    return torch.rand(B, k, n, generator=generator).argsort(-1)
+    return torch.rand(B, k, n, generator=generator, device=generator.device).argsort(-1)
 
 
 def sample_sequences(
@@ -105,8 +105,8 @@ def sample_letters(B: int, T: int, n: int, generator: Generator) -> Int[Tensor, 
         raise ValueError(f"n is {n}; letters that never repeat at once need 2 or more.")
     if T < 1:
         raise ValueError(f"T is {T}; a sequence has 1 letter or more.")
-    first = torch.randint(n, (B, 1), generator=generator)
-    steps = torch.randint(1, n, (B, T - 1), generator=generator)
+    first = torch.randint(n, (B, 1), generator=generator, device=generator.device)
+    steps = torch.randint(1, n, (B, T - 1), generator=generator, device=generator.device)
     return torch.cat([first, steps], dim=1).cumsum(1) % n
 
 

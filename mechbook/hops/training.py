@@ -122,8 +122,28 @@ class Record:
         self.move_on(step, accuracy)
         now = [loss, *accuracy]
         self.sums = [a + b for a, b in zip(self.sums, now, strict=True)] if self.sums else now
-        if step % self.how.record_every:
-            return False
+        return False if step % self.how.record_every else self._close(step)
+
+    def take(self, step: int, totals: list[float], stages: Sequence[int]) -> bool:
+        """As `add` for all updates since the last record, up to `step` where one is due, from what they add up to.
+
+        `totals` are the sums of losses and of each hop's accuracy, `stages` the stage after each update, or nothing
+        where there are no stages.
+        """
+        if not math.isfinite(totals[0]):
+            raise FloatingPointError(
+                f"A loss is not finite in the {self.how.record_every} steps up to {step}: lower the learning rate or "
+                "warm up longer."
+            )
+        for at, stage in enumerate(stages, step - len(stages) + 1):
+            if stage > self.stage:
+                self.stage = stage
+                self.stages.append((at, stage))
+        self.sums = totals
+        return self._close(step)
+
+    def _close(self, step: int) -> bool:
+        """Make the sums a record; return whether the run is over."""
         mean_loss, *means = (total / self.how.record_every for total in self.sums)
         self.sums = []
         self.steps.append(step)

@@ -8,10 +8,11 @@ from typing import Any, Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from mechbook.core import settings
+from mechbook.core import devices, settings
 from mechbook.core.cache.entries import cached, scratch
 from mechbook.core.training.loop import Probe, TrainingResult, train, use_threads
 from mechbook.core.training.settings import TrainingSettings
+from mechbook.shared import bigrams_device
 from mechbook.shared.bigrams import BigramBatch, BigramTask, sample, shakespeare_task
 from mechbook.shared.recall import feed_forward_kl, previous_token_recall, recall_W_K2, recall_W_O2
 from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
@@ -96,13 +97,10 @@ class InductionSettings:
         device, task = settings.device(), self.task()
         model = self.build().to(device)
 
-        def draw(generator: Generator) -> BigramBatch:
-            return sample(task, self.training.batch_size, generator, device)
-
         path = scratch(key, modules=(__name__,))
         run = train(
             model,
-            draw,
+            self._draw(task, device),
             self.training,
             settings.generator(*self.seed_key, BATCHES),
             losses_at=_selected if self._is_fast() else None,
@@ -114,6 +112,13 @@ class InductionSettings:
         if path is not None:
             path.unlink(missing_ok=True)
         return run
+
+    def _draw(self, task: BigramTask, device: torch.device) -> Callable[[Generator], BigramBatch]:
+        """What draws the batches, where they are used."""
+        size = self.training.batch_size
+        if devices.is_accelerator(device):
+            return bigrams_device.sampler(task, size, device)
+        return lambda generator: sample(task, size, generator)
 
     def _is_fast(self) -> bool:
         # its tables pay where every position is wanted, too

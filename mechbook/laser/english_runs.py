@@ -3,11 +3,13 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 from torch import Generator, Tensor, nn
 from transformers import GPTNeoXForCausalLM
 
-from mechbook.core import settings
+from mechbook.core import devices, settings
 from mechbook.core.cache.entries import cached, scratch
+from mechbook.core.training.ahead import seeded
 from mechbook.core.training.loop import TrainingResult, train, use_threads
 from mechbook.core.training.settings import TrainingSettings
 from mechbook.laser.data import english
@@ -65,16 +67,16 @@ class EnglishSettings:
         model = _placed(self.build())
 
         def draw(generator: Generator) -> EnglishBatch:
-            batch = english.sample(self.task, self.training.batch_size, generator)
-            return EnglishBatch(inputs=batch.inputs.to(device), targets=batch.targets.to(device))
+            return english.sample(self.task, self.training.batch_size, generator)
 
         state = scratch(self.key(), modules=(__name__,))
         run = train(
             model,
-            draw,
+            seeded(draw, device) if devices.is_accelerator(device) else draw,
             self.training,
             settings.generator(*self.seed_key, 1),
             logits_at=_selected,
+            logits_of=_everywhere,
             probe_steps=self.checkpoint_steps(),
             checkpoint_steps=self.checkpoint_steps(),
             state_path=state,
@@ -118,6 +120,14 @@ def english_settings(setup: LaserPreset, seed: int) -> EnglishSettings:
 
 def _placed(model: nn.Module) -> nn.Module:
     return model.to(settings.device())
+
+
+def _everywhere(model: nn.Module, batch: EnglishBatch) -> Tensor:
+    T = batch.inputs.shape[1]
+    # without a mask transformers reads from the device whether documents are packed
+    causal = torch.ones(1, 1, T, T, dtype=torch.bool, device=batch.inputs.device).tril()
+    logits: Tensor = model(batch.inputs, attention_mask=causal).logits
+    return logits
 
 
 def _selected(model: nn.Module, batch: EnglishBatch, select: Tensor) -> Tensor:

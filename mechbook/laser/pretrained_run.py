@@ -117,7 +117,7 @@ def reported(claim: Values, path: Path = RESULTS) -> dict[str, Any]:
     """What `report` takes for a claim: values where its model was run, else the reason and the command that runs it."""
     (name,) = [model for model, claims in CLAIMS.items() if claim in claims]
     if (found := stored(path).get(name)) is not None and claim.claim in found["values"]:
-        return {"values": [found["values"][claim.claim]], "seeds": [0]}
+        return {"values": [found["values"][claim.claim]], "seeds": [0], "device": found["device"]}
     return {
         "reason": f"the weights of {name} are not part of this build, which asks no model hub; "
         f"make pythia MODEL={name} runs it where they can be had"

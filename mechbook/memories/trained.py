@@ -209,7 +209,8 @@ class _Program:
     def recalls(self) -> list[float]:
         """The recall of each memory: a tie goes to the value that comes first, as argmax has it."""
         hits = ((self.outputs() @ self.values.mT).argmax(2) == self.targets).sum(1)
-        return [float(value) for value in hits.double() / self.counts.double()]
+        # read at once, and divided here: not every device has float64
+        return [hit / count for hit, count in torch.stack([hits.to(self.counts), self.counts], 1).tolist()]
 
     def keep(self, going_on: list[bool]) -> bool:
         """Drop the memories that are done, and padding that no other needs; whether any is left."""

@@ -8,18 +8,19 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from mechbook.core import settings
+from mechbook.core import devices, settings
 from mechbook.core.cache.entries import cached, scratch
 from mechbook.core.training.allocator import keep_freed_memory
 from mechbook.core.training.loop import Probe, TrainingResult, train, use_threads
 from mechbook.core.training.settings import TrainingSettings
+from mechbook.noisy import task_ahead, task_device
+from mechbook.noisy.everywhere import logits
 from mechbook.noisy.fast import before_F2
 from mechbook.noisy.model import NoisyConfig, NoisyTransformer
 from mechbook.noisy.probes import attention_after_trigger, noise_margin, prediction
 from mechbook.noisy.step import selected_losses
 from mechbook.noisy.streams import BATCHES, PANEL, WEIGHTS
 from mechbook.noisy.task import NoisyBatch, NoisyTask, sample, shakespeare_noisy_task
-from mechbook.noisy.task_ahead import sampler
 from mechbook.shared.truncation import truncated
 
 # The sequences that a run is measured on along the way.
@@ -110,6 +111,7 @@ class NoisySettings:
         model = model.to(device)
         panel = Panel(self, device)
 
+        sampler = task_device.sampler if devices.is_accelerator(device) else task_ahead.sampler
         draw = sampler(task, self.training.batch_size, device)
         phases = [(0, self.training)]
         if self.cool_down is not None:
@@ -133,6 +135,7 @@ class NoisySettings:
                     how,
                     settings.generator(*self.seed_key, BATCHES, number),
                     losses_at=_selected,
+                    logits_of=_everywhere,
                     probes=panel.probes(),
                     probe_steps=own(self.probe_steps),
                     checkpoint_steps=own(self.checkpoint_steps),
@@ -168,7 +171,7 @@ class Panel:
         task = spec.task()
         self.noise, self.triggers = task.noise_token, torch.tensor(task.triggers, device=device)
         self.clean, self.noisy = (
-            answerable(sample(spec.task(alpha), size, settings.generator(*spec.seed_key, stream, part), device))
+            answerable(sample(spec.task(alpha), size, settings.generator(*spec.seed_key, stream, part))).to(device)
             for part, alpha in enumerate((0.0, PANEL_ALPHA))
         )
         # a copy: truncating the model itself would spoil the gradients of the step under way
@@ -215,8 +218,7 @@ class Panel:
         return values
 
     def _scores(self, y: Tensor, cut: Cut | None) -> dict[str, float]:
-        logits = (y + self.model.F2(y)) @ self.model.W_U.T
-        scores = prediction(logits, self.clean.answer, self.noise)
+        scores = prediction((y + self.model.F2(y)) @ self.model.W_U.T, self.clean.answer, self.noise)
         return {value_name(name, cut): score for name, score in scores.items()}
 
 
@@ -246,6 +248,11 @@ def last_before_F2(model: NoisyTransformer, batch: NoisyBatch) -> tuple[Tensor, 
 def _selected(model: nn.Module, batch: NoisyBatch, select: Tensor) -> tuple[Tensor, Tensor]:
     assert isinstance(model, NoisyTransformer)
     return selected_losses(model, batch.inputs, select, batch.targets)
+
+
+def _everywhere(model: nn.Module, batch: NoisyBatch) -> Tensor:
+    assert isinstance(model, NoisyTransformer)
+    return logits(model, batch.inputs)
 
 
 def _joined(runs: Sequence[TrainingResult], first: Sequence[int]) -> TrainingResult:

@@ -37,7 +37,8 @@ class LowRank:
     @cached_property
     def _svd(self) -> tuple[Tensor, Tensor, Tensor]:
         wide = self._W if self._W.dtype == torch.float64 else self._W.float()
-        U, S, Vh = torch.linalg.svd(wide, full_matrices=False)
+        # on the CPU: small matrices are decomposed there as fast as anywhere, and not every device can
+        U, S, Vh = (part.to(wide.device) for part in torch.linalg.svd(wide.cpu(), full_matrices=False))
         return U, S, Vh
 
     @property

@@ -23,7 +23,7 @@ REDIRECT = '<!doctype html><title>{0}</title><meta http-equiv="refresh" content=
 def wrong_setting() -> str | None:
     """What is wrong with the settings in the environment, in one sentence, or None."""
     try:
-        settings.scale(), settings.seed(), settings.device()
+        settings.scale(), settings.seed(), settings.device_name()
     except ValueError as error:
         return str(error)
     fresh = os.environ.get("MECHBOOK_FRESH", "0")

@@ -44,7 +44,7 @@ def fingerprint(cells: Iterable[str], *, package: Path = PACKAGE) -> str:
         "files": {path.relative_to(package).as_posix(): digest(path) for path in dependencies(cells, package=package)},
         "scale": settings.scale(),
         "seed": settings.seed(),
-        "device": str(settings.device()),
+        "device": settings.device_name(),
         "threads": os.environ.get("MECHBOOK_THREADS", "1"),
         "python": ".".join(platform.python_version_tuple()[:2]),
         "versions": {name: version(name) for name in PINNED},

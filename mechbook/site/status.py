@@ -36,7 +36,7 @@ def facts(root: Path) -> nodes.field_list:
         "Commit": commit(root) or "unknown",
         "Scale": settings.scale(),
         "Seed": str(settings.seed()),
-        "Device": str(settings.device()),
+        "Device": settings.device_name(),
         "Threads for each chapter": os.environ.get("MECHBOOK_THREADS", "1"),
         "System": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),

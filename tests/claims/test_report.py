@@ -123,6 +123,29 @@ def test_settings_are_part_of_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (row["scale"], row["seed"], row["device"]) == ("paper", 11, "cpu")
 
 
+def test_a_claim_says_where_it_was_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MECHBOOK_DEVICE", "meta")
+    assert measurement("ih.order", values=[1], seeds=[0])["device"] == "meta"
+    assert measurement("ih.order", values=[1], seeds=[0], device="cpu")["device"] == "cpu"
+    monkeypatch.setattr(module.settings, "device", lambda: torch.device("cuda"))
+    monkeypatch.setenv("MECHBOOK_TF32", "1")
+    assert measurement("ih.order", values=[1], seeds=[0])["device"] == "cuda (TF32)"
+
+
+@pytest.mark.parametrize("chapter", [None, "cpu"])
+def test_a_chapter_s_device_is_its_claims_unless_one_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, chapter: str | None
+) -> None:
+    rows: list[dict[str, Any]] = []
+    monkeypatch.setattr(module, "display", lambda shown, raw: rows.append(shown[MIME]))
+    monkeypatch.setenv("MECHBOOK_DEVICE", "meta")
+    of_chapter = reporter(Setup(), Setup(), Setup(), device=chapter)
+    of_chapter("ih.order", values=[1], seeds=[0])
+    of_chapter("ih.order", values=[1], seeds=[0], device="cpu")
+    of_chapter("ih.order", values=[1], seeds=[0], device=None)
+    assert [row["device"] for row in rows] == ["meta" if chapter is None else "cpu", "cpu", "meta"]
+
+
 @pytest.mark.parametrize("values", [[0.5], [{"a": 0.5}]])
 def test_one_seed_has_no_spread(values: list[Any]) -> None:
     assert measurement("am.sets", values=values, seeds=[0])["spread"] is None

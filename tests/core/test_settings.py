@@ -36,6 +36,18 @@ def test_environment_is_followed(monkeypatch):
         ("MECHBOOK_SCALE", "papr", settings.scale, "MECHBOOK_SCALE is 'papr'; it must be 'laptop' or 'paper'."),
         ("MECHBOOK_SEED", "-1", settings.seed, "MECHBOOK_SEED is '-1'; it must be a whole number >= 0."),
         ("MECHBOOK_SEED", "1.5", settings.seed, "MECHBOOK_SEED is '1.5'; it must be a whole number >= 0."),
+        (
+            "MECHBOOK_TF32",
+            "yes",
+            settings.uses_tf32,
+            "MECHBOOK_TF32 is 'yes'; it must be 1 (multiply in TF32 on CUDA) or 0.",
+        ),
+        (
+            "MECHBOOK_TF32",
+            "",
+            settings.device_name,
+            "MECHBOOK_TF32 is ''; it must be 1 (multiply in TF32 on CUDA) or 0.",
+        ),
         ("MECHBOOK_SEED", "", settings.seed, "MECHBOOK_SEED is ''; it must be a whole number >= 0."),
     ],
 )
@@ -59,6 +71,24 @@ def test_device_falls_back_to_what_torch_has():
     # Oracle: torch's own answers, asked in the documented order.
     expected = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     assert settings.device().type == expected
+
+
+@pytest.mark.parametrize(
+    ("device", "value", "name"),
+    [
+        ("cpu", None, "cpu"),
+        ("cpu", "1", "cpu"),
+        ("cuda", None, "cuda"),
+        ("cuda", "0", "cuda"),
+        ("cuda", "1", "cuda (TF32)"),
+    ],
+)
+def test_tf32_is_asked_for_and_cuda_alone_has_it(monkeypatch, device, value, name):
+    # Oracle: the README's table.
+    monkeypatch.setattr(settings, "device", lambda: torch.device(device))
+    if value is not None:
+        monkeypatch.setenv("MECHBOOK_TF32", value)
+    assert settings.device_name() == name and settings.uses_tf32() == name.endswith("(TF32)")
 
 
 def test_generators_repeat_and_differ_by_key_and_by_seed(monkeypatch):

@@ -117,7 +117,7 @@ def _identity(key: dict[str, Any], modules: tuple[str, ...]) -> dict[str, Any]:
         "key": settled,
         "code": _code(modules, closure.PACKAGE)[1],
         "torch": torch.__version__,
-        "device": settings.device().type,
+        "device": f"{settings.device().type}{' (TF32)' if settings.uses_tf32() else ''}",
         "threads": torch.get_num_threads(),
     }
 

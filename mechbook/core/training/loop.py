@@ -13,7 +13,18 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from mechbook.core import devices
 from mechbook.core.cache import store
+from mechbook.core.training.measuring import (
+    Logits,
+    LogitsAt,
+    LossesAt,
+    losses_by,
+    masked,
+    plain_logits,
+    plain_logits_at,
+    selected,
+)
 from mechbook.core.training.meter import Batch, Meter
 from mechbook.core.training.progress import Progress
 from mechbook.core.training.resume import optimizer_state, read_state, restore_optimizer
@@ -24,10 +35,7 @@ STATE_SECONDS = 30.0
 # Reading a loss costs nothing on the CPU and a wait for the device elsewhere.
 ACCELERATOR_CHECK_STEPS = 32
 
-
 Draw = Callable[[Generator], Batch]
-LogitsAt = Callable[[nn.Module, Any, Tensor], Tensor]
-LossesAt = Callable[[nn.Module, Any, Tensor], tuple[Tensor, Tensor]]
 Probe = Callable[[Any], float | Tensor]
 Callback = Callable[[int, nn.Module, Mapping[str, float]], None]
 
@@ -48,7 +56,11 @@ class TrainingResult:
 
 
 def use_threads() -> None:
-    """Give torch MECHBOOK_THREADS threads where that is set: with another count float32 sums come out differently."""
+    """Give torch MECHBOOK_THREADS threads where that is set: with another count float32 sums come out differently.
+
+    And the precision that the settings ask for.
+    """
+    devices.use_precision()
     wanted = os.environ.get("MECHBOOK_THREADS", "")
     if not wanted:
         return
@@ -66,6 +78,7 @@ def train(
     *,
     logits_at: LogitsAt | None = None,
     losses_at: LossesAt | None = None,
+    logits_of: Logits | None = None,
     probes: Mapping[str, Probe] | None = None,
     probe_steps: Iterable[int],
     checkpoint_steps: Iterable[int] = (),
@@ -83,9 +96,12 @@ def train(
     before it is used; 0 where those hold no such position. Then each callback gets (step, model, this step's values). A
     batch without a position to learn from has loss 0 and makes no update at all, though it counts as a step.
 
-    `logits_at(model, batch, select)` gives the logits (n, N) at the positions of the mask `select` (B, T), in its
-    order; by default they are taken from model(batch.inputs). `losses_at(model, batch, select)`, if there is one, gives
-    the cross-entropies (n,) there as well, whose mean is what is minimised, and then the logits.
+    On the CPU `logits_at(model, batch, select)` gives the logits (n, N) at the positions of the mask `select` (B, T),
+    in its order; `losses_at(model, batch, select)`, if there is one, the cross-entropies (n,) there, whose mean is what
+    is minimised, and then the logits. On an accelerator `logits_of(model, batch)` gives those of all positions,
+    (B, T, N), and nothing is read within a step: losses are looked at every 32 steps and at probe steps, and a batch
+    without a position to learn from has gradient 0, so that momentum and weight decay still act. By default logits are
+    model(batch.inputs)'s.
 
     With `state_path` the complete state is kept there every `state_every` steps (None: every 30 seconds), and a call
     that starts like the one that wrote it (initial weights, generator, settings, steps) goes on from it, to the same
@@ -96,7 +112,8 @@ def train(
     use_threads()
     loop = _Loop(model, settings, generator, dict(probes or {}), set(probe_steps), set(checkpoint_steps))
     try:
-        loop.run(draw, losses_at or _losses_by(logits_at or _plain_logits), tuple(callbacks), state_path, state_every)
+        paths = (losses_at or losses_by(logits_at or plain_logits_at), logits_of or plain_logits)
+        loop.run(draw, paths, tuple(callbacks), state_path, state_every)
     finally:
         for parameter in loop.trained.values():
             parameter.requires_grad_(True)
@@ -107,19 +124,6 @@ def train(
         final=loop.snapshot(),
         seconds=loop.seconds,
     )
-
-
-def _losses_by(logits_at: LogitsAt) -> LossesAt:
-    def losses_at(model: nn.Module, batch: Batch, select: Tensor) -> tuple[Tensor, Tensor]:
-        logits = logits_at(model, batch, select)
-        return nn.functional.cross_entropy(logits, batch.targets[select], reduction="none"), logits
-
-    return losses_at
-
-
-def _plain_logits(model: nn.Module, batch: Batch, select: Tensor) -> Tensor:
-    logits: Tensor = model(batch.inputs)
-    return logits[select]
 
 
 @dataclass
@@ -154,21 +158,23 @@ class _Loop:
         self.device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
         # kept once for all checkpoints: what is not trained does not change
         self.fixed = {n: _copy(p) for n, p in self.model.named_parameters() if n not in self.trained}
+        self.accelerated = devices.is_accelerator(self.device)
+        how: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
+        if self.accelerated:
+            how["foreach"] = True
         parameters = list(self.trained.values())
         # a gradient left from before would move a frozen parameter
         self.model.zero_grad(set_to_none=True)
         self.optimizer: torch.optim.Optimizer | None = None
         if parameters and settings.optimizer == "sgd":
-            self.optimizer = torch.optim.SGD(
-                parameters, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
-            )
+            self.optimizer = torch.optim.SGD(parameters, momentum=settings.momentum, **how)
         elif parameters:
-            self.optimizer = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
+            self.optimizer = torch.optim.AdamW(parameters, **how)
 
     def run(
         self,
         draw: Draw,
-        losses_at: LossesAt,
+        paths: tuple[LossesAt, Logits],
         callbacks: tuple[Callback, ...],
         state_path: Path | None,
         state_every: int | None,
@@ -180,7 +186,7 @@ class _Loop:
             self.resume(state_path, identity)
         began = saved = time.monotonic()
         earlier = self.seconds
-        check_every = 1 if self.device.type == "cpu" else ACCELERATOR_CHECK_STEPS
+        check_every = ACCELERATOR_CHECK_STEPS if self.accelerated else 1
         with Progress(self.start, self.settings.steps) as progress:
             for step in range(self.start, self.settings.steps + 1):
                 self.seconds = earlier + time.monotonic() - began
@@ -201,7 +207,7 @@ class _Loop:
                 for name, released in self.release.items():
                     self.trained[name].requires_grad_(step >= released)
                 with torch.set_grad_enabled(not last):
-                    loss = self.measure(draw(self.generator), losses_at)
+                    loss = self.measure(draw(self.generator), *paths)
                 self.unchecked.append((step, loss.detach()))
                 if step in self.probe_steps or last or len(self.unchecked) >= check_every:
                     self.check_losses()
@@ -216,22 +222,18 @@ class _Loop:
         self.check_losses()
         self.seconds = earlier + time.monotonic() - began
 
-    def measure(self, batch: Batch, losses_at: LossesAt) -> Tensor:
+    def measure(self, batch: Batch, losses_at: LossesAt, logits_of: Logits) -> Tensor:
         """The batch's loss, its parts added to the totals since the last probe step."""
         everywhere = self.settings.loss_on == "all"
-        select = torch.ones_like(batch.in_context) if everywhere else batch.in_context
-        losses, logits = losses_at(self.model, batch, select)
-        targets = batch.targets[select]
-        loss = losses.mean() if len(targets) else losses.detach().sum()
-        outside = batch.global_tokens[select] if everywhere else None
-        self.meter.add(losses, logits.argmax(-1), targets, batch.in_context[select], outside)
-        return loss
+        if self.accelerated:
+            return masked(self.model, batch, everywhere, logits_of, self.meter)
+        return selected(self.model, batch, everywhere, losses_at, self.meter)
 
     def record(self, step: int) -> dict[str, float]:
         """Averages since the last probe step, and every probe, now."""
         record = self.meter.read()
         with torch.no_grad():
-            record |= {name: float(probe(self.model)) for name, probe in self.probes.items()}
+            record |= devices.read({name: probe(self.model) for name, probe in self.probes.items()})
         self.steps.append(step)
         for name, value in record.items():
             self.values[name].append(value)
@@ -254,10 +256,11 @@ class _Loop:
 
     def check_losses(self) -> None:
         """Raise for the first loss not yet looked at that is not finite."""
-        for step, loss in self.unchecked:
-            if not math.isfinite(value := loss.item()):
+        losses = devices.read({str(step): loss for step, loss in self.unchecked})
+        for step, value in losses.items():
+            if not math.isfinite(value):
                 raise FloatingPointError(
-                    f"The loss is {value} at step {step} with learning rate {self.lr(step):g}: "
+                    f"The loss is {value} at step {step} with learning rate {self.lr(int(step)):g}: "
                     "lower the learning rate, warm up for longer or clip the gradient."
                 )
         self.unchecked.clear()

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from mechbook.core import devices
+
 
 @runtime_checkable
 class Batch(Protocol):
@@ -43,6 +45,10 @@ class Meter:
         }
         if outside is not None:
             parts["global_loss"] = ((losses.detach() * outside).sum(), outside.sum())
+        self.add_sums(parts)
+
+    def add_sums(self, parts: dict[str, tuple[Tensor, Tensor]]) -> None:
+        """Add sums and the counts of positions that they are over, by name."""
         for name, (part, count) in parts.items():
             if name in self.totals:
                 part, count = self.totals[name][0] + part, self.totals[name][1] + count
@@ -50,7 +56,9 @@ class Meter:
 
     def read(self) -> dict[str, float]:
         """The means since the last reading, 0 where nothing was counted; counting starts anew."""
-        means = {name: float(total) / max(int(count), 1) for name, (total, count) in self.totals.items()}
+        parts = {f"{name} {what}": value for name, two in self.totals.items() for what, value in enumerate(two)}
+        numbers = devices.read(parts)
+        means = {name: numbers[f"{name} 0"] / max(int(numbers[f"{name} 1"]), 1) for name in self.totals}
         self.totals = {}
         return means
 

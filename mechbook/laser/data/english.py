@@ -10,6 +10,7 @@ last word's successors can tell; the name after "to" cannot be told without the 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Bool, Int
@@ -150,8 +151,20 @@ def decode(tokens: Int[Tensor, "length"]) -> str:
 
 
 def _draw(words: tuple[str, ...], n: int, generator: Generator) -> Int[Tensor, "n"]:
-    choices = torch.tensor([INDEX[word] for word in words], device=generator.device)
+    choices = _numbers(words, generator.device)
     return choices[torch.randint(len(words), (n,), generator=generator, device=generator.device)]
+
+
+@lru_cache(maxsize=128)
+def _numbers(words: tuple[str, ...], device: torch.device) -> Int[Tensor, "n"]:
+    """The words' numbers on a device, brought there once; they are not to be changed."""
+    return torch.tensor([INDEX[word] for word in words], device=device)
+
+
+@lru_cache(maxsize=8)
+def _all_facts(device: torch.device) -> tuple[Int[Tensor, "n length"], Int[Tensor, "n"]]:
+    beginnings, countries = fact_prompts()
+    return beginnings.to(device), countries.to(device)
 
 
 def _word(word: str, n: int, generator: Generator) -> Int[Tensor, "n"]:
@@ -190,7 +203,7 @@ def _end(
 
 
 def _facts(n: int, task: EnglishTask, generator: Generator) -> Int[Tensor, "n width"]:
-    beginnings, countries = (part.to(generator.device) for part in fact_prompts())
+    beginnings, countries = _all_facts(generator.device)
     which = torch.randint(len(CITIES), (n,), generator=generator, device=generator.device)
     return torch.cat([beginnings[which, 1:], _end(countries[which], DIRECTIONS, ("of", "*"), task, generator)], 1)
 

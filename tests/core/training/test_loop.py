@@ -329,7 +329,7 @@ def test_nothing_is_read_from_the_device_but_one_loss_a_step(monkeypatch: pytest
         original = getattr(Tensor, name)
         monkeypatch.setattr(Tensor, name, lambda self, o=original, n=name: reads.append(n) or o(self))
     fit(replace(SGD, momentum=0.0), probe_steps=[])
-    assert reads == ["item"] * 13
+    assert reads == ["__float__"] * 13
 
 
 @pytest.mark.parametrize(
