@@ -29,7 +29,7 @@ def counting_type(device: torch.device | str) -> torch.dtype:
     return torch.float32 if is_accelerator(device) else torch.float64
 
 
-def fast_optimizer(device: torch.device | str) -> dict[str, bool]:
+def fast_optimizer(device: torch.device | str) -> dict[str, Any]:
     """Arguments that make an optimizer of torch.optim update all its parameters in few operations on `device`."""
     return {"fused": True} if torch.device(device).type in ("cpu", "cuda") else {"foreach": True}
 
