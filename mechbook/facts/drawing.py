@@ -10,7 +10,7 @@ _D, _TRUE, _ASKED = 3, (1, 2, 0), 1
 _STEP, _GAP, _SIDE = 26.0, 12.0, 22.0
 
 
-def _tokens(prefix: str, y: float) -> tuple[Box, ...]:
+def _tokens(prefix: str, y: int) -> tuple[Box, ...]:
     """The sequence, at height `y`."""
     return tuple(
         Box(f"{prefix} {id}", x, y, _WORDS[id], "input" if id in ("s", "r") else None, "token", width=40)
@@ -22,7 +22,7 @@ def _answer_x(relation: int, answer: int) -> float:
     return 52.0 + (relation * _D + answer) * _STEP + relation * _GAP
 
 
-def _answers(floor: float) -> tuple[Box, ...]:
+def _answers(floor: int) -> tuple[Box, ...]:
     """The answers by number, and on each the votes that it gets, as squares with the voter's letter."""
     boxes = []
     for relation, true in enumerate(_TRUE):
@@ -37,7 +37,7 @@ def _answers(floor: float) -> tuple[Box, ...]:
     return tuple(boxes)
 
 
-CONSTRUCTIONS = Circuit(
+TWO_CONSTRUCTIONS = Circuit(
     name="fact-constructions",
     title="Two ways to store facts",
     words=(

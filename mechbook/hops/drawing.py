@@ -54,7 +54,7 @@ DOUBLING = Circuit(
         Note(8, _ROWS[1], "2 hops"),
         Note(8, 79, "Layer 3", bold=True),
         Note(8, 95, "asks 2 hops on", size=12),
-        Note(130, _ROWS[2], "the answer, four hops from $y_0$"),
+        Note(130, _ROWS[2], "the answer, four hops from $y_0$", size=14),
         Note(8, _ROWS[2], "4 hops"),
     ),
 )

@@ -5,19 +5,24 @@ from collections.abc import Sequence
 from mechbook.laser.ioi.circuit import Roles
 from mechbook.laser.ioi.probes import Head
 from mechbook.reader.circuits.elements import Arrow, Band, Box, Circuit, Note
+from mechbook.reader.circuits.words import width
 
-_IO, _S1, _NEXT, _S2, _END = 136.0, 180.0, 224.0, 268.0, 310.0  # the columns
+_IO, _S1, _NEXT, _S2, _END = 136.0, 180.0, 224.0, 268.0, 312.0  # the columns
 _TOKENS, _FIRST, _ROW = 378.0, 326.0, 44.0  # the tokens' row, the lowest row of heads, and how far the next is above
-# How many heads of a role are named; of more the number is said.
-_NAMED = 3
+# How many heads of a role are named, and in how much room; of more the number is said.
+_NAMED, _ROOM, _SIZE = 3, 114.0, 12
 
 
 def heads_named(heads: Sequence[Head]) -> str:
-    """The heads as the chapter writes them, layer.head: three by name, and how many more."""
+    """The heads as the chapter writes them, layer.head: three or as many as there is room for, and how many more."""
     if not heads:
         return "none"
-    rest = f" +{len(heads) - _NAMED}" if len(heads) > _NAMED else ""
-    return ", ".join(f"{layer}.{head}" for layer, head in heads[:_NAMED]) + rest
+    for named in range(min(len(heads), _NAMED), 0, -1):
+        rest = f" +{len(heads) - named}" if len(heads) > named else ""
+        text = ", ".join(f"{layer}.{head}" for layer, head in heads[:named]) + rest
+        if _SIZE * width(text) <= _ROOM:
+            break
+    return text
 
 
 def ioi_heads(roles: Roles) -> Circuit:
@@ -40,7 +45,7 @@ def ioi_heads(roles: Roles) -> Circuit:
     dots, arrows, notes = [], [], []
     below = dict.fromkeys(columns)  # the highest box of each column so far
     for (name, heads, start, end, role, does), y in zip(rows, heights, strict=True):
-        notes += [Note(8, y - 8, name, bold=True, size=12.5), Note(8, y + 8, heads_named(heads), size=12)]
+        notes += [Note(8, y - 8, name, bold=True, size=12.5), Note(8, y + 8, heads_named(heads), size=_SIZE)]
         if not heads:
             continue
         for column in (start, end):
@@ -66,10 +71,10 @@ def ioi_heads(roles: Roles) -> Circuit:
         bands=tuple(Band(y - 18, y + 18) for y in heights),
         boxes=(
             *(
-                Box(id, columns[id], _TOKENS, text, "correct" if id == "IO" else None, "token", size=12.5, width=40)
+                Box(id, columns[id], _TOKENS, text, "correct" if id == "IO" else None, "token", size=12.5, width=39)
                 for id, text in tokens.items()
             ),
-            Box("predicted", _END, top, "Mary", "correct", "token", size=12.5, width=40),
+            Box("predicted", _END, top, "Mary", "correct", "token", size=12.5, width=39),
             *dots,
         ),
         arrows=tuple(arrows),

@@ -16,6 +16,7 @@ from typing import Literal
 
 from mechbook.reader.figures import style_of
 
+Number = int | float
 Side = Literal["top", "bottom", "left", "right"]
 
 
@@ -29,14 +30,14 @@ class Box:
     """
 
     id: str
-    x: float
-    y: float
+    x: Number
+    y: Number
     text: str = ""
     role: str | None = None
     kind: Literal["token", "chip", "part", "sum", "dot"] = "chip"
-    width: float | None = None
-    height: float | None = None
-    size: float = 14
+    width: Number | None = None
+    height: Number | None = None
+    size: Number = 14
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Group:
 
     id: str
     boxes: tuple[str, ...]
-    pad: float = 5
+    pad: Number = 5
 
 
 @dataclass(frozen=True)
@@ -65,24 +66,24 @@ class Arrow:
     role: str | None = None
     kind: Literal["copy", "look", "stream", "weak"] = "copy"
     label: str = ""
-    label_at: tuple[float, float] = (0, -16)
-    along: float = 0.5
-    shift: tuple[float, float] = (0, 0)
-    level: float = 0.5
+    label_at: tuple[Number, Number] = (0, -16)
+    along: Number = 0.5
+    shift: tuple[Number, Number] = (0, 0)
+    level: Number = 0.5
     curved: bool = False
-    size: float = 14
+    size: Number = 14
 
 
 @dataclass(frozen=True)
 class Note:
     """Words at (x, y), the middle of their line: they begin there, end there or have their middle there."""
 
-    x: float
-    y: float
+    x: Number
+    y: Number
     text: str
     anchor: Literal["start", "middle", "end"] = "start"
     role: str | None = None
-    size: float = 13
+    size: Number = 13
     bold: bool = False
 
 
@@ -90,8 +91,8 @@ class Note:
 class Band:
     """A tinted strip across the drawing, for a layer."""
 
-    top: float
-    bottom: float
+    top: Number
+    bottom: Number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +105,8 @@ class Circuit:
     name: str
     title: str
     words: str
-    height: float
-    width: float = 360
+    height: Number
+    width: Number = 360
     boxes: tuple[Box, ...]
     groups: tuple[Group, ...] = ()
     arrows: tuple[Arrow, ...] = ()
@@ -121,9 +122,7 @@ class Circuit:
             raise ValueError(f"{self.name}: there is no box or group {lost[0]!r}, which an arrow or a group names.")
         labels = Counter(arrow.label for arrow in self.arrows if arrow.label)
         if again := [label for label, count in labels.items() if count > 1]:
-            raise ValueError(
-                f"{self.name}: the label {again[0]!r} stands at two arrows; leave one without."
-            )
+            raise ValueError(f"{self.name}: the label {again[0]!r} stands at two arrows; leave one without.")
         for each in (*self.boxes, *self.arrows, *self.notes):
             if each.role is not None:
                 style_of(each.role)

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from mechbook.reader.circuits.elements import Arrow, Box, Circuit, Side
+from mechbook.reader.circuits.elements import Arrow, Box, Circuit, Number, Side
 from mechbook.reader.circuits.words import runs, width
 
-Point = tuple[float, float]
+Point = tuple[Number, Number]
 # Of a letter, in its own ems: from the base line up and down, and from the middle of the line to the base line.
 ASCENT, DESCENT, BASE = 0.76, 0.24, 0.35
 _PAD, _HEIGHT, _CORNER = 7.0, 25.0, 9.0
@@ -19,29 +19,29 @@ _AWAY: dict[Side, Point] = {"top": (0, -1), "bottom": (0, 1), "left": (-1, 0), "
 class Frame:
     """A rectangle by its edges."""
 
-    left: float
-    top: float
-    right: float
-    bottom: float
+    left: Number
+    top: Number
+    right: Number
+    bottom: Number
 
     @property
     def middle(self) -> Point:
         """Its centre."""
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
-    def meets(self, other: "Frame", slack: float = 0.0) -> bool:
+    def meets(self, other: "Frame", slack: Number = 0.0) -> bool:
         """Whether the two share more than a strip `slack` wide."""
         return (
             min(self.right, other.right) - max(self.left, other.left) > slack
             and min(self.bottom, other.bottom) - max(self.top, other.top) > slack
         )
 
-    def holds(self, point: Point, slack: float = 0.0) -> bool:
+    def holds(self, point: Point, slack: Number = 0.0) -> bool:
         """Whether a point lies inside, further than `slack` from every edge."""
         x, y = point
         return self.left + slack < x < self.right - slack and self.top + slack < y < self.bottom - slack
 
-    def on_border(self, point: Point, slack: float = 1e-6) -> bool:
+    def on_border(self, point: Point, slack: Number = 1e-6) -> bool:
         """Whether a point lies on one of the edges."""
         x, y = point
         inside = self.left - slack <= x <= self.right + slack and self.top - slack <= y <= self.bottom + slack
@@ -53,9 +53,9 @@ class Placed:
     """A text with its frame: `x` is where it begins and `y` the middle of its line."""
 
     text: str
-    x: float
-    y: float
-    size: float
+    x: Number
+    y: Number
+    size: Number
     role: str | None
     bold: bool
     owner: str  # the id of the box it stands in, or ""
@@ -94,7 +94,7 @@ class Way:
         return found
 
 
-def _bezier(points: tuple[Point, ...], t: float) -> Point:
+def _bezier(points: tuple[Point, ...], t: Number) -> Point:
     s = 1 - t
     weights = (s**3, 3 * s * s * t, 3 * s * t * t, t**3)
     x, y = (sum(w * point[axis] for w, point in zip(weights, points, strict=True)) for axis in (0, 1))
@@ -125,7 +125,7 @@ def frames(circuit: Circuit) -> dict[str, Frame]:
     return found
 
 
-def _point(frame: Frame, side: Side, shift: float) -> Point:
+def _point(frame: Frame, side: Side, shift: Number) -> Point:
     x, y = frame.middle
     dx, dy = _AWAY[side]
     half_x, half_y = (frame.right - frame.left) / 2, (frame.bottom - frame.top) / 2
@@ -179,7 +179,7 @@ def texts(circuit: Circuit) -> list[Placed]:
     return found
 
 
-def _centred(text: str, x: float, y: float, size: float, role: str | None, owner: str) -> Placed:
+def _centred(text: str, x: Number, y: Number, size: Number, role: str | None, owner: str) -> Placed:
     return Placed(text, x - size * width(text) / 2, y, size, role, False, owner)
 
 

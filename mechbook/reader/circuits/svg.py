@@ -9,7 +9,7 @@ from html import escape
 
 from IPython.display import display
 
-from mechbook.reader.circuits.elements import Box, Circuit
+from mechbook.reader.circuits.elements import Box, Circuit, Number
 from mechbook.reader.circuits.layout import BASE, Frame, Placed, Point, Way, frames, texts, ways
 from mechbook.reader.circuits.words import runs
 from mechbook.reader.figures import ROLE
@@ -76,7 +76,7 @@ def show(circuit: Circuit) -> None:
     display({"text/html": svg(circuit), "text/plain": f"{circuit.title}: {circuit.words}"}, raw=True)
 
 
-def _n(number: float) -> str:
+def _n(number: Number) -> str:
     """A number to a hundredth of a unit."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
@@ -85,7 +85,7 @@ def _classes(role: str | None, *names: str) -> str:
     return " ".join([*names, *([f"mb-c-{role}"] if role else [])])
 
 
-def _rect(frame: Frame, classes: str, radius: float) -> str:
+def _rect(frame: Frame, classes: str, radius: Number) -> str:
     size = f'width="{_n(frame.right - frame.left)}" height="{_n(frame.bottom - frame.top)}"'
     return f'<rect class="{classes}" x="{_n(frame.left)}" y="{_n(frame.top)}" {size} rx="{_n(radius)}"/>'
 
@@ -139,7 +139,7 @@ def _path(points: list[Point], curved: bool) -> str:
     return "".join([*parts, f"L{spelled[-1]}"])
 
 
-def _towards(start: Point, end: Point, distance: float) -> str:
+def _towards(start: Point, end: Point, distance: Number) -> str:
     share = distance / (math.dist(start, end) or 1.0)
     return f"{_n(start[0] + share * (end[0] - start[0]))} {_n(start[1] + share * (end[1] - start[1]))}"
 

@@ -76,11 +76,12 @@ def _formula(formula: str, x: float, found: list[Run]) -> float:
 
 
 def _pieces(letters: str, x: float, y: float, scale: float, found: list[Run]) -> float:
-    """Append letters slanted and all else upright; return where they end."""
-    for piece in _PIECE.findall(letters):
+    """Append letters slanted and all else upright, a hyphen as minus; return where they end."""
+    for piece in _PIECE.findall(letters.replace("-", "−")):
         italic = piece[0].isalpha()
         width = scale * advance(piece, italic)
-        found.append(Run(piece, x, y, width, scale, italic))
+        if not piece.isspace():
+            found.append(Run(piece, x, y, width, scale, italic))
         x += width
     return x
 
