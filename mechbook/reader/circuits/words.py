@@ -54,12 +54,8 @@ def runs(text: str) -> list[Run]:
     for number, part in enumerate(parts):
         if number % 2:
             x = _formula(part, x, found)
-        elif part:
-            # Spaces at the ends take room and are not drawn: SVG would leave them out and stretch the rest.
-            if drawn := part.strip():
-                indent = advance(part[: len(part) - len(part.lstrip())])
-                found.append(Run(drawn, x + indent, 0.0, advance(drawn)))
-            x += advance(part)
+        else:
+            x = _run(part, x, 0.0, 1.0, False, found)
     return found
 
 
@@ -78,12 +74,16 @@ def _formula(formula: str, x: float, found: list[Run]) -> float:
 def _pieces(letters: str, x: float, y: float, scale: float, found: list[Run]) -> float:
     """Append letters slanted and all else upright, a hyphen as minus; return where they end."""
     for piece in _PIECE.findall(letters.replace("-", "−")):
-        italic = piece[0].isalpha()
-        width = scale * advance(piece, italic)
-        if not piece.isspace():
-            found.append(Run(piece, x, y, width, scale, italic))
-        x += width
+        x = _run(piece, x, y, scale, piece[0].isalpha(), found)
     return x
+
+
+def _run(text: str, x: float, y: float, scale: float, italic: bool, found: list[Run]) -> float:
+    """Append one run; return where it ends. Spaces at its ends take room and are no part of it: SVG leaves them out."""
+    if drawn := text.strip():
+        indent = scale * advance(text[: len(text) - len(text.lstrip())], italic)
+        found.append(Run(drawn, x + indent, y, scale * advance(drawn, italic), scale, italic))
+    return x + scale * advance(text, italic)
 
 
 def width(text: str) -> float:

@@ -52,6 +52,12 @@ def test_braces_hold_several_signs_and_a_hyphen_becomes_minus() -> None:
     assert "".join(run.text for run in index) == "s−1" and {run.scale for run in index} == {SMALL}
 
 
+def test_spaces_in_a_formula_stand_between_runs_and_in_none() -> None:
+    first, alpha = runs("$1 - α$")
+    assert (first.text, alpha.text) == ("1 −", "α")
+    assert first.width == pytest.approx(advance("1 −")) and alpha.x == pytest.approx(advance("1 − "))
+
+
 @pytest.mark.parametrize("text", ["$a", "a$", "$a$ and $b"])
 def test_a_dollar_needs_its_partner(text: str) -> None:
     with pytest.raises(ValueError, match="too many or too few"):
