@@ -74,7 +74,19 @@ PAGES = {
     "book/index.md": HEADER
     + """# Start
 
-A formula: $a^2 + b^2 = \\mathfrak{c}^2$. The [other page](widgets.md).
+A formula: $a^2 + b^2 = \\mathfrak{c}^2$. The [other page](widgets.md). See {numref}`fig-drawn`.
+
+```{code-cell} ipython3
+---
+tags: [remove-input]
+mystnb:
+  figure: {name: fig-drawn, caption: An induction head.}
+---
+from mechbook.induction.drawing import INDUCTION_HEAD
+from mechbook.reader.circuits.svg import show
+
+show(INDUCTION_HEAD)
+```
 
 ```{code-cell} ipython3
 :tags: [hide-input]

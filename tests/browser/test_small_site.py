@@ -14,6 +14,20 @@ from tests.browser.browser import opened
 
 PAGES = ("book/index.html", "book/widgets.html", "book/memories.html", "book/noise.html", "book/plain.html")
 
+# Of a drawing: its smallest letters in pixels, the boxes that cut something off it, and grounds laid under it.
+DRAWN = """() => {
+  const svg = document.querySelector("svg.mb-circuit"), own = svg.getBoundingClientRect(), up = [];
+  for (let each = svg.parentElement; each.tagName !== "ARTICLE"; each = each.parentElement) up.push(each);
+  const cuts = (each) => getComputedStyle(each).overflowX !== "visible";
+  const inside = (box) => box.left <= own.left && own.right <= box.right;
+  const scale = svg.getScreenCTM().a;
+  return {
+    smallest: Math.min(...[...svg.querySelectorAll("text")].map((text) => scale * text.getAttribute("font-size"))),
+    hidden: up.filter((each) => cuts(each) && !inside(each.getBoundingClientRect())).map((each) => each.className),
+    grounds: up.map((each) => getComputedStyle(each).backgroundColor).filter((it) => it !== "rgba(0, 0, 0, 0)"),
+  };
+}"""
+
 
 @pytest.fixture
 def page(browser: Any, address: str) -> Iterator[Any]:
@@ -51,6 +65,17 @@ def test_no_page_is_wider_than_a_phone(browser: Any, address: str, name: str) ->
     with opened(browser, f"{address}/{name}", width=360, height=740) as found:
         assert checks.complaints(found) == []
         assert checks.overflow(found.page) == 0
+
+
+def test_a_drawn_circuit_is_a_numbered_figure_that_a_phone_shows_whole(browser: Any, site: Path) -> None:
+    for dark in (False, True):
+        with opened(browser, (site / "book/index.html").as_uri(), width=390, dark=dark) as found:
+            assert checks.complaints(found) == []
+            figure = found.page.locator("figure#fig-drawn")
+            assert figure.locator(".caption-number").inner_text().strip() == "Fig. 1"
+            assert found.page.locator('a[href="#fig-drawn"] .std-numref').inner_text() == "Fig. 1"
+            seen = found.page.evaluate(DRAWN)
+            assert seen["smallest"] >= 11 and seen["hidden"] == [] and seen["grounds"] == []
 
 
 def test_without_scripts_and_in_print_there_is_a_picture(browser: Any, address: str, site: Path) -> None:

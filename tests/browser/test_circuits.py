@@ -1,0 +1,79 @@
+"""The drawn circuits in Chromium. Oracles: the layout that the package made, and the figures' role colours."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mechbook.facts.drawing import TWO_CONSTRUCTIONS
+from mechbook.hops.drawing import DOUBLING
+from mechbook.induction.drawing import INDUCTION_HEAD
+from mechbook.noisy.drawing import NOISY_RECALL
+from mechbook.reader.circuits.elements import Circuit
+from mechbook.reader.circuits.layout import frames, texts
+from mechbook.reader.circuits.svg import svg
+from mechbook.reader.figures import ROLE
+
+CIRCUITS = (INDUCTION_HEAD, NOISY_RECALL, TWO_CONSTRUCTIONS, DOUBLING)
+# Each run's room, as set and as drawn, in the drawing's units.
+LENGTHS = """() => [...document.querySelectorAll("text")].map((text) =>
+  [text.textContent, Number(text.getAttribute("textLength")), text.getComputedTextLength()])"""
+# The frame of each element of a class, in the drawing's units.
+FRAMES = """(selector) => [...document.querySelectorAll(selector)].map((element) => {
+  const box = element.getBBox();
+  return [box.x, box.y, box.x + box.width, box.y + box.height];
+})"""
+COLOURS = """(names) => names.map((name) => {
+  const line = document.querySelector(`.mb-way.mb-c-${name}`);
+  return line && getComputedStyle(line).stroke;
+})"""
+
+
+@pytest.fixture(scope="module")
+def page(browser: Any) -> Iterator[Any]:
+    """A page as wide as a phone."""
+    found = browser.new_page(viewport={"width": 390, "height": 800})
+    yield found
+    found.close()
+
+
+def put(page: Any, circuit: Circuit, style: str = "") -> None:
+    """Show one drawing alone."""
+    page.set_content(f"<!doctype html><title>t</title><style>{style}</style>{svg(circuit)}")
+
+
+@pytest.mark.parametrize("circuit", CIRCUITS, ids=lambda circuit: circuit.name)
+def test_texts_take_the_room_that_was_left_for_them(page: Any, circuit: Circuit) -> None:
+    put(page, circuit)
+    lengths = page.evaluate(LENGTHS)
+    assert lengths and all(abs(wanted - drawn) < 0.5 for _, wanted, drawn in lengths), lengths
+    drawn = page.evaluate(FRAMES, "text")
+    placed = [text.frame for text in texts(circuit)]
+    for left, top, right, bottom in drawn:
+        # A letter may lean over its frame's edge, and a line's box is a little higher than its letters.
+        assert any(
+            f.left - 2 < left and f.top - 4 < top and right < f.right + 2.5 and bottom < f.bottom + 4 for f in placed
+        ), (left, top, right, bottom)
+
+
+@pytest.mark.parametrize("circuit", CIRCUITS, ids=lambda circuit: circuit.name)
+def test_boxes_are_drawn_where_they_lie(page: Any, circuit: Circuit) -> None:
+    put(page, circuit)
+    at = frames(circuit)
+    wanted = sorted((at[b.id].left, at[b.id].top) for b in circuit.boxes if b.kind in ("token", "chip", "part"))
+    found = sorted((left, top) for left, top, _, _ in page.evaluate(FRAMES, "rect.mb-box"))
+    assert len(found) == len(wanted)
+    assert all(place == pytest.approx(there, abs=0.01) for place, there in zip(found, wanted, strict=True))
+
+
+@pytest.mark.parametrize("ink", ["rgb(34, 40, 50)", "rgb(206, 214, 221)"])
+def test_roles_keep_their_colour_and_the_rest_follows_the_theme(page: Any, ink: str) -> None:
+    put(page, INDUCTION_HEAD, f"html {{ --pst-color-text-base: {ink}; }}")
+    roles = ("W_K1", "W_K2", "W_O2", "correct")
+    channels = [[int(ROLE[name].colour[i : i + 2], 16) for i in (1, 3, 5)] for name in roles]
+    assert page.evaluate(COLOURS, list(roles)) == [f"rgb({r}, {g}, {b})" for r, g, b in channels]
+    plain = page.evaluate(
+        "() => getComputedStyle(document.querySelector('.mb-way.mb-copy:not([class*=mb-c-])')).stroke"
+    )
+    assert plain == ink
+    assert page.evaluate("() => getComputedStyle(document.querySelector('text:not([class])')).fill") == ink
