@@ -34,7 +34,7 @@ class Part(NamedTuple):
 
     start: int
     stop: int
-    tokens: Int[Tensor, " b*q"]
+    tokens: Int[Tensor, " queries"]
     attention: Float[Tensor, "b q stop"]
 
 
@@ -117,7 +117,7 @@ class Group(NamedTuple):
         """For each range of `blocks`, the first column of the grid that sees any of its keys."""
         return [int((self.at < start).sum(1).min()) if start else 0 for start, _ in blocks(T)]
 
-    def rows(self, T: int) -> Int[Tensor, " b*width"]:
+    def rows(self, T: int) -> Int[Tensor, " cells"]:
         """Where each cell's position is, listed range after range of `blocks` and in each sequence after sequence."""
         b = len(self.at)
         start = self.at // QUERY_BLOCK * QUERY_BLOCK
