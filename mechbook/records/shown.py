@@ -1,0 +1,80 @@
+"""Recorded runs as a chapter reads them: by name for its figures, or in place of a run that nobody has to train again.
+
+record = recorded("induction/frozen/joint/0")          # None where there is none
+curve(ax, record.steps, record.values["W_O2"], ...)
+caption = told(records)                                # "NVIDIA H100 80GB HBM3, 2026-01-31"
+"""
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from mechbook.core.cache import entries
+from mechbook.core.training.loop import TrainingResult, use_threads
+from mechbook.records import files, kept
+from mechbook.records.kept import ClaimRecord, RunRecord
+from mechbook.records.machine import Machine
+from mechbook.records.wanted import Settings
+
+
+def recorded(name: str) -> RunRecord | None:
+    """The record of the run `name`: its steps, values and provenance; None where there is none.
+
+    BadRecord, one sentence, where the file is not as it was written.
+    """
+    return kept.load_run(name)
+
+
+def recorded_seeds(name: str, seeds: Iterable[int]) -> list[RunRecord]:
+    """The records there are of the runs `name`/seed, those with the same steps as the first."""
+    found = [record for seed in seeds if (record := recorded(f"{name}/{seed}")) is not None]
+    return [record for record in found if record.steps == found[0].steps]
+
+
+def told(records: Iterable[RunRecord | ClaimRecord]) -> str:
+    """Where and when records come from: "NVIDIA H100 80GB HBM3, 2026-01-31", and whether code has changed since."""
+    records = list(records)
+    words = where(machine for record in records for machine in machines_of(record))
+    return words + ("; of earlier code" if any(record.earlier() for record in records) else "")
+
+
+def machines_of(record: RunRecord | ClaimRecord) -> list[Machine]:
+    """The machines that a record names."""
+    return [record.machine] if isinstance(record, RunRecord) else record.machines
+
+
+def where(machines: Iterable[Machine]) -> str:
+    """The devices, with TF32 where it was allowed, and the last day."""
+    machines = list(machines)
+    devices = dict.fromkeys(machine.device + (" with TF32" if machine.tf32 else "") for machine in machines)
+    return f"{' and '.join(devices)}, {max((machine.date for machine in machines), default='')}"
+
+
+def curves_of(theme: str, settings: Settings, modules: tuple[str, ...]) -> TrainingResult:
+    """The curves of a run: from the cache, else from a record of the same settings and code, else by running it.
+
+    A record has no weights: `checkpoints` and `final` are then empty, and values have six digits.
+    """
+    use_threads()
+    key = settings.key()
+    if (found := entries.found(key, modules=modules)) is None:
+        record = _by_settings(str(files.folder()), theme, files.digest(theme)).get(_text(key))
+        if record is not None and not record.earlier():
+            return TrainingResult(
+                steps=record.steps, values=record.values, checkpoints={}, final={}, seconds=record.seconds
+            )
+        result: TrainingResult = settings.run()
+        return result
+    return TrainingResult(**found)
+
+
+@lru_cache(maxsize=16)
+def _by_settings(root: str, theme: str, digest: str) -> dict[str, RunRecord]:
+    """The records of a theme by their settings, once for what the files hold."""
+    loaded = [kept.load(path) for path in files.files(theme)]
+    return {_text(record.settings): record for record in loaded if isinstance(record, RunRecord)}
+
+
+def _text(settings: dict[str, Any]) -> str:
+    return json.dumps(kept.as_json(settings), sort_keys=True)
