@@ -1,6 +1,6 @@
 """What of chapter 3 is recorded at the paper's size: its runs, most wanted first, and its claims.
 
-`claimed(ORDER, setup)` is what the chapter reports a claim with.
+`claimed(ORDER, setup)` is what the chapter reports a claim with, `curves(spec)` what it draws of a run.
 """
 
 from dataclasses import replace
@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from mechbook.claims.values import Values
+from mechbook.core.training.loop import TrainingResult
 from mechbook.induction import measurements, seed_values, values
 from mechbook.induction import runs as training
 from mechbook.induction.experiments import (
@@ -21,7 +22,7 @@ from mechbook.induction.experiments import (
 )
 from mechbook.induction.presets import PAPER, InductionPreset
 from mechbook.induction.runs import InductionSettings
-from mechbook.records import wanted
+from mechbook.records import shown, wanted
 from mechbook.records.wanted import PaperClaim, PaperRun
 
 MODULES = (training.__name__,)
@@ -183,3 +184,8 @@ CLAIMS = [
 def claimed(claim: Values, setup: InductionPreset) -> dict[str, Any]:
     """The values and seeds that a claim is reported with: measured, or at the paper's size read from a record."""
     return wanted.claimed(CLAIMS, claim, setup, PAPER)
+
+
+def curves(spec: InductionSettings) -> TrainingResult:
+    """The curves of a run, which may come from a record and then have no weights: `spec.run()` has both."""
+    return shown.curves_of("induction", spec, MODULES)

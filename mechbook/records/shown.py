@@ -6,16 +6,16 @@ caption = told(records)                                # "NVIDIA H100 80GB HBM3,
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from mechbook.core.cache import entries
 from mechbook.core.training.loop import TrainingResult, use_threads
 from mechbook.records import files, kept
-from mechbook.records.kept import ClaimRecord, RunRecord
+from mechbook.records.kept import RunRecord
 from mechbook.records.machine import Machine
-from mechbook.records.wanted import Settings
+from mechbook.records.wanted import PaperRun, Settings
 
 
 def recorded(name: str) -> RunRecord | None:
@@ -32,16 +32,22 @@ def recorded_seeds(name: str, seeds: Iterable[int]) -> list[RunRecord]:
     return [record for record in found if record.steps == found[0].steps]
 
 
-def told(records: Iterable[RunRecord | ClaimRecord]) -> str:
-    """Where and when records come from: "NVIDIA H100 80GB HBM3, 2026-01-31", and whether code has changed since."""
-    records = list(records)
-    words = where(machine for record in records for machine in machines_of(record))
-    return words + ("; of earlier code" if any(record.earlier() for record in records) else "")
+def told(records: Iterable[RunRecord], now: Iterable[PaperRun] = ()) -> str:
+    """Where and when records come from: "NVIDIA H100 80GB HBM3, 2026-01-31".
+
+    "of earlier code" is added where code has changed since, or a record's settings are not those `now` has by its name.
+    """
+    records, settings = list(records), {run.name: run.settings for run in now}
+    old = any(record.earlier(settings[record.name].key() if record.name in settings else None) for record in records)
+    return where(record.machine for record in records) + ("; of earlier code" if old else "")
 
 
-def machines_of(record: RunRecord | ClaimRecord) -> list[Machine]:
-    """The machines that a record names."""
-    return [record.machine] if isinstance(record, RunRecord) else record.machines
+def beside(records: Sequence[RunRecord], now: Iterable[PaperRun] = ()) -> str:
+    """The sentence of a caption about recorded runs drawn below a build's own; empty where there are none."""
+    if not records:
+        return ""
+    seeds = "one seed" if len(records) == 1 else f"{len(records)} seeds"
+    return f" Below: the same at the paper's own size, {seeds}, recorded on {told(records, now)}."
 
 
 def where(machines: Iterable[Machine]) -> str:

@@ -145,7 +145,8 @@ class Project:
         (root / "_vendor").symlink_to((ROOT / "_vendor").resolve(), target_is_directory=True)
         for name in ("_config.yml", "package.json", "package-lock.json", ".npmrc"):
             shutil.copy(ROOT / name, root / name)
-        for name in (*(f"mechbook/{part}" for part in ("core", "claims", "reader", "site", "widgets")), "book/_static"):
+        parts = ("core", "claims", "reader", "records", "site", "widgets")
+        for name in (*(f"mechbook/{part}" for part in parts), "book/_static"):
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         # The script of the pages is bundled from the widgets of all themes.
         for script in ROOT.glob("mechbook/*/widgets/*.js"):
