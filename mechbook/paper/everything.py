@@ -7,6 +7,8 @@ from typing import Any
 
 from mechbook.induction import presets as induction_presets
 from mechbook.induction import recorded as induction
+from mechbook.noisy import presets as noisy_presets
+from mechbook.noisy import recorded as noisy
 from mechbook.records.wanted import PaperClaim, PaperRun
 
 
@@ -22,6 +24,7 @@ class Theme:
 
 THEMES: tuple[Theme, ...] = (
     Theme(name="induction", setup=induction_presets.PAPER, runs=induction.runs, claims=induction.CLAIMS),
+    Theme(name="noisy", setup=noisy_presets.PAPER, runs=noisy.runs, claims=noisy.CLAIMS),
 )
 
 

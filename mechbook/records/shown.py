@@ -1,12 +1,14 @@
 """Recorded runs as a chapter reads them: by name for its figures, or in place of a run that nobody has to train again.
 
-record = recorded("induction/frozen/joint/0")          # None where there is none
-curve(ax, record.steps, record.values["W_O2"], ...)
-caption = told(records)                                # "NVIDIA H100 80GB HBM3, 2026-01-31"
+    record = recorded("induction/frozen/joint/0")          # None where there is none
+    curve(ax, record.steps, record.values["W_O2"], ...)
+    caption = told(records)                                # "NVIDIA H100 80GB HBM3, 2026-01-31"
+
+With no record at all a page looks as it would without this module.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -62,17 +64,31 @@ def curves_of(theme: str, settings: Settings, modules: tuple[str, ...]) -> Train
 
     A record has no weights: `checkpoints` and `final` are then empty, and values have six digits.
     """
-    use_threads()
-    key = settings.key()
-    if (found := entries.found(key, modules=modules)) is None:
-        record = _by_settings(str(files.folder()), theme, files.digest(theme)).get(_text(key))
-        if record is not None and not record.earlier():
-            return TrainingResult(
-                steps=record.steps, values=record.values, checkpoints={}, final={}, seconds=record.seconds
-            )
+    record = _in_place_of(theme, settings, modules)
+    if record is None:
         result: TrainingResult = settings.run()
         return result
-    return TrainingResult(**found)
+    return TrainingResult(steps=record.steps, values=record.values, checkpoints={}, final={}, seconds=record.seconds)
+
+
+def final_of(
+    theme: str, settings: Settings, modules: tuple[str, ...], measure: Callable[[], dict[str, float]]
+) -> dict[str, float]:
+    """What is measured at a run's end, from where `curves_of` takes the run: `measure()`, or a record's `final`."""
+    record = _in_place_of(theme, settings, modules)
+    return measure() if record is None else record.final
+
+
+def _in_place_of(theme: str, settings: Settings, modules: tuple[str, ...]) -> RunRecord | None:
+    """The record of a run, where that takes its place: it is not in the cache, and neither it nor its code changed."""
+    if not files.files(theme):
+        return None
+    use_threads()
+    key = settings.key()
+    record = _by_settings(str(files.folder()), theme, files.digest(theme)).get(_text(key))
+    if record is None or record.earlier() or entries.found(key, modules=modules) is not None:
+        return None
+    return record
 
 
 @lru_cache(maxsize=16)

@@ -8,13 +8,14 @@ Each theme has one `recorded.py` that lists both:
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from mechbook.claims.values import Values
 from mechbook.core.presets import at_scale
 from mechbook.records.kept import Value, as_json, load_claim
 
 
+@runtime_checkable
 class Settings(Protocol):
     """What decides a run, as every theme has it."""
 
