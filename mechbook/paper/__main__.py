@@ -2,8 +2,9 @@
 
     python -m mechbook.paper [--list] [--seconds 3600] [--replace] ["induction/frozen/*" ...]
 
-What is missing is computed, most wanted first. It stops by itself after --seconds, or on Ctrl-C or SIGTERM, at the next
-safe point, and says in one line what is kept; called again it goes on there, to the same numbers bit for bit.
+What is missing is computed, most wanted first; laser/pythia-1b and laser/gpt2, which ask the model hub for weights,
+only by name. It stops by itself after --seconds, or on Ctrl-C or SIGTERM, at the next safe point, and says in one line
+what is kept; called again it goes on there, to the same numbers bit for bit.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from types import FrameType
 from mechbook.core.training import stopping
 from mechbook.core.training.loop import use_threads
 from mechbook.paper.estimate import hours_left
-from mechbook.paper.everything import THEMES, Theme, chosen, theme_of
+from mechbook.paper.everything import BY_NAME, THEMES, Theme, chosen, theme_of
 from mechbook.paper.recorder import record_claims, record_run, themes_of
 from mechbook.paper.standing import DONE, EARLIER, kept_step, line, standing
 from mechbook.records.wanted import PaperRun
@@ -91,13 +92,18 @@ def main(arguments: Sequence[str] | None = None, themes: Sequence[Theme] = THEME
     given = parser.parse_args(arguments)
     os.environ["MECHBOOK_SCALE"] = "paper"
     use_threads()
+    named = [name for name in given.runs if name in BY_NAME]
+    patterns = [pattern for pattern in given.runs if pattern not in BY_NAME]
     try:
-        runs = chosen(given.runs, themes)
+        runs = [] if named and not patterns else chosen(patterns, themes)
         if given.list:
             for run in runs:
                 print(line(run, times=True), flush=True)
+            for name in named if given.runs else BY_NAME:
+                print(f"{name:<44} {BY_NAME[name].standing()}")
             return 0
-        return _recorded(runs, given.seconds, given.replace, themes)
+        failed = [name for name in named if (given.replace or not BY_NAME[name].done()) and BY_NAME[name].record()]
+        return _recorded(runs, given.seconds, given.replace, themes) or int(bool(failed))
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1

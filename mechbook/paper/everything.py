@@ -7,6 +7,7 @@ from typing import Any
 
 from mechbook.induction import presets as induction_presets
 from mechbook.induction import recorded as induction
+from mechbook.laser.recorded import MODELS, ModelRecord
 from mechbook.noisy import presets as noisy_presets
 from mechbook.noisy import recorded as noisy
 from mechbook.records.wanted import PaperClaim, PaperRun
@@ -26,6 +27,9 @@ THEMES: tuple[Theme, ...] = (
     Theme(name="induction", setup=induction_presets.PAPER, runs=induction.runs, claims=induction.CLAIMS),
     Theme(name="noisy", setup=noisy_presets.PAPER, runs=noisy.runs, claims=noisy.CLAIMS),
 )
+
+# What is recorded when it is asked for by name alone, as it needs the network.
+BY_NAME: dict[str, ModelRecord] = MODELS
 
 
 def chosen(patterns: Sequence[str], themes: Sequence[Theme] = THEMES) -> list[PaperRun]:

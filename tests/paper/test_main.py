@@ -8,6 +8,7 @@ import pytest
 
 from mechbook.core.cache import entries, store
 from mechbook.core.training.stopping import Stopped
+from mechbook.laser import pretrained_run
 from mechbook.paper import __main__ as paper
 from mechbook.paper import estimate
 from mechbook.paper.everything import chosen
@@ -73,6 +74,28 @@ def test_a_recorded_run_that_is_not_in_the_cache_is_not_run_for_a_claim(monkeypa
     assert (claim.values, claim.seeds) == ([0, 2], [0, 1])
 
 
+def test_the_papers_language_models_are_run_by_name_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(pretrained_run, "main", lambda arguments: asked.append(arguments) or 3)
+    monkeypatch.setattr(pretrained_run, "stored", lambda: {"gpt2": {"date": "2031-01-02"}})
+    ran: list[int] = []
+    theme = numbers(ran)
+    assert paper.main([], [theme]) == 0 and asked == []
+    assert paper.main(["laser/pythia-1b"], [theme]) == 1
+    assert paper.main(["laser/gpt2"], [theme]) == 0
+    assert asked == [["pythia-1b"]]
+    assert paper.main(["laser/gpt2", "--replace"], [theme]) == 1
+    assert asked == [["pythia-1b"], ["gpt2"]] and ran == [0, 1, 2]
+    capsys.readouterr()
+    paper.main(["--list"], [theme])
+    assert [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[3:]] == [
+        ["laser/pythia-1b", "missing, needs weights from the model hub"],
+        ["laser/gpt2", "done (2031-01-02)"],
+    ]
+
+
 def test_a_run_that_fails_is_said_and_the_others_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     def diverges(number: int) -> None:
         if number == 1:
@@ -105,7 +128,7 @@ def test_earlier_code_is_listed_left_and_replaced_when_asked(
     monkeypatch.setattr("mechbook.core.cache.entries.code", lambda modules: "new")
     capsys.readouterr()
     paper.main(["--list"], [theme])
-    assert [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()] == [
+    assert [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[:3]] == [
         [name, "of earlier code"] for name in ALL
     ]
     assert paper.main([], [theme]) == 0
@@ -124,7 +147,7 @@ def test_the_list_tells_how_far_each_run_is(capsys: pytest.CaptureFixture[str]) 
     capsys.readouterr()
     assert paper.main(["--list"], [theme]) == 0
     # nine steps of a fifth of an hour each
-    assert [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines()] == [
+    assert [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines()[:3]] == [
         "done",
         "computed, not recorded yet",
         "missing, about 1.8 h",
