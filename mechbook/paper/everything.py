@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from mechbook.hops import presets as hops_presets
+from mechbook.hops import recorded as hops
 from mechbook.induction import presets as induction_presets
 from mechbook.induction import recorded as induction
 from mechbook.laser.recorded import MODELS, ModelRecord
@@ -26,6 +28,7 @@ class Theme:
 THEMES: tuple[Theme, ...] = (
     Theme(name="induction", setup=induction_presets.PAPER, runs=induction.runs, claims=induction.CLAIMS),
     Theme(name="noisy", setup=noisy_presets.PAPER, runs=noisy.runs, claims=noisy.CLAIMS),
+    Theme(name="hops", setup=hops_presets.PAPER, runs=hops.runs, claims=hops.CLAIMS),
 )
 
 # What is recorded when it is asked for by name alone, as it needs the network.
