@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+import mechbook.hops.claims
 import mechbook.induction.claims
 import mechbook.noisy.claims  # noqa: F401  (for the criteria that they register)
 from mechbook.claims.criteria import CRITERIA
