@@ -55,6 +55,21 @@ glue("the_number", two.number(), display=False)
 The number is {glue:text}`the_number:.2f`.
 
 ```{code-cell} ipython3
+:tags: [remove-cell]
+glue("nothing", "", display=False)
+glue("beside", " Below: another, 2031-05-17.", display=False)
+```
+
+```{code-cell} ipython3
+---
+mystnb:
+  figure: {name: fig-two, caption: "Shown.{glue:text}`nothing`{glue:text}`beside`"}
+---
+from IPython.display import HTML
+HTML("<b>2</b>")
+```
+
+```{code-cell} ipython3
 :tags: [remove-input]
 from mechbook.reader.source import source
 source(two.number)
