@@ -5,6 +5,11 @@ PORT ?= 8000
 WORKERS ?= 2
 THREADS ?= 1
 MODEL ?= pythia-1b
+# What make paper records: names or patterns of runs, after how many seconds it stops, LIST=1 and REPLACE=1.
+RUNS ?=
+SECONDS ?=
+LIST ?=
+REPLACE ?=
 export MECHBOOK_THREADS = $(THREADS)
 
 # An activated environment, or modules of the user's, must not leak into the build.
@@ -17,7 +22,7 @@ READY := $(VENV)/.ready-$(KEY)
 LAB := $(VENV)/.lab-$(KEY)-$(shell cksum < requirements-lab.txt | cut -d ' ' -f 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint check-site serve lab sync bench pythia clean
+.PHONY: help book test lint check-site serve lab sync bench paper pythia clean
 .NOTPARALLEL:
 
 help:  ## list the targets
@@ -63,8 +68,13 @@ bench: $(READY)  ## print how much faster fast paths are than the definitions, a
 	@if [ -e _build/html/index.html ]; then $(PY) -m benchmarks.bench_widget; \
 	else echo "The widgets are timed on the built site: run make book first."; fi
 
+# Patterns are quoted word by word, so that no * becomes the name of a file here.
+paper: $(READY)  ## record runs at the papers' size, the most wanted first; it can be stopped, and goes on where it was
+	$(check_settings)@$(PY) -m mechbook.paper $(foreach run,$(RUNS),'$(run)') $(if $(SECONDS),--seconds $(SECONDS)) \
+	  $(if $(filter 1,$(LIST)),--list) $(if $(filter 1,$(REPLACE)),--replace)
+
 pythia: $(READY)  ## run chapter 5's claims on MODEL, asking the model hub for its weights, and keep the results
-	@$(PY) -m mechbook.laser.pretrained_run $(MODEL)
+	@$(PY) -m mechbook.paper --replace 'laser/$(MODEL)'
 
 clean:  ## remove the site, the execution cache and trained runs (environment and vendored scripts stay)
 	rm -rf _build _cache .pytest_cache .mypy_cache .ruff_cache mechbook.egg-info

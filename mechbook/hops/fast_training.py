@@ -8,12 +8,17 @@ length are known beforehand; here each model has its own stage, and leaves the s
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
 from mechbook.core.training.allocator import keep_freed_memory
+from mechbook.core.training.keeper import Keeper
 from mechbook.core.training.loop import use_threads
 from mechbook.hops.counting import counting
 from mechbook.hops.fast_model import Stack, losses_and_gradient, stack_models, stacked_logits, unstack
@@ -26,11 +31,14 @@ def train_stacked(
     draws: Sequence[Draw],
     how: HopTrainingSettings,
     generators: Sequence[Generator],
+    *,
+    state_path: Path | None = None,
 ) -> list[HopTrainingResult]:
     """Return what `train_hops` gives for each model, trained together as one program; the models stay as they are.
 
     Each has its own data, stage and gradient norm; one that is over leaves the stack. Equal to `train_hops` up to
-    rounding.
+    rounding. With `state_path` the state is kept there every 30 seconds, and a call with the same start goes on from
+    it, to the same numbers bit for bit; the file is the caller's to remove.
     """
     use_threads()
     keep_freed_memory()
@@ -41,7 +49,20 @@ def train_stacked(
     results: dict[int, HopTrainingResult] = {}
     active, optimizer = list(range(len(models))), _optimizer(weights, how)
     seconds, step, last = [0.0] * len(models), 0, time.monotonic()
+    drawn = [generator.get_state() for generator in generators]
+    initial = [model.state_dict() for model in models]
+    keeper = Keeper(state_path, {"how": asdict(how), "models": initial, "drawn": drawn})
+    if (kept_state := keeper.read()) is not None:
+        step, seconds, active = kept_state["step"], kept_state["seconds"], kept_state["active"]
+        results = {s: HopTrainingResult(**result) for s, result in kept_state["results"].items()}
+        for record, found in zip(records, kept_state["records"], strict=True):
+            record.take_up(found)
+        for generator, found in zip(generators, kept_state["generators"], strict=True):
+            generator.set_state(found)
+        weights, stack = _flattened(stack_models([models[s] for s in active]))
+        optimizer = _restored(weights, kept_state, how)
     while active:
+        keeper.turn(step, partial(_state, weights, optimizer, active, seconds, results, records, generators))
         step += 1
         batches = [draws[s](generators[s]) for s in active]
         z, targets = (torch.stack(parts) for parts in zip(*batches, strict=True))
@@ -90,6 +111,37 @@ def _flattened(stack: Stack) -> tuple[Float[Tensor, "S parameters"], Stack]:
 
 def _optimizer(weights: Tensor, how: HopTrainingSettings) -> torch.optim.AdamW:
     return torch.optim.AdamW([weights], lr=how.lr, betas=(0.9, how.beta2), weight_decay=0.0)
+
+
+def _state(
+    weights: Tensor,
+    optimizer: torch.optim.AdamW,
+    active: list[int],
+    seconds: list[float],
+    results: dict[int, HopTrainingResult],
+    records: Sequence[Record],
+    generators: Sequence[Generator],
+) -> dict[str, Any]:
+    """All that the rest of the training depends on, between two steps."""
+    return {
+        "weights": weights.detach(),
+        "adam": dict(optimizer.state[weights]),
+        "active": active,
+        "seconds": seconds,
+        "results": {s: vars(result) for s, result in results.items()},
+        "records": [record.kept() for record in records],
+        "generators": [generator.get_state() for generator in generators],
+    }
+
+
+def _restored(weights: Tensor, state: dict[str, Any], how: HopTrainingSettings) -> torch.optim.AdamW:
+    """Put kept weights into `weights`, in place, and return their optimizer as it was."""
+    with torch.no_grad():
+        weights.copy_(state["weights"])
+    optimizer = _optimizer(weights, how)
+    # AdamW counts its steps on the CPU
+    optimizer.state[weights] = {name: v.to(weights.device) if v.dim() else v for name, v in state["adam"].items()}
+    return optimizer
 
 
 def _clipped(gradient: Float[Tensor, "S parameters"], most: float) -> Float[Tensor, "S parameters"]:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from mechbook.core import devices, settings
-from mechbook.core.cache.entries import cached
+from mechbook.core.cache.entries import cached, scratch
 from mechbook.core.training.ahead import seeded
 from mechbook.core.training.loop import use_threads
 from mechbook.hops.fast_training import train_stacked
@@ -55,8 +55,12 @@ class CompositionSettings:
         """The stream of random numbers that this seed uses for one purpose."""
         return STREAMS.generator("composition", self.n, self.k, seed, PURPOSES[purpose])
 
+    def key(self) -> dict[str, Any]:
+        """All that decides the runs besides their code and the machine, as JSON values."""
+        return _key(self)
+
     def run(self) -> list[HopTrainingResult]:
-        """The runs, one for each seed, from the cache where they were made before."""
+        """The runs, one for each seed, from the cache where they were made; interrupted, they go on where they were."""
         return _run(self)
 
 
@@ -104,15 +108,22 @@ class HeadSettings:
         """The stream of random numbers that this seed uses for one purpose."""
         return STREAMS.generator("induction heads", self.letters, self.T, seed, PURPOSES[purpose])
 
+    def key(self) -> dict[str, Any]:
+        """All that decides the runs besides their code and the machine, as JSON values."""
+        return _key(self)
+
     def run(self) -> list[HopTrainingResult]:
-        """The runs, one for each seed, from the cache where they were made before."""
+        """The runs, one for each seed, from the cache where they were made; interrupted, they go on where they were."""
         return _run(self)
 
 
 def _run(spec: CompositionSettings | HeadSettings) -> list[HopTrainingResult]:
     use_threads()
-    key = {"runs": asdict(spec), "kind": type(spec).__name__, "seed": settings.seed()}
-    return [HopTrainingResult(**result) for result in cached(key, lambda: _train(spec), modules=(__name__,))]
+    return [HopTrainingResult(**result) for result in cached(spec.key(), lambda: _train(spec), modules=(__name__,))]
+
+
+def _key(spec: CompositionSettings | HeadSettings) -> dict[str, Any]:
+    return {"runs": asdict(spec), "kind": type(spec).__name__, "seed": settings.seed()}
 
 
 def _train(spec: CompositionSettings | HeadSettings) -> list[dict[str, Any]]:
@@ -131,9 +142,12 @@ def _train(spec: CompositionSettings | HeadSettings) -> list[dict[str, Any]]:
     # attention that learns nothing gets sharp all the same: weights fall below 1e-38, where arithmetic is slower
     torch.set_flush_denormal(True)
     try:
-        results = train_stacked(models, [drawing(s) for s in spec.seeds], spec.training, batches)
+        path = scratch(spec.key(), modules=(__name__,))
+        results = train_stacked(models, [drawing(s) for s in spec.seeds], spec.training, batches, state_path=path)
     finally:
         torch.set_flush_denormal(False)
+    if path is not None:
+        path.unlink(missing_ok=True)
     return [vars(result) for result in results]
 
 

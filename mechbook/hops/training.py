@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -161,6 +161,15 @@ class Record:
         if self.running > self.how.advance_at:
             self.stage, self.running = self.stage + 1, 0.0
             self.stages.append((step, self.stage))
+
+    def kept(self) -> dict[str, Any]:
+        """What it is so far, without how the model is trained."""
+        return {name: value for name, value in vars(self).items() if name not in ("how", "hops")}
+
+    def take_up(self, kept: dict[str, Any]) -> None:
+        """Go on from what `kept` gave."""
+        for name, value in kept.items():
+            setattr(self, name, value)
 
     def result(self, final: dict[str, Tensor], seconds: float) -> HopTrainingResult:
         """The run as a whole, with the weights it ended with."""

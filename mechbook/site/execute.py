@@ -34,9 +34,9 @@ from mechbook.core.cache.closure import PACKAGE
 from mechbook.site.configuration import markdown_config
 from mechbook.site.fingerprint import dependencies, module_names
 from mechbook.site.layers import THEMES, check_chapter
+from mechbook.site.limits import cell_limit
 from mechbook.site.notebooks import chapter_number, code, pages, read, with_fingerprint
 
-TIMEOUT = 3600
 THREAD_VARIABLES = ("MECHBOOK_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Run after a chapter's last cell: what it really imported, for comparison with what its fingerprint covers.
 LOADED = "import sys as _s; print(*sorted(m for m in _s.modules if m.split('.')[0] == 'mechbook'))"
@@ -66,8 +66,11 @@ class OwnKernel(AsyncKernelManager):
         return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
 
-def run(page: str, text: str, folder: str, config: MdParserConfig) -> Outcome:
-    """Execute the page `text` in `folder` and check that it imported nothing its fingerprint does not cover."""
+def run(page: str, text: str, folder: str, config: MdParserConfig, limit: int | None) -> Outcome:
+    """Execute the page `text` in `folder` and check that it imported nothing its fingerprint does not cover.
+
+    A cell may take `limit` seconds; None: any time.
+    """
     notebook = read(text, config)
     assert notebook is not None
     started = time.perf_counter()
@@ -75,7 +78,7 @@ def run(page: str, text: str, folder: str, config: MdParserConfig) -> Outcome:
     notebook.cells.append(probe)
     client = NotebookClient(
         notebook,
-        timeout=TIMEOUT,
+        timeout=limit,
         kernel_manager_class=OwnKernel,
         resources={"metadata": {"path": folder}},
         record_timing=False,
@@ -133,7 +136,8 @@ def execute(root: Path, *, workers: int, fresh: bool = False) -> dict[str, float
     if todo:
         # Its first import on a machine builds the font cache, with a notice that would land on a page.
         import matplotlib.font_manager  # noqa: F401
-    for outcome in _outcomes(root, order, todo, config, workers):
+    limits = {page: cell_limit(root, page) for page in order}
+    for outcome in _outcomes(root, order, todo, config, limits, workers):
         seconds[outcome.page] = outcome.seconds
         if outcome.failure is not None or outcome.notebook is None:
             failures.append(outcome)
@@ -157,11 +161,18 @@ def execute(root: Path, *, workers: int, fresh: bool = False) -> dict[str, float
 
 
 def _outcomes(
-    root: Path, order: list[str], texts: dict[str, str], config: MdParserConfig, workers: int
+    root: Path,
+    order: list[str],
+    texts: dict[str, str],
+    config: MdParserConfig,
+    limits: dict[str, int | None],
+    workers: int,
 ) -> Iterable[Outcome]:
     # Threads are enough, since each only waits for its kernel, and nbclient leaves signals alone outside the main one.
     with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(run, page, texts[page], str((root / page).parent), config) for page in order]
+        futures = [
+            pool.submit(run, page, texts[page], str((root / page).parent), config, limits[page]) for page in order
+        ]
         try:
             for future in as_completed(futures):
                 yield future.result()

@@ -13,6 +13,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from mechbook.core import settings
 from mechbook.core.cache.closure import PACKAGE, digest, imported_names, module_closure
+from mechbook.records import files as records
 
 PINNED = ("torch", "numpy", "matplotlib")
 
@@ -39,9 +40,11 @@ def module_names(paths: Iterable[Path], *, package: Path = PACKAGE) -> set[str]:
 
 def fingerprint(cells: Iterable[str], *, package: Path = PACKAGE) -> str:
     """The hash of what decides the results of `cells`: package, settings, versions, threads; not of the cells."""
+    paths = dependencies(cells, package=package)
     pins = [package.parent / name for name in ("requirements.txt", "requirements-models.txt")]
     known = {
-        "files": {path.relative_to(package).as_posix(): digest(path) for path in dependencies(cells, package=package)},
+        "files": {path.relative_to(package).as_posix(): digest(path) for path in paths},
+        "records": _records({path.relative_to(package).parts[0] for path in paths}),
         "scale": settings.scale(),
         "seed": settings.seed(),
         "device": settings.device_name(),
@@ -51,6 +54,17 @@ def fingerprint(cells: Iterable[str], *, package: Path = PACKAGE) -> str:
         "requirements": [_hash(path) for path in pins if path.exists()],
     }
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+
+
+def _records(folders: set[str]) -> dict[str, str]:
+    """The records that cells can read which reach these folders of the package: their themes' runs.
+
+    Claims' are read at the papers' scale alone; elsewhere the scorecard shows them, which is made anew in each build.
+    """
+    if "records" not in folders:
+        return {}
+    read = folders | ({"claims"} if settings.scale() == "paper" else set())
+    return {name: found for name in sorted(read) if (found := records.digest(name))}
 
 
 def _hash(path: Path) -> str:

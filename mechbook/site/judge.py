@@ -15,6 +15,7 @@ import mechbook.noisy.theory.claims  # noqa: F401
 from mechbook.claims.catalogue import Claim, load_claims
 from mechbook.claims.criteria import CRITERIA, Criterion
 from mechbook.site.record import Record, load_record
+from mechbook.site.recorded import recorded_claims
 
 HELD, FAILED, NOT_RUN, CHANGED = "held", "failed", "not run", "settings changed"
 MISSING, NOT_WRITTEN = "missing", "chapter not written yet"
@@ -30,6 +31,7 @@ def judge(
     claims: Mapping[str, Claim] | None = None,
     criteria: Mapping[str, Criterion] | None = None,
     record: Record | None = None,
+    at_paper: Mapping[str, Row] | None = None,
 ) -> tuple[list[Row], list[str]]:
     """Return one row for every claim of the list, in its order, and the problems, one sentence each.
 
@@ -37,7 +39,8 @@ def judge(
     `chapters_in_toc` are the numbers of the chapters in the table of contents. A row has: id, chapter, source,
     statement, paper, criterion, measured, spread, values, seeds, scale, seed, device, held, marginal, status, reason,
     note, page, anchor, figure, changed, checks. A report with `changed` settings gets no verdict. `note` tells of a
-    difference from the committed record that is no problem.
+    difference from the committed record that is no problem. A claim that is recorded at the papers' size also has
+    "recorded", as `mechbook.site.recorded.judged` gives it (`at_paper`, by default what lies in results/paper).
 
     Problems: a claim in the committed record that the list lacks; one missing, reported twice, unknown, measured
     without a criterion function or not as its criterion reads it; one that held in the committed record at this scale
@@ -52,6 +55,9 @@ def judge(
         except ValueError as error:
             record = {}
             problems.append(str(error))
+    if at_paper is None:
+        at_paper, unread = recorded_claims(criteria)
+        problems += unread
     recorded = {id for held in record.values() for id in held}
     lost = sorted(recorded - set(claims))
     problems += [f"{id} is in the committed record and not in the list of claims." for id in lost]
@@ -73,6 +79,8 @@ def judge(
         elif claim.chapter in chapters_in_toc:
             row["status"] = MISSING
             problems.append(f"{claim.id} is missing: no page reports it, and chapter {claim.chapter} is in the book.")
+        if claim.id in at_paper:
+            row["recorded"] = at_paper[claim.id]
         rows.append(row)
     return rows, problems
 

@@ -14,17 +14,20 @@ from mechbook.core.cache.closure import PACKAGE, imported_names
 
 # In the order of the chapters: chapter 1 runs on memories.
 THEMES = ("memories", "gradients", "induction", "noisy", "laser", "facts", "hops")
-COMMON = ("core", "claims", "reader", "shared", "pretrained", "widgets")
+COMMON = ("core", "claims", "reader", "shared", "pretrained", "widgets", "records")
 # Each folder of the package, and those it may import.
 ALLOWED: dict[str, tuple[str, ...]] = {
     "core": (),
     "claims": ("core",),
     "reader": ("core",),
+    "records": ("core", "claims"),
     "shared": ("core",),
     "pretrained": ("core",),
     "widgets": ("core", "reader"),
     **dict.fromkeys(THEMES, COMMON),
-    "site": (*COMMON, *THEMES),
+    # Computes what the papers' size asks for, where only torch is; so it lies beside the site and needs none of it.
+    "paper": (*COMMON, *THEMES),
+    "site": (*COMMON, *THEMES, "paper"),
 }
 
 

@@ -9,17 +9,25 @@ from sphinx.util.docutils import SphinxDirective
 
 from mechbook.site.layers import THEMES, imports
 
-# What stands in each row, from the top; the site, which may import all of it, is left out.
-ROWS: tuple[tuple[str, ...], ...] = (THEMES, ("shared", "pretrained", "widgets", "claims"), ("reader",), ("core",))
+# What stands in each row, from the top; site and paper, which may import all of it, are left out.
+ROWS: tuple[tuple[str, ...], ...] = (
+    THEMES,
+    ("shared", "pretrained", "widgets", "records"),
+    ("reader", "claims"),
+    ("core",),
+)
+ABOVE = ("site", "paper")
 WIDTH, ROW, BOX = 840, 96, (104, 44)
 WORDS = (
     "A map of the package in four rows. On top the seven themes, one a chapter, with no line between any two. "
-    "Below them shared, pretrained, widgets and claims, then reader, and at the bottom core. Every line goes down."
+    "Below them shared, pretrained, widgets and records, then reader and claims, and at the bottom core. "
+    "Every line goes down."
 )
 CAPTION = (
     "The package's folders, drawn from its imports in this build: a line means that the upper folder imports the "
     "lower, the thicker the more of its files do. No theme imports another, and nothing imports upwards; a test holds "
-    "the package to that. The folder site, which builds the book from all of them, is left out."
+    "the package to that. Left out are the folders site, which builds the book from all of them, and paper, which "
+    "computes them at the papers' size."
 )
 
 
@@ -39,7 +47,7 @@ def picture() -> str:
         f'<line x1="{at[a][0]:.0f}" y1="{at[a][1]:.0f}" x2="{at[b][0]:.0f}" y2="{at[b][1]:.0f}" '
         f'stroke-width="{0.6 + 0.25 * min(len(users), 12):.2f}"/>'
         for (a, b), users in sorted(imports().items())
-        if a != "site"
+        if a not in ABOVE
     ]
     boxes = [_box(folder, x, y) for folder, (x, y) in at.items()]
     return (

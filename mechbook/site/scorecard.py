@@ -21,6 +21,8 @@ WORDS = {
 # A card shows more numbers than this as a list.
 LONGEST_LINE = 4
 COLUMNS = ("Claim", "Verdict", "Measured", "Paper", "Holds when")
+# With records of the papers' size there is one more.
+COLUMNS_WITH_RECORDS = ("Claim", "This build", "Measured", "Papers' size, recorded", "Paper", "Holds when")
 
 
 def card_anchor(id: str) -> str:
@@ -43,18 +45,37 @@ def verdict(row: Row) -> str:
     return words + (", marginally" if row["marginal"] else "")
 
 
+def recorded_verdict(recorded: Row) -> str:
+    """The verdict of a record of the papers' size in words; without enough seeds there is none."""
+    words = WORDS.get(recorded["status"], f"not judged: {recorded['reason']}")
+    words += ", marginally" if recorded["marginal"] else ""
+    return words + (" (of earlier code)" if recorded["earlier"] else "")
+
+
 def measured_parts(row: Row) -> list[str]:
-    """Each number measured, with its name where there are several and its spread: "accuracy 0.98 ± 0.01"."""
+    """Each number measured, with its name where there are several and its spread: "accuracy 0.98 ± 0.01".
+
+    Steps never reached in some seeds make a mean a lower bound: "W_K1 ≥ 540, not within 600 in 2 of 5 seeds".
+    """
     if row["measured"] is None:
         return []
     mean, spread = row["measured"], row["spread"]
     named = mean if isinstance(mean, Mapping) else {"": mean}
     spreads = spread if isinstance(spread, Mapping) else dict.fromkeys(named, spread)
+    never = row.get("never", {})
     return [
-        f"{name} {format_number(value)}".strip()
-        + ("" if spreads.get(name) is None else f" ± {format_number(spreads[name])}")
+        f"{name} {_number(value, spreads.get(name), never.get(name), len(row['seeds']))}".strip()
         for name, value in named.items()
     ]
+
+
+def _number(mean: float, spread: float | None, never: list[int] | None, seeds: int) -> str:
+    if never is None:
+        return format_number(mean) + ("" if spread is None else f" ± {format_number(spread)}")
+    count, budget = never
+    if count == seeds:
+        return f"> {budget} in every seed"
+    return f"≥ {format_number(mean)}, not within {budget} in {count} of {seeds} seeds"
 
 
 def measured(row: Row) -> str:
@@ -90,9 +111,11 @@ def card(row: Row, to_scorecard: str | None) -> nodes.Element:
     head = nodes.paragraph("", "", nodes.strong("", f"Claim {row['id']}: {verdict(row)}"), classes=["mb-verdict"])
     body = nodes.paragraph("", row["statement"], classes=["mb-statement"])
     facts = nodes.definition_list(classes=["mb-facts"])
+    recorded = [("At the papers' size", _recorded(row["recorded"]))] if row.get("recorded") else []
     for name, content in (
         ("Paper", [nodes.paragraph("", f"{row['paper']} ({row['source']})")]),
         ("Measured", _measured_body(row)),
+        *recorded,
         ("Holds when", [nodes.paragraph("", row["criterion"])]),
     ):
         facts += nodes.definition_list_item("", nodes.term("", name), nodes.definition("", *content))
@@ -121,6 +144,19 @@ def counts(rows: Sequence[Row]) -> str:
         f"{number['not run']} not run{not_judged}; {marginal} of the verdicts "
         f"{'is' if marginal == 1 else 'are'} marginal. "
         f"{number['missing']} missing; {number['chapter not written yet']} belong to chapters not written yet."
+        f"{_recorded_counts(rows)}"
+    )
+
+
+def _recorded_counts(rows: Sequence[Row]) -> str:
+    found = [row["recorded"] for row in rows if row.get("recorded")]
+    if not found:
+        return ""
+    held, failed = (sum(each["status"] == status for each in found) for status in ("held", "failed"))
+    other = len(found) - held - failed
+    return (
+        f" At the papers' size {len(found)} are recorded: {held} held, {failed} did not hold"
+        f"{f', {other} not judged' if other else ''}."
     )
 
 
@@ -129,15 +165,16 @@ def scorecard(rows: Sequence[Row], link: Link) -> list[nodes.Element]:
     shown: list[nodes.Element] = [nodes.paragraph("", counts(rows), classes=["mb-counts"])]
     for chapter in sorted({row["chapter"] for row in rows}):
         section = nodes.section("", nodes.title("", f"Chapter {chapter}"), ids=[f"chapter-{chapter}"])
-        section += _table([row for row in rows if row["chapter"] == chapter], link)
+        section += _table([row for row in rows if row["chapter"] == chapter], link, bool(_recorded_counts(rows)))
         shown.append(section)
     return shown
 
 
-def _table(rows: Sequence[Row], link: Link) -> nodes.table:
-    group = nodes.tgroup("", cols=len(COLUMNS))
-    group += [nodes.colspec(colwidth=1, stub=int(index == 0)) for index in range(len(COLUMNS))]
-    head = nodes.row("", *[nodes.entry("", nodes.paragraph("", name)) for name in COLUMNS])
+def _table(rows: Sequence[Row], link: Link, with_records: bool) -> nodes.table:
+    columns = COLUMNS_WITH_RECORDS if with_records else COLUMNS
+    group = nodes.tgroup("", cols=len(columns))
+    group += [nodes.colspec(colwidth=1, stub=int(index == 0)) for index in range(len(columns))]
+    head = nodes.row("", *[nodes.entry("", nodes.paragraph("", name)) for name in columns])
     group += nodes.thead("", head)
     body = nodes.tbody()
     for row in rows:
@@ -150,6 +187,7 @@ def _table(rows: Sequence[Row], link: Link) -> nodes.table:
             ),
             nodes.entry("", *_verdict(row, link)),
             nodes.entry("", nodes.paragraph("", measured(row))),
+            *([nodes.entry("", *_recorded(row.get("recorded")))] if with_records else []),
             nodes.entry("", nodes.paragraph("", row["paper"])),
             nodes.entry("", nodes.paragraph("", row["criterion"])),
             ids=[row_anchor(row["id"])],
@@ -158,6 +196,17 @@ def _table(rows: Sequence[Row], link: Link) -> nodes.table:
     group += body
     # The theme puts every table into a box that scrolls by itself.
     return nodes.table("", group, classes=["mb-scorecard"])
+
+
+def _recorded(recorded: Row | None) -> list[nodes.Element]:
+    """Verdict, measurement, device and day of a record of the papers' size; a dash where there is none."""
+    if recorded is None:
+        return [nodes.paragraph("", "–")]
+    return [
+        nodes.paragraph("", "", nodes.strong("", recorded_verdict(recorded)), classes=[css_class(recorded)]),
+        nodes.paragraph("", measured(recorded)),
+        nodes.paragraph("", f"Recorded on {recorded['where']}."),
+    ]
 
 
 def _verdict(row: Row, link: Link) -> list[nodes.Element]:

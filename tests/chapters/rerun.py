@@ -19,7 +19,8 @@ from nbformat import NotebookNode
 
 from mechbook.core.cache.closure import PACKAGE
 from mechbook.site.configuration import markdown_config
-from mechbook.site.execute import TIMEOUT, OwnKernel, prepare
+from mechbook.site.execute import OwnKernel, prepare
+from mechbook.site.limits import cell_limit
 from mechbook.site.notebooks import read
 
 ROOT = PACKAGE.parent
@@ -40,8 +41,9 @@ def rerun(
     if first:
         notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
     folder = str((root / page).parent)
+    limit = cell_limit(root, page)
     client = NotebookClient(
-        notebook, timeout=TIMEOUT, kernel_manager_class=OwnKernel, resources={"metadata": {"path": folder}}
+        notebook, timeout=limit, kernel_manager_class=OwnKernel, resources={"metadata": {"path": folder}}
     )
     return asyncio.run(_rerun(client, watch))
 

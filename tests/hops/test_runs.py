@@ -103,7 +103,7 @@ def test_numbers_too_small_are_zero_while_training_and_only_then(monkeypatch) ->
 
     found = []
 
-    def fails(*args):
+    def fails(*args, **named):
         found.append(product())
         raise FloatingPointError("The loss is nan")
 

@@ -55,6 +55,21 @@ glue("the_number", two.number(), display=False)
 The number is {glue:text}`the_number:.2f`.
 
 ```{code-cell} ipython3
+:tags: [remove-cell]
+glue("nothing", "", display=False)
+glue("beside", " Below: another, 2031-05-17.", display=False)
+```
+
+```{code-cell} ipython3
+---
+mystnb:
+  figure: {name: fig-two, caption: "Shown.{glue:text}`nothing`{glue:text}`beside`"}
+---
+from IPython.display import HTML
+HTML("<b>2</b>")
+```
+
+```{code-cell} ipython3
 :tags: [remove-input]
 from mechbook.reader.source import source
 source(two.number)
@@ -107,6 +122,11 @@ def seed():
 def device():
     return "cpu"
 """,
+    # At the papers' scale the limit of a cell follows what is known of a theme's runs: nothing here.
+    "mechbook/paper/__init__.py": "",
+    "mechbook/paper/everything.py": "THEMES = ()\n",
+    "mechbook/paper/estimate.py": "hours_left = None\n",
+    "mechbook/paper/standing.py": "computed = kept_step = None\n",
     # One claim of each chapter, and one of a chapter that is not written; a value above 1 holds.
     "mechbook/site/judge.py": """CLAIMS = {"am.one": 1, "sm.two": 2, "nr.three": 3}
 
@@ -145,7 +165,8 @@ class Project:
         (root / "_vendor").symlink_to((ROOT / "_vendor").resolve(), target_is_directory=True)
         for name in ("_config.yml", "package.json", "package-lock.json", ".npmrc"):
             shutil.copy(ROOT / name, root / name)
-        for name in (*(f"mechbook/{part}" for part in ("core", "claims", "reader", "site", "widgets")), "book/_static"):
+        parts = ("core", "claims", "reader", "records", "site", "widgets")
+        for name in (*(f"mechbook/{part}" for part in parts), "book/_static"):
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         # The script of the pages is bundled from the widgets of all themes.
         for script in ROOT.glob("mechbook/*/widgets/*.js"):

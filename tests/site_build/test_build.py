@@ -43,6 +43,11 @@ def test_prose_quotes_numbers_and_the_status_page_says_what_ran(built: Any) -> N
     assert "laptop" in status and "torch" in status and "01_first" in status
 
 
+def test_a_caption_says_what_was_glued_and_nothing_where_that_is_empty(built: Any) -> None:
+    page = re.sub(r"<[^>]+>", "", built.page("02_second"))
+    assert "Shown. Below: another, 2031-05-17." in page
+
+
 def test_code_is_shown_from_its_file_as_it_is_now_with_a_link_to_the_whole(built: Any) -> None:
     """A comment executes nothing, and the page shows it all the same."""
     page = built.page("02_second")

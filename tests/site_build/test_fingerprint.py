@@ -99,3 +99,35 @@ def test_every_module_a_chapter_loads_is_covered() -> None:
         script = "\n".join([*imports, LOADED])
         done = subprocess.run([sys.executable, "-c", script], cwd=book, capture_output=True, text=True, check=True)
         assert set(done.stdout.split()) <= module_names(dependencies(cells)), chapter.name
+
+
+def test_the_fingerprint_changes_with_the_records_of_the_cells_theme(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that reads records depends on its theme's; on claims' at the papers' scale alone, where it reads them."""
+    monkeypatch.setenv("MECHBOOK_RECORDS", str(tmp_path / "paper"))
+    for folder in ("records", "noisy", "hops"):
+        (package / folder).mkdir()
+        (package / folder / "__init__.py").write_text("", encoding="utf-8")
+    cells = {
+        "reads": ["import mechbook.records\nimport mechbook.noisy"],
+        "another theme": ["import mechbook.records, mechbook.hops"],
+        "none": ["import mechbook.noisy"],
+    }
+
+    def all_of_them() -> dict[str, str]:
+        return {name: fingerprint(code, package=package) for name, code in cells.items()}
+
+    def changed(file: str) -> set[str]:
+        before = all_of_them()
+        (tmp_path / "paper" / file).parent.mkdir(parents=True, exist_ok=True)
+        with (tmp_path / "paper" / file).open("a", encoding="utf-8") as record:
+            record.write("more")
+        after = all_of_them()
+        return {name for name in cells if before[name] != after[name]}
+
+    assert changed("noisy/main/0.json") == {"reads"}
+    assert changed("noisy/main/0.json") == {"reads"}
+    assert changed("claims/noisy.drop_f2.json") == set()
+    monkeypatch.setenv("MECHBOOK_SCALE", "paper")
+    assert changed("claims/noisy.drop_f1.json") == {"reads", "another theme"}

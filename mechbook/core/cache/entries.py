@@ -79,6 +79,24 @@ def scratch(key: dict[str, Any], *, modules: tuple[str, ...], name: str = "state
     return path if os.access(path.parent, os.W_OK) else None
 
 
+def found(key: dict[str, Any], *, modules: tuple[str, ...]) -> Any:
+    """What `cached` would read for this key and these modules, None where it would have to compute."""
+    identity = _identity(key, modules)
+    entry = None if _edited_since_start(modules) else _read(_path(identity), identity, warn=False)
+    return None if entry is None else entry["result"]
+
+
+def states(key: dict[str, Any], *, modules: tuple[str, ...]) -> list[Path]:
+    """The files that an interrupted computation of this key has left (`scratch`), by name."""
+    path = _path(_identity(key, modules))
+    return sorted(path.parent.glob(f"{path.stem}.state*"))
+
+
+def code(modules: tuple[str, ...]) -> str:
+    """The SHA-256 of the code that `modules` depend on, as it was imported: comments and docstrings do not count."""
+    return _code(modules, closure.PACKAGE)[1]
+
+
 def folder() -> Path:
     """Where entries are kept: MECHBOOK_CACHE, else `_cache` of the checkout, else the user's cache folder."""
     if chosen := os.environ.get("MECHBOOK_CACHE"):

@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 
 from mechbook.core import devices
 from mechbook.core.cache import store
+from mechbook.core.training import stopping
 from mechbook.core.training.measuring import (
     Logits,
     LogitsAt,
@@ -105,7 +106,8 @@ def train(
 
     With `state_path` the complete state is kept there every `state_every` steps (None: every 30 seconds), and a call
     that starts like the one that wrote it (initial weights, generator, settings, steps) goes on from it, to the same
-    result bit for bit; callbacks run again from that state on. The file stays: it is the caller's to remove.
+    result bit for bit; callbacks run again from that state on. The file stays: it is the caller's to remove. Within
+    `stopping.at` such a run keeps its state and raises Stopped when it is asked to stop.
 
     FloatingPointError on a loss that is not finite; ValueError for steps or parameters that do not exist.
     """
@@ -191,7 +193,8 @@ class _Loop:
             for step in range(self.start, self.settings.steps + 1):
                 self.seconds = earlier + time.monotonic() - began
                 due = time.monotonic() - saved > STATE_SECONDS if state_every is None else step % state_every == 0
-                if state_path and due and step > self.start:
+                stop = state_path is not None and stopping.due()
+                if state_path and (due or stop) and step > self.start:
                     self.check_losses()
                     try:
                         self.save(state_path, identity, step)
@@ -199,6 +202,8 @@ class _Loop:
                         warnings.warn(f"The training goes on without its state: {error}.", RuntimeWarning, stacklevel=3)
                         state_path = None
                     saved = time.monotonic()
+                if stop and state_path:
+                    raise stopping.Stopped(step, state_path)
                 if step in self.checkpoint_steps:
                     self.checkpoints[step] = self.snapshot()
                 last = step == self.settings.steps

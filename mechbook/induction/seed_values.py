@@ -1,0 +1,279 @@
+"""The values of chapter 3's claims, each a function of the preset and a seed; what they mean is said in `values.py`.
+
+They read runs (`mechbook.induction.experiments`), which are trained where they are not in the cache.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mechbook.claims.values import Values
+from mechbook.core.training.curves import steps_to
+from mechbook.core.training.loop import TrainingResult
+from mechbook.induction import measurements, values
+from mechbook.induction.construction import induction_head
+from mechbook.induction.experiments import (
+    FREEZE,
+    TRIGGERS,
+    dimension_settings,
+    frozen_settings,
+    hand_task,
+    output_settings,
+    trigger_settings,
+    vanilla_settings,
+)
+from mechbook.induction.presets import InductionPreset
+from mechbook.induction.probes_attention import entropy
+from mechbook.induction.streams import STREAMS
+from mechbook.shared.bigrams import BigramBatch, sample
+from mechbook.shared.recall import induction_memory_maps
+from mechbook.shared.shakespeare import load_counts
+from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
+
+Numbers = dict[str, int | float]
+
+# Recalls that count as learned, of a memory among others and of W_O2 where it is compared; the same for accuracy.
+LEARNED, LEARNED_W_O2, SOLVED = 0.6, 0.9, 0.8
+
+
+def one_layer(setup: InductionPreset, seed: int) -> float:
+    """In-context accuracy of one layer, fixed triggers."""
+    return measurements.accuracy(vanilla_settings(setup, seed, "frequent", n_layers=1))
+
+
+def two_layers_fixed(setup: InductionPreset, seed: int) -> float:
+    """In-context accuracy of two layers, fixed triggers."""
+    return measurements.accuracy(vanilla_settings(setup, seed, "frequent"))
+
+
+def two_layers_random(setup: InductionPreset, seed: int) -> float:
+    """In-context accuracy of two layers, random triggers."""
+    return measurements.accuracy(vanilla_settings(setup, seed, "random"))
+
+
+def attention_maps(setup: InductionPreset, seed: int) -> Numbers:
+    """Where both layers attend, random triggers."""
+    masses = measurements.head_masses(vanilla_settings(setup, seed, "random"))
+    return values.ATTENTION_MAPS(previous=masses["previous"][0], induction=masses["induction"][0])
+
+
+def fixed_vs_random(setup: InductionPreset, seed: int) -> Numbers:
+    """Attention on what followed repeated tokens that are no triggers."""
+    fixed, random = (measurements.head_masses(vanilla_settings(setup, seed, t)) for t in ("frequent", "random"))
+    return values.FIXED_VS_RANDOM(fixed=fixed["repeats"][0], random=random["repeats"][0])
+
+
+def head_vs_bigram(setup: InductionPreset, seed: int) -> Numbers:
+    """How far the retrieved token is raised above pi_b."""
+    found = measurements.preference(vanilla_settings(setup, seed, "random"))
+    return values.HEAD_VS_BIGRAM(outside=float(found.outside), inside=float(found.inside))
+
+
+@torch.no_grad()
+def constructed(setup: InductionPreset, seed: int) -> Numbers:
+    """Accuracy without W_F, and what W_F does to accuracy and to global predictions in two places."""
+    counts, hand = load_counts(), hand_task(setup)
+    batch = sample(hand, 512, STREAMS.generator("by hand", seed, 1))
+    starts = torch.isin(batch.z[:, 0], torch.tensor(hand.triggers))
+    right, kl = {}, torch.empty(0)
+    for reads in ("none", "before_attention", "after_layer_2"):
+        model = induction_head(
+            counts.N,
+            setup.T,
+            setup.hand_d,
+            triggers=hand.triggers,
+            feed_forward=reads,
+            pi_b=None if reads == "none" else counts.pi_b,
+            generator=STREAMS.generator("by hand", seed),
+        )
+        logits = model(batch.inputs)
+        right[reads] = (logits.argmax(-1) == batch.targets).double()
+        if reads == "before_attention":
+            logp, rows = logits.log_softmax(-1).double(), counts.pi_b[batch.inputs]
+            kl = (torch.special.xlogy(rows, rows) - rows * logp).sum(-1)
+    counted = batch.in_context & ~starts[:, None]
+    return _numbers(
+        values.CONSTRUCTED,
+        accuracy=right["none"][counted].mean(),
+        accuracy_all_sequences=right["none"][batch.in_context].mean(),
+        accuracy_before_attention=right["before_attention"][counted].mean(),
+        accuracy_after_layer_2=right["after_layer_2"][counted].mean(),
+        kl_global=kl[batch.global_tokens].mean(),
+    )
+
+
+@torch.no_grad()
+def uniform_init(setup: InductionPreset, seed: int) -> Numbers:
+    """Entropy of layer 1's attention before training, as a fraction of log T."""
+    return values.UNIFORM_INIT(
+        unit_norm=float(_first_entropy(setup, seed, None)), standard_normal=float(_first_entropy(setup, seed, 1.0))
+    )
+
+
+def _first_entropy(setup: InductionPreset, seed: int, embedding_std: float | None) -> Tensor:
+    """Mean entropy of layer 1's attention at the last position, as a fraction of log T."""
+    config = SimplifiedConfig(N=load_counts().N, T=setup.T, d=setup.d, embedding_std=embedding_std)
+    model = SimplifiedTransformer(config, STREAMS.generator("initialisation", seed))
+    attention = model.trace(hand_batch(setup).inputs).attention[0]
+    return entropy(attention)[:, -1].mean() / np.log(setup.T)
+
+
+def hand_batch(setup: InductionPreset) -> BigramBatch:
+    """The 512 sequences on which the first model written by hand is tested."""
+    return sample(hand_task(setup), 512, STREAMS.generator("by hand", 1))
+
+
+def order(setup: InductionPreset, seed: int) -> Numbers:
+    """Steps until each memory is learned, all three trained together."""
+    run = frozen_settings(setup, seed).run()
+    return values.ORDER(
+        W_O2=steps_to(run, "W_O2", LEARNED),
+        W_K2=steps_to(run, "W_K2_weighted", LEARNED),
+        W_K1=steps_to(run, "W_K1", LEARNED),
+        W_K1_early=steps_to(run, "W_K1_early", LEARNED),
+    )
+
+
+def early_positions(setup: InductionPreset, seed: int) -> Numbers:
+    """How far W_K1's recall on early positions is above that on late ones: the least, and how often at all."""
+    run = frozen_settings(setup, seed).run()
+    gap = np.subtract(run.values["W_K1_early"], run.values["W_K1_late"])
+    return values.EARLY_POSITIONS(smallest_gap=float(gap.min()), fraction=float((gap > 0).mean()))
+
+
+def while_frozen(setup: InductionPreset, seed: int, condition: str, name: str) -> list[float]:
+    """A probe's values from the start to the release, in a run of Figure 3."""
+    run = frozen_settings(setup, seed, condition).run()
+    return run.values[name][: run.steps.index(setup.frozen_steps) + 1]
+
+
+def drift(setup: InductionPreset, seed: int, name: str) -> float:
+    """The largest change of a recall while W_O2 is frozen."""
+    recall = np.array(while_frozen(setup, seed, "freeze_W_O2", name))
+    return float(abs(recall - recall[0]).max())
+
+
+def W_O2_needed(setup: InductionPreset, seed: int) -> Numbers:
+    """What the others learn without W_O2, and what it learns alone."""
+    return values.WO2_NEEDED(
+        drift_W_K1=drift(setup, seed, "W_K1"),
+        drift_W_K2=drift(setup, seed, "W_K2"),
+        alone_W_O2=max(while_frozen(setup, seed, "freeze_both", "W_O2")),
+        alone_accuracy=max(while_frozen(setup, seed, "freeze_both", "accuracy")),
+    )
+
+
+def joint_faster(setup: InductionPreset, seed: int) -> Numbers:
+    """What the key-query matrices learn alone, and steps to accuracy with each of Figure 3's columns."""
+    steps = {
+        f"steps_{condition}": steps_to(frozen_settings(setup, seed, condition).run(), "accuracy", SOLVED)
+        for condition in FREEZE
+    }
+    return values.JOINT_FASTER(
+        recall_W_K2=while_frozen(setup, seed, "freeze_W_K1", "W_K2_weighted")[-1],
+        recall_W_K2_unweighted=while_frozen(setup, seed, "freeze_W_K1", "W_K2")[-1],
+        recall_W_K1=while_frozen(setup, seed, "freeze_W_K2", "W_K1")[-1],
+        **steps,
+    )
+
+
+def global_first(setup: InductionPreset, seed: int) -> Numbers:
+    """Steps to half the first KL of W_F, and to accuracy 1/2, random triggers."""
+    run = trigger_settings(setup, seed, "random").run()
+    return values.GLOBAL_FIRST(
+        kl_half=steps_to(run, "W_F_kl", run.values["W_F_kl"][0] / 2, op="<="),
+        accuracy_half=steps_to(run, "accuracy", 0.5),
+    )
+
+
+def trigger_effects(setup: InductionPreset, seed: int) -> Numbers:
+    """Steps until a seed's runs with each kind of triggers reach what the claim compares."""
+    runs = {name: trigger_settings(setup, seed, name).run() for name in TRIGGERS}
+    return values.TRIGGER_EFFECTS(
+        **{f"{name}_accuracy": steps_to(run, "accuracy", SOLVED) for name, run in runs.items()},
+        **{f"{name}_W_O2": steps_to(runs[name], "W_O2", LEARNED_W_O2) for name in ("base", "few", "rare")},
+        **{f"{name}_W_K2": steps_to(runs[name], "W_K2", LEARNED) for name in ("base", "random")},
+    )
+
+
+def competition(setup: InductionPreset, seed: int) -> Numbers:
+    """Smallest divergence of W_F, its mean over the last tenth of training, and their ratio."""
+    run = output_settings(setup, seed, "uniform").run()
+    kl = np.array(run.values["W_F_kl"])
+    late = kl[np.array(run.steps) >= 0.9 * run.steps[-1]].mean()
+    return values.WF_COMPETITION(minimum=float(kl.min()), late=float(late), ratio=float(late / kl.min()))
+
+
+def by_outputs(setup: InductionPreset, seed: int) -> Numbers:
+    """Accuracy by training and test outputs (u: uniform, b: bigram), and final recalls."""
+    result: Numbers = {}
+    for trained_on in ("uniform", "bigram"):
+        spec, a = output_settings(setup, seed, trained_on), trained_on[0]
+        result |= {a + on[0]: measurements.accuracy(spec, outputs=on) for on in ("uniform", "bigram")}
+        result |= {f"{probe}_{a}": spec.run().values[probe][-1] for probe in ("W_O2", "W_K2")}
+    return values.OUTPUT_DISTRIBUTION(**result)
+
+
+def memory_maps(setup: InductionPreset, seed: int) -> Numbers:
+    """W_O2's separation, and rank correlations of the diagonals of W_K2 and W_K1 with what should explain them."""
+    maps = induction_memory_maps(measurements.trained(frozen_settings(setup, seed)))
+    often, often_low = measurements.rank_correlation(maps["W_K2"].diagonal(), load_counts().pi_u)
+    back = maps["W_K1"].diagonal(-1)
+    early, early_low = measurements.rank_correlation(back, -torch.arange(len(back)))
+    return values.MEMORY_MAPS(
+        W_O2_separation=measurements.diagonal_separation(maps["W_O2"]),
+        W_K2_correlation=often,
+        W_K2_low95=often_low,
+        W_K1_correlation=early,
+        W_K1_low95=early_low,
+    )
+
+
+def tuned_rate(by_rate: dict[float, list[TrainingResult]]) -> float:
+    """The step size with the fewest steps to recall 0.9; where none gets there, with the highest recall at the end.
+
+    `by_rate` holds, for each step size in the order in which ties are broken, a run for each seed; means are compared.
+    """
+
+    def cost(lr: float) -> tuple[float, float]:
+        steps = np.mean([steps_to(run, "W_O2", LEARNED_W_O2) for run in by_rate[lr]])
+        return float(steps), -float(np.mean([run.values["W_O2"][-1] for run in by_rate[lr]]))
+
+    return min(by_rate, key=cost)
+
+
+def dimension(setup: InductionPreset, seed: int) -> Numbers:
+    """Steps to recall 0.9 in each dimension, with the step size tuned for it on all seeds and with one for all."""
+    tuned, fixed = {}, {}
+    for d in values.DIMENSIONS:
+        by_rate = {
+            lr: [dimension_settings(setup, s, d, lr).run() for s in range(setup.few_seeds)]
+            for lr in setup.dimension.lrs
+        }
+        tuned[f"tuned_{d}"] = steps_to(by_rate[tuned_rate(by_rate)][seed], "W_O2", LEARNED_W_O2)
+        fixed[f"fixed_{d}"] = steps_to(by_rate[setup.dimension.fixed_lr][seed], "W_O2", LEARNED_W_O2)
+    return values.DIMENSION(**tuned, **fixed)
+
+
+def realistic(setup: InductionPreset, seed: int) -> Numbers:
+    """Accuracy of the vanilla transformer, and steps until each memory is learned."""
+    spec = vanilla_settings(setup, seed, "random")
+    run = spec.run()
+    return values.REALISTIC(
+        accuracy=measurements.accuracy(spec),
+        W_O2=steps_to(run, "W_O2", LEARNED),
+        W_K2=steps_to(run, "W_K2_weighted", LEARNED),
+        W_K1=steps_to(run, "W_K1", LEARNED),
+    )
+
+
+def multi_head(setup: InductionPreset, seed: int) -> Numbers:
+    """The two largest previous-token masses, and the heads of layer 2 with over half of the largest induction mass."""
+    masses = measurements.head_masses(vanilla_settings(setup, seed, "random", n_heads=4))
+    top, second = sorted(masses["previous"], reverse=True)[:2]
+    induction = np.array(masses["induction"])
+    return values.MULTI_HEAD(top=top, second=second, induction_heads=int((induction > induction.max() / 2).sum()))
+
+
+def _numbers(claim: Values, **found: Tensor) -> Numbers:
+    return claim(**{name: float(value) for name, value in found.items()})

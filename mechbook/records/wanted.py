@@ -1,0 +1,86 @@
+"""What a theme wants recorded at the papers' size: its runs, most wanted first, and its claims with what gives values.
+
+Each theme has one `recorded.py` that lists both:
+
+    def runs(setup) -> list[PaperRun]
+    CLAIMS: list[PaperClaim]
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from mechbook.claims.values import Values
+from mechbook.core.presets import at_scale
+from mechbook.records.kept import Value, as_json, load_claim
+
+
+@runtime_checkable
+class Settings(Protocol):
+    """What decides a run, as every theme has it."""
+
+    def key(self) -> dict[str, Any]: ...
+    def run(self) -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PaperRun:
+    """One run to be recorded.
+
+    name: theme, then the run's own name: "induction/frozen/joint/0"
+    settings, modules: the run, and the modules whose code decides it, as its cache entry has them
+    steps: its updates; kind: runs of one kind take equally long a step
+    short: the same run cut to so many updates, to time it; None where it cannot be cut
+    curves: steps and values of its result; final: what is measured at its end, by name
+    keeps_state: whether it can be stopped and goes on later
+    """
+
+    name: str
+    settings: Settings
+    modules: tuple[str, ...]
+    steps: int
+    kind: str
+    short: Callable[[int], Settings] | None = None
+    curves: Callable[[Any], tuple[Sequence[int], Mapping[str, Sequence[float]]]] = lambda run: (run.steps, run.values)
+    final: Callable[[], Mapping[str, float]] = dict
+    keeps_state: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PaperClaim:
+    """How the values of one claim come from runs.
+
+    measure: the claim's values of (preset, seed), from `module`, whose code decides them with the runs
+    seeds: over which it is reported with a preset
+    runs: the names of the runs that the values of (preset, seed) stand on
+    budgets: of the values that are steps to something, the steps there were: a larger one was never reached
+    """
+
+    values: Values
+    measure: Callable[[Any, int], Value]
+    module: str
+    seeds: Callable[[Any], Iterable[int]]
+    runs: Callable[[Any, int], Sequence[str]] = lambda setup, seed: ()
+    budgets: Callable[[Any], dict[str, int]] = field(default=lambda setup: {})
+
+
+def claimed(claims: Iterable[PaperClaim], values: Values, setup: Any, paper: Any) -> dict[str, Any]:
+    """The `values` and `seeds` with which a chapter reports a claim: measured now, or read from a record.
+
+    Read where the book runs with the preset `paper` at its scale and a record of that preset, all its seeds and the
+    present code is there; else from the runs. KeyError for a claim that is not among `claims`.
+    """
+    (claim,) = [claim for claim in claims if claim.values is values] or [None]
+    if claim is None:
+        raise KeyError(f"{values.claim} is not among the claims of recorded.py: add it there.")
+    seeds = list(claim.seeds(setup))
+    if setup == at_scale(None, paper):
+        record = load_claim(values.claim)
+        if record is not None and record.seeds == seeds and not record.earlier(setup_of(setup)):
+            return {"values": record.values, "seeds": seeds}
+    return {"values": [claim.measure(setup, seed) for seed in seeds], "seeds": seeds}
+
+
+def setup_of(setup: Any) -> dict[str, Any]:
+    """A preset as JSON values."""
+    return as_json(asdict(setup))

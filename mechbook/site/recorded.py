@@ -1,0 +1,84 @@
+"""The claims as recorded at the papers' size, judged by the same criteria as a build's own measurements."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from mechbook.claims.criteria import Criterion
+from mechbook.claims.report import measurement
+from mechbook.paper.everything import THEMES
+from mechbook.records import files, kept
+from mechbook.records.kept import ClaimRecord, as_json
+from mechbook.records.shown import where
+
+HELD, FAILED, FEW = "held", "failed", "too few seeds"
+
+
+def recorded_claims(criteria: Mapping[str, Criterion]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """What is recorded of each claim, by its id, and the problems: a sentence for each file that is no record.
+
+    Of runs' records only whether they can be read is looked at.
+    """
+    setups = {claim.values.claim: theme.setup for theme in THEMES for claim in theme.claims}
+    found: dict[str, dict[str, Any]] = {}
+    problems = []
+    for path in files.files():
+        try:
+            record = kept.load(path)
+        except files.BadRecord as error:
+            problems.append(str(error))
+            continue
+        if isinstance(record, ClaimRecord):
+            now = as_json(asdict(setups[record.claim])) if record.claim in setups else None
+            found[record.claim] = judged(record, criteria.get(record.claim), now)
+    return found, problems
+
+
+def judged(record: ClaimRecord, criterion: Criterion | None, now: dict[str, Any] | None) -> dict[str, Any]:
+    """One record's column of the scorecard: what was measured, where and when, and the verdict.
+
+    `never` has, for each value that is steps to something, in how many seeds that was not reached and the steps there
+    were; its mean is then a lower bound. `earlier`: of other code, or of another preset than `now`. A record of fewer
+    seeds than the criterion asks for, or without a criterion, gets no verdict.
+    """
+    row = measurement(record.claim, values=record.values, seeds=record.seeds)
+    column: dict[str, Any] = {name: row[name] for name in ("measured", "spread", "values", "seeds")}
+    column |= {
+        "never": _never(record),
+        "where": where(record.machines),
+        "device": ", ".join(dict.fromkeys(machine.device for machine in record.machines)),
+        "date": max(machine.date for machine in record.machines),
+        "torch": ", ".join(dict.fromkeys(machine.torch for machine in record.machines)),
+        "tf32": any(machine.tf32 for machine in record.machines),
+        "seconds": record.seconds,
+        "runs": record.runs,
+        "earlier": record.earlier(now),
+        "held": None,
+        "marginal": False,
+        "status": FEW,
+        "reason": None,
+        "checks": [],
+    }
+    if criterion is None or len(record.seeds) < criterion.seeds:
+        needed = "no criterion judges it" if criterion is None else f"{len(record.seeds)} of {criterion.seeds} seeds"
+        return column | {"reason": needed}
+    try:
+        checks = criterion(record.claim, record.values, "paper")
+    except ValueError as error:
+        return column | {"held": False, "status": FAILED, "reason": str(error)}
+    held = all(check.ok for check in checks)
+    return column | {
+        "held": held,
+        "status": HELD if held else FAILED,
+        "marginal": any(check.marginal for check in checks),
+        "checks": [check.as_dict() for check in checks],
+    }
+
+
+def _never(record: ClaimRecord) -> dict[str, list[int]]:
+    found = {}
+    for name, budget in record.budgets.items():
+        column = [value[name] if isinstance(value, dict) else value for value in record.values]
+        if count := sum(value > budget for value in column):
+            found[name] = [count, budget]
+    return found

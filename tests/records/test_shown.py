@@ -1,0 +1,135 @@
+"""Recorded runs and claims as chapters read them. Oracles: what was saved, and settings that note when they run."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mechbook.claims.values import Values
+from mechbook.core.cache import entries
+from mechbook.core.training.loop import TrainingResult
+from mechbook.records.kept import save
+from mechbook.records.shown import beside, curves_of, recorded, recorded_seeds, told, where
+from mechbook.records.wanted import PaperClaim, PaperRun, claimed
+from tests.records.conftest import MACHINE, MODULES, claim_record, run_record
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Settings of a run that notes in `ran` that it was run."""
+
+    name: str
+    ran: list[str]
+
+    def key(self) -> dict[str, Any]:
+        return {"run": self.name}
+
+    def compute(self) -> dict[str, Any]:
+        self.ran.append(self.name)
+        return vars(TrainingResult(steps=[0], values={"x": [0.5]}, checkpoints={}, final={}, seconds=1.0))
+
+    def run(self) -> TrainingResult:
+        return TrainingResult(**entries.cached(self.key(), self.compute, modules=MODULES))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path / "cache"))
+
+
+def test_recorded_gives_a_run_by_its_name(folder: Path) -> None:
+    assert recorded("induction/frozen/joint/0") is None
+    save(run_record())
+    found = recorded("induction/frozen/joint/0")
+    assert found is not None
+    assert (found.steps, found.values["W_O2"][:2], found.machine) == ([0, 5, 7], [0.0, 1.0], MACHINE)
+
+
+def test_seeds_of_other_steps_than_the_first_are_left_out(folder: Path) -> None:
+    assert recorded_seeds("induction/frozen/joint", range(4)) == []
+    for seed, steps in ((1, [0, 5, 7]), (2, [0, 5, 8]), (3, [0, 5, 7])):
+        save(run_record(name=f"induction/frozen/joint/{seed}", steps=steps))
+    names = [record.name[-1] for record in recorded_seeds("induction/frozen/joint", range(4))]
+    assert names == ["1", "3"]
+
+
+def test_a_caption_names_device_day_and_earlier_code() -> None:
+    now = run_record(code=entries.code(MODULES))
+    assert told([now]) == "Abacus 3 with TF32, 2031-05-17"
+    assert told([now, run_record()]) == "Abacus 3 with TF32, 2031-05-17; of earlier code"
+    assert beside([]) == ""
+    assert beside([now]) == (
+        " Below: the same at the paper's own size, one seed, recorded on Abacus 3 with TF32, 2031-05-17."
+    )
+    same = PaperRun(name=now.name, settings=Counted("", []), modules=MODULES, steps=7, kind="")
+    assert told([now], [same]).endswith("; of earlier code")  # its settings are others now
+    other = type(MACHINE)(**{**asdict(MACHINE), "device": "Slate", "tf32": False, "date": "2031-05-18"})
+    assert where([MACHINE, other, MACHINE]) == "Abacus 3 with TF32 and Slate, 2031-05-18"
+
+
+@pytest.mark.parametrize(("code", "name", "ran"), [(None, "a", []), ("other", "a", ["a"]), (None, "b", ["a"])], ids=str)
+def test_curves_come_from_a_record_of_the_same_settings_and_code(
+    folder: Path, code: str | None, name: str, ran: list[str]
+) -> None:
+    asked = Counted("a", [])
+    save(run_record(settings={"run": name}, code=code or entries.code(MODULES)))
+    found = curves_of("induction", asked, MODULES)
+    assert asked.ran == ran
+    expected = ([0, 5, 7], 0.0) if not ran else ([0], 0.5)
+    assert (found.steps, found.values["x" if ran else "W_O2"][0]) == expected
+    assert found.final == {}
+
+
+def test_curves_come_from_the_cache_first(folder: Path) -> None:
+    asked = Counted("a", [])
+    asked.run()
+    save(run_record(settings={"run": "a"}, code=entries.code(MODULES)))
+    assert curves_of("induction", asked, MODULES).values == {"x": [0.5]} and asked.ran == ["a"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    seeds: int
+    T: int
+
+
+PAPER = Preset(seeds=2, T=11)
+ORDER = Values("ih.order", W_O2="a", W_K1="b")
+
+
+def claims(asked: list[int]) -> list[PaperClaim]:
+    def measure(setup: Preset, seed: int) -> dict[str, Any]:
+        asked.append(seed)
+        return ORDER(W_O2=10.0 + seed, W_K1=setup.T)
+
+    return [PaperClaim(values=ORDER, measure=measure, module=MODULES[0], seeds=lambda setup: range(setup.seeds))]
+
+
+@pytest.mark.parametrize(
+    ("scale", "setup", "changes", "read"),
+    [
+        ("paper", PAPER, {}, True),
+        ("laptop", PAPER, {}, False),
+        ("paper", Preset(seeds=2, T=12), {}, False),
+        ("paper", PAPER, {"code": "other"}, False),
+        ("paper", PAPER, {"setup": {"seeds": 2, "T": 12}}, False),
+        ("paper", PAPER, {"seeds": [0], "values": [{"W_O2": 1.0, "W_K1": 2}]}, False),
+    ],
+)
+def test_a_claim_is_read_at_the_papers_scale_alone_and_only_as_it_is_now(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, scale: str, setup: Preset, changes: dict[str, Any], read: bool
+) -> None:
+    monkeypatch.setenv("MECHBOOK_SCALE", scale)
+    save(claim_record(**{"code": entries.code(MODULES), **changes}))
+    asked: list[int] = []
+    found = claimed(claims(asked), ORDER, setup, PAPER)
+    assert found["seeds"] == [0, 1] and asked == ([] if read else [0, 1])
+    assert found["values"] == (
+        claim_record().values if read else [{"W_O2": 10.0 + seed, "W_K1": setup.T} for seed in (0, 1)]
+    )
+
+
+def test_a_claim_that_is_not_listed_is_named() -> None:
+    with pytest.raises(KeyError, match=r"ih\.other is not among the claims of recorded\.py"):
+        claimed(claims([]), Values("ih.other", "x"), PAPER, PAPER)
