@@ -118,7 +118,7 @@ class GapPreset:
 
     def __post_init__(self) -> None:
         multiple = ("sequences", self.sequences % 10_000 == 0, "a multiple of 10000")
-        require(self, *grids(self, count=2, vocabularies=3), *counts(self, sequences=1), multiple)
+        require(self, *grids(self, vocabularies=3), *counts(self, sequences=1), multiple)
 
 
 @dataclass(frozen=True, kw_only=True)

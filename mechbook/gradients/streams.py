@@ -30,5 +30,4 @@ STREAMS = Streams(
     ("second step's gap", (2, 15), 2),
     ("first step's counts, more of them", (2, 16), 1),
     ("backward vectors", (2, 17), 1),
-    ("one layer", (2, 18), 1),
 )

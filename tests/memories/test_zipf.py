@@ -19,11 +19,10 @@ def test_no_end_is_the_limit_of_ever_more_inputs(scheme):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_without_end_the_exponents_are_the_derived_ones(scheme):
-    """Oracle: the derivation of the chapter, whose integral is exact in the limit of many dimensions."""
-    errors = [zipf.endless_error(LAPTOP, scheme, d) for d in (4096, 16384)]
-    assert zipf.fitted_exponent([4096, 16384], errors) == pytest.approx(
-        zipf.derived_exponent(LAPTOP, scheme), abs=0.003
-    )
+    """Oracle: the derivation, exact in many dimensions but for the few errors among the inputs that "top" stores."""
+    errors = [zipf.endless_error(LAPTOP, scheme, d) for d in (2048, 8192)]
+    found = zipf.fitted_exponent([2048, 8192], errors)
+    assert found == pytest.approx(zipf.derived_exponent(LAPTOP, scheme), abs=0.005)
 
 
 def test_an_unknown_scheme_is_refused():

@@ -52,6 +52,15 @@ def gamma(T: int) -> float:
     return (float(harmonic_tails(T)[0]) - 1) / (T - 1) - 1 / T - 2 / T**2
 
 
+def gamma_in_full(T: int) -> float:
+    """Return gamma_T with what it leaves out, the sequences in which the output is the trigger itself: one in T - 1.
+
+    There t_o = T, where the trigger's mark is 2/T and not 1/T, and the token at T - 1 is the output, too: together
+    1/(T (T - 1)) + (1/(T - 1) - (1/(T - 1) + 2/T)/T) / (T - 1) more. Exact but for 1/N. Raises ValueError for T < 2.
+    """
+    return gamma(T) + 1 / (T * (T - 1)) + (1 / (T - 1) - (1 / (T - 1) + 2 / T) / T) / (T - 1)
+
+
 def W_K2_gap(T: int, how: GapPreset, seed: int, N: int) -> float:
     """What step 2 stores on the trigger's mark, less on other tokens' marks, in units of alpha / (T N): gamma_T.
 
@@ -77,6 +86,14 @@ def counted_ratio(setup: GradientsPreset, seed: int) -> float:
     task, random = SingleTriggerTask(N=setup.N, T=setup.T), STREAMS.generator("first step's counts", seed)
     counts = W_O2_counts(sample(task, setup.sequences, random), setup.N)
     return diagonal_gap(counts[1]) / diagonal_gap(counts[0])
+
+
+def counted_ratio_of_more(setup: GradientsPreset, seed: int) -> float:
+    """What `counted_ratio` measures, on four times the sequences."""
+    task, random = SingleTriggerTask(N=setup.N, T=setup.T), STREAMS.generator("first step's counts, more of them", seed)
+    parts = [W_O2_counts(sample(task, setup.sequences, random), setup.N)[:2] for _ in range(4)]
+    averages, direct = torch.stack(parts).mean(0)[[1, 0]]
+    return diagonal_gap(averages) / diagonal_gap(direct)
 
 
 def W_K1_factor(how: FactorPreset, seed: int, N: int) -> float:

@@ -22,7 +22,10 @@ ORDERS = (RIGHT, ("W_O2", "W_K1", "W_K2"), ("W_K2", "W_O2", "W_K1"), ("W_K1", "W
 
 
 def step_on(model: ThreeStepModel, name: str, batch: SingleTriggerBatch) -> Float[Tensor, "d d"]:
-    """Minus the gradient of the mean cross-entropy on one matrix, all others as they are (automatic differentiation)."""
+    """Minus the gradient of the mean cross-entropy on one matrix, the others as they are, by automatic differentiation.
+
+    name: W_O2, W_K2 or W_K1
+    """
     W = getattr(model, name).clone().requires_grad_()
     logits, _ = predict(replace(model, **{name: W}), batch)
     (gradient,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, batch.y), W)
