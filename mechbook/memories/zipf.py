@@ -6,6 +6,7 @@ from jaxtyping import Float
 from scipy.special import log_ndtr, zeta
 from torch import Tensor
 
+from mechbook.core.presets import replace
 from mechbook.memories import quadrature
 from mechbook.memories.outer_product import draw_embeddings, gaussian_recall, shared_map
 from mechbook.memories.presets import MemoriesPreset
@@ -56,6 +57,12 @@ def zipf_error(setup: MemoriesPreset, seed: int, scheme: str, d: int) -> float:
         s = (u @ torch.zeros(M, d).index_add_(0, f, weights[:, None] * u).T) @ (v @ v.T)
         total += float(p @ (s.argmax(1) != f).double())
     return total / draws
+
+
+def more_stored(setup: MemoriesPreset, seed: int) -> list[float]:
+    """The error of the scheme "top" by dimension, with the first M d/more inputs stored, on the same embeddings."""
+    wider = replace(setup, zipf=replace(setup.zipf, part=setup.zipf.more))
+    return [zipf_error(wider, seed, "top", d) for d in setup.zipf.d]
 
 
 def predicted_zipf_error(setup: MemoriesPreset, scheme: str, d: int) -> float:
