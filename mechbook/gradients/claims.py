@@ -22,7 +22,9 @@ from mechbook.gradients.values import (
     SEQUENTIAL,
     SPAN,
     SPURIOUS,
+    STEP_TWO,
     THREE_STEPS,
+    TOP_DOWN,
 )
 
 IDENTITY = 1e-10
@@ -63,8 +65,12 @@ def span(m: Measurement) -> list[Check]:
 
 @criterion(ONE_STEP, seeds=SEEDS)
 def one_step(m: Measurement) -> list[Check]:
-    """Accuracy at least 0.99 at large d; logits on the predicted line, slope 1 within 4 standard errors."""
-    return [m.bar("accuracy", ">=", 0.99), within("|slope - 1|", [slope - 1 for slope in m.per_seed("slope")])]
+    """Accuracy at least 0.99 at large d; right logits 1 above wrong ones, these -1/N, within 4 standard errors."""
+    return [
+        m.bar("accuracy", ">=", 0.99),
+        within("|slope - 1|", [slope - 1 for slope in m.per_seed("slope")]),
+        within("|N times the wrong logit + 1|", [wrong + 1 for wrong in m.per_seed("wrong")]),
+    ]
 
 
 @criterion(OPTIMUM, seeds=SEEDS)
@@ -75,8 +81,12 @@ def optimum(m: Measurement) -> list[Check]:
 
 @criterion(IGNORES_POSITION, seeds=SEEDS)
 def ignores_position(m: Measurement) -> list[Check]:
-    """Accuracy at least 0.99 at large d; positional logits zero within 4 standard errors."""
-    return [m.bar("accuracy", ">=", 0.99), within("|positional logit|", m.per_seed("positional"))]
+    """Accuracy at least 0.99 at large d; positional logits of mean zero and of crosstalk's size, 4 standard errors."""
+    return [
+        m.bar("accuracy", ">=", 0.99),
+        within("|mean positional logit|", m.per_seed("positional")),
+        within("|their root mean square / crosstalk's - 1|", [spread - 1 for spread in m.per_seed("spread")]),
+    ]
 
 
 @criterion(THREE_STEPS, seeds=SEEDS)
@@ -89,14 +99,14 @@ def three_steps(m: Measurement) -> list[Check]:
 
 @criterion(SPURIOUS, seeds=SEEDS)
 def spurious(m: Measurement) -> list[Check]:
-    """Ratio within 4 standard errors of tau; `accuracy` must be there, to be shown."""
-    return [within("|ratio - tau|", m.gaps("tau", "ratio"))]
+    """Ratio within 4 standard errors of tau; near chance with W_K1 at zero."""
+    return [within("|ratio - tau|", m.gaps("tau", "ratio")), m.bar("accuracy", "<=", NEAR_CHANCE)]
 
 
 @criterion(SEQUENTIAL, seeds=SEEDS)
 def sequential(m: Measurement) -> list[Check]:
-    """Slope -1 +- 0.1."""
-    return [m.bar(None, ">=", -1.1, "slope"), m.bar(None, "<=", -0.9, "slope")]
+    """Slope -1 +- 0.1, and a plateau: the rise takes less than half of the time to half strength."""
+    return [m.bar("slope", ">=", -1.1), m.bar("slope", "<=", -0.9), m.bar("rise", "<", 0.5)]
 
 
 @criterion(ONE_STEP_DATA, seeds=SEEDS)
@@ -112,3 +122,20 @@ def one_step_data(m: Measurement) -> list[Check]:
             beyond.append(mean_of(falls) - 4 * standard_error(falls))
         checks.append(Check(f"largest fall {label}, less 4 standard errors", max(beyond), "<=", 0.0))
     return checks
+
+
+@criterion(TOP_DOWN, seeds=SEEDS)
+def top_down(m: Measurement) -> list[Check]:
+    """From a random start: accuracy at least 0.9 in the right order, at most 0.1 in each of three others."""
+    others = [m.bar(name, "<=", NEAR_CHANCE) for name in TOP_DOWN.names if name != "right"]
+    return [m.bar("right", ">=", 0.9), *others]
+
+
+@criterion(STEP_TWO, seeds=SEEDS)
+def step_two(m: Measurement) -> list[Check]:
+    """The gap within 3% of the closed form at the largest N, and closer there than at the smallest."""
+    off = {name: abs(m.mean(name) - 1) for name in STEP_TWO.names}
+    return [
+        Check("|gap / gamma_T - 1| at the largest N", off["large"], "<=", 0.03),
+        Check("the same, less that at the smallest N", off["large"] - off["small"], "<", 0.0),
+    ]

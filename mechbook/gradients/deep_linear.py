@@ -106,6 +106,32 @@ def course(how: DeepLinearPreset, seed: int) -> dict[str, Tensor]:
     return {"t": t, "s": s, "curves": curves, "exact": exact, "half": half, "predicted": half_time(s, a_0)}
 
 
+def rise_share(t: Float[Tensor, "times"], curves: Curves, s: Float[Tensor, "modes"]) -> Float[Tensor, "modes"]:
+    """Return the time from 10% to 90% of s over the time to half of it: small where a plateau comes before the rise.
+
+    The exact solution of two layers has log(81) / log(s / a_0 - 1), to be made as small as one likes by a small start;
+    one layer from zero has log(9) / log(2) = 3.17, whatever s is. Raises ValueError as `first_crossing` does.
+    """
+    low, half, high = (first_crossing(t, curves, share * s) for share in (0.1, 0.5, 0.9))
+    return (high - low) / half
+
+
+def one_layer_course(how: DeepLinearPreset) -> dict[str, Tensor]:
+    """Descent from zero on one layer W that stores modes whose keys occur with frequencies in proportion to s.
+
+    In orthonormal bases W is the vector of v_i . W u_i, and da/dt = s (1 - a): strength is how often a key occurs, and
+    every association ends at 1. Times "t", "s", "curves" and half times "half", as in `course`.
+    """
+    s = torch.logspace(0, 3, how.modes, base=2, dtype=torch.float64)
+    a, curves = torch.zeros_like(s), []
+    for _ in range(how.steps + 1):
+        curves.append(a)
+        a = a + how.lr * s * (1 - a)
+    found, t = torch.stack(curves), torch.arange(how.steps + 1, dtype=torch.float64) * how.lr
+    half = first_crossing(t, found, torch.full_like(s, 0.5))
+    return {"t": t, "s": s, "curves": found, "half": half}
+
+
 def slope(s: Float[Tensor, "modes"], half: Float[Tensor, "modes2"]) -> float:
     """Return the slope of log half time against log strength, least squares."""
     x, y = s.log(), half.log()

@@ -108,6 +108,35 @@ class FactorPreset:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GapPreset:
+    """The gap that step 2 makes, with a perfect W_O2, on Theorem 3's T."""
+
+    vocabularies: tuple[int, ...]
+    """Numbers of tokens; the claim compares the last with the first."""
+    sequences: int
+    """Sequences, drawn 10,000 at a time."""
+
+    def __post_init__(self) -> None:
+        multiple = ("sequences", self.sequences % 10_000 == 0, "a multiple of 10000")
+        require(self, *grids(self, vocabularies=3), *counts(self, sequences=1), multiple)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderPreset:
+    """The three steps in other orders, from a random start."""
+
+    d: int
+    """Dimension."""
+    sequences: int
+    """Sequences for each step."""
+    gap: float
+    """The score gap of W_K2 while steps are taken: small, as layer 2's softmax is exact."""
+
+    def __post_init__(self) -> None:
+        require(self, *counts(self, d=1, sequences=1), *amounts(self, "gap"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class VariantPreset:
     """Theorem 3 with one of the proof's restrictions undone."""
 
@@ -201,6 +230,10 @@ class GradientsPreset:
     """A position to be ignored."""
     factor: FactorPreset
     """How strong the signal of step 3 is."""
+    gap: GapPreset
+    """How strong the signal of step 2 is."""
+    order: OrderPreset
+    """In which order."""
     variants: VariantPreset
     """What the three steps need."""
     grid: GridPreset
@@ -242,6 +275,8 @@ LAPTOP = GradientsPreset(
     optimum=OptimumPreset(N=16, dimensions=(8, 16, 32, 128), steps=(10, 30, 100, 300, 1000, 3000, 10000)),
     ignored=IgnoredPreset(N=100, T=64, d=1024),
     factor=FactorPreset(vocabularies=(16, 64, 256), T=16, sequences=20_000),
+    gap=GapPreset(vocabularies=(64, 256), sequences=50_000),
+    order=OrderPreset(d=1024, sequences=20_000, gap=0.3),
     variants=VariantPreset(d=1024, gaps=(0.3, 3.0, 30.0), full_model_sequences=100),
     grid=GridPreset(T=256, K=5, batch=32, rival_sequences=16_384),
     deep=DeepLinearPreset(modes=8, d=32, std=1e-5, lr=2e-3, steps=9000),

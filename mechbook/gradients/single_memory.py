@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mechbook.gradients import lemmas
-from mechbook.gradients.identities import normal
+from mechbook.gradients.identities import autograd_at, normal
 from mechbook.gradients.presets import IgnoredPreset, OneStepPreset, OptimumPreset, SpanPreset
 from mechbook.gradients.streams import STREAMS
 
@@ -25,8 +25,9 @@ def span_residuals(how: SpanPreset, seed: int) -> dict[str, float]:
     joint /= joint.sum()
     result = {"W_0": float(lemmas.outside_span(W_0, W_E, W_U))}
     for name, weight_decay in (("plain", 0.0), ("decayed", how.weight_decay)):
+        # by automatic differentiation: the formula is in the span by construction
         W = lemmas.descend(
-            lambda W: lemmas.association_gradient(W, W_E, W_U, joint),
+            lambda W: autograd_at(lambda W: lemmas.association_loss(W, W_E, W_U, joint), W),
             W_0,
             steps=how.steps,
             lr=how.lr,
@@ -90,7 +91,8 @@ def ignores_position(how: IgnoredPreset, seed: int) -> dict[str, float]:
     """The illustrative example (Birth section 6): y from w_E(y) + p_t after one step, logits in units of eta / N.
 
     "accuracy" over all (y, t); "positional": mean over (k, t) of w_U(k) . W_1 p_t; "spread": their root mean square;
-    "predicted_spread" is sqrt(1/d + (N - 1)/d^2).
+    "predicted_spread" is what crosstalk alone gives, the root of (1 - 1/N) (1/d + (N + 1)/d^2), which is exact: the
+    output k itself has |w_U(k)|^4 in it, on average 1 + 2/d, and the mean embedding is taken out.
     """
     N, T, d = how.N, how.T, how.d
     random = STREAMS.generator("ignored positions", seed)
@@ -102,8 +104,28 @@ def ignores_position(how: IgnoredPreset, seed: int) -> dict[str, float]:
         "accuracy": float(lemmas.memory_accuracy(W_1, inputs, W_U, joint)),
         "positional": float(positional.mean()),
         "spread": float(positional.square().mean().sqrt()),
-        "predicted_spread": math.sqrt(1 / d + (N - 1) / d**2),
+        "predicted_spread": math.sqrt((1 - 1 / N) * (1 / d + (N + 1) / d**2)),
     }
+
+
+def unequal_labels(N: int, T: int, exponent: float) -> tuple[float, float]:
+    """Accuracy after one step on y from w_E(y) + p_t, each token counted once, and the share of misses that answer 0.
+
+    Labels have probabilities in proportion to 1, 2^-exponent, 3^-exponent and so on (0: uniform), positions are
+    uniform, and all embeddings orthonormal, so that there is no crosstalk. A tie counts as a miss.
+    """
+    p = torch.arange(1, N + 1, dtype=torch.float64) ** -exponent
+    joint, every = torch.diag(p / p.sum()), torch.eye(N + T, dtype=torch.float64)
+    W_E, P, W_U = every[:N], every[N:], every[:N]
+    inputs, joint = lemmas.with_positions(W_E, P, joint)
+    zero = torch.zeros(N + T, N + T, dtype=torch.float64)
+    W_1 = -lemmas.association_gradient(zero, inputs, W_U, joint)
+    logits = lemmas.memory_logits(W_1, inputs, W_U)
+    right = torch.arange(N).repeat_interleave(T)
+    ahead = logits.gather(1, right[:, None]) - logits.scatter(1, right[:, None], float("-inf")).amax(1, keepdim=True)
+    miss = ahead[:, 0] <= 1e-12
+    answers = logits.scatter(1, right[:, None], float("-inf")).argmax(1)[miss]
+    return float((~miss).double().mean()), float((answers == 0).double().mean()) if len(answers) else 0.0
 
 
 def optimum(how: OptimumPreset, seed: int, d: int) -> list[float]:

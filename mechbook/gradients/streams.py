@@ -24,4 +24,10 @@ STREAMS = Streams(
     # and the number of tokens
     ("third step's factor", (2, 11), 2),
     ("rivals", (2, 12), 1),
+    ("orders, weights", (2, 13), 1),
+    ("orders, sequences", (2, 14), 1),
+    # and the number of tokens
+    ("second step's gap", (2, 15), 2),
+    ("first step's counts, more of them", (2, 16), 1),
+    ("backward vectors", (2, 17), 1),
 )

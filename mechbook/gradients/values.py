@@ -20,13 +20,15 @@ SPAN = Values(
 ONE_STEP = Values(
     "grad.one_step",
     accuracy="accuracy at the largest d",
-    slope="slope of the logits against the predicted ones",
+    slope="mean right logit less the mean wrong one",
+    wrong="N times the mean wrong logit, predicted -1",
 )
 OPTIMUM = Values("grad.optimum", "largest KL divergence from p, in nats")
 IGNORES_POSITION = Values(
     "grad.ignores_position",
     accuracy="accuracy over all tokens and positions",
     positional="mean logit of a position",
+    spread="root mean square of these logits over that of crosstalk alone",
 )
 THREE_STEPS = Values(
     "grad.three_steps",
@@ -41,9 +43,27 @@ SPURIOUS = Values(
     "grad.spurious",
     ratio="strength of the spurious association over that of the right one, measured",
     tau="the same, predicted",
-    accuracy="accuracy with W_O2 and W_K2 learned and W_K1 at zero; to be shown, the criterion does not judge it",
+    accuracy="accuracy with W_O2 and W_K2 learned and W_K1 at zero",
 )
-SEQUENTIAL = Values("grad.sequential", "slope of log half time against log strength")
+SEQUENTIAL = Values(
+    "grad.sequential",
+    slope="slope of log half time against log strength",
+    rise="time from 10% to 90% over the time to half strength, the largest of all associations",
+    slope_one_layer="the slope in one layer, strength being the key's frequency",
+    rise_one_layer="the smallest of these shares there",
+)
+TOP_DOWN = Values(
+    "grad.top_down",
+    right="accuracy after steps on W_O2, W_K2, W_K1",
+    O2_K1_K2="accuracy after steps on W_O2, W_K1, W_K2",
+    K2_O2_K1="accuracy after steps on W_K2, W_O2, W_K1",
+    K1_K2_O2="accuracy after steps on W_K1, W_K2, W_O2",
+)
+STEP_TWO = Values(
+    "grad.step_two",
+    small="measured gap over gamma_T at the smallest N",
+    large="the same at the largest N",
+)
 
 # The grid of Birth's Figure 9. Its sizes name the values, so they are no settings.
 GRID_DIMENSIONS = (32, 64, 128, 512)
@@ -51,8 +71,9 @@ GRID_BATCHES = (2, 8, 32, 128)
 ONE_STEP_DATA = Values(
     "grad.one_step_data",
     **{
-        f"d{d}_b{b}": f"recall R_1 in {d} dimensions from {b} batches of 32 sequences"
+        f"d{d}_b{b}": f"recall R_1 in {d} dimensions from {b} batches of 32 sequences, Shakespeare"
         for d in GRID_DIMENSIONS
         for b in GRID_BATCHES
     },
+    random="the same with random bigrams, at the top corner",
 )

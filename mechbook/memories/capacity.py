@@ -176,17 +176,34 @@ def outer_settings(setup: MemoriesPreset, *, shared: bool = False) -> CapacitySe
     return CapacitySettings(searches=tuple(found), enough=setup.enough)
 
 
-def linear_settings(setup: MemoriesPreset, *, shared: bool = False) -> CapacitySettings:
-    """Searches of linear memories trained by cross-entropy; their capacity is near N log N = d^2, or N = M d/2."""
+def outer_settings_by_M(setup: MemoriesPreset) -> dict[int, CapacitySettings]:
+    """Searches of outer-product memories in d_M dimensions, by the number M of shared values."""
+    d, found = setup.outer.d_M, {}
+    for M in setup.outer.M:
+        searches = [
+            SearchSettings(d=d, seed=seed, M=M, low=1, high=max(2 * d, M * d // 4), replicate=each)
+            for seed in range(setup.seeds)
+            for each in range(setup.outer.few)
+        ]
+        found[M] = CapacitySettings(searches=tuple(searches), enough=setup.enough)
+    return found
+
+
+def linear_settings(setup: MemoriesPreset, *, shared: bool = False, patient: bool = False) -> CapacitySettings:
+    """Searches of linear memories trained by cross-entropy; their capacity is near N log N = d^2, or N = M d/2.
+
+    patient: only the dimensions d_patient, with `patience` times the steps.
+    """
     M = setup.M if shared else None
     searches = [
         SearchSettings(d=d, seed=seed, low=2, high=d * d // 2, guess=solve_log(0.85 * d**2))
         if M is None
         else SearchSettings(d=d, seed=seed, M=M, low=1, high=4 * M * d, guess=3 * M * d // 8)
         for seed in range(setup.seeds)
-        for d in setup.linear.d
+        for d in (setup.linear.d_patient if patient else setup.linear.d)
     ]
-    training = MemoryTrainingSettings(lr=setup.linear.lr, steps=setup.linear_steps, enough=setup.enough)
+    steps = setup.linear_steps * (setup.linear.patience if patient else 1)
+    training = MemoryTrainingSettings(lr=setup.linear.lr, steps=steps, enough=setup.enough)
     return CapacitySettings(searches=tuple(searches), enough=setup.enough, training=training)
 
 
@@ -200,6 +217,16 @@ def mlp_settings(setup: MemoriesPreset, *, shared: bool = False) -> CapacitySett
             found.append(SearchSettings(d=d, width=m, seed=seed, M=M, low=low, high=high, guess=guess, ratio=1.04))
     training = MemoryTrainingSettings(lr=setup.mlp.lr, steps=setup.mlp_steps, enough=setup.enough)
     return CapacitySettings(searches=tuple(found), enough=setup.enough, training=training)
+
+
+def quantile_of_one(M: int, enough: float) -> float:
+    """z, the normal quantile of 1 - (1 - enough)/(M - 1): how far a right score must stand above each wrong one.
+
+    With M shared values N = M d/(2 z^2), by the union bound. Raises ValueError for M < 2.
+    """
+    if M < 2:
+        raise ValueError(f"M is {M}; with fewer than 2 values nothing can be wrong.")
+    return float(stats.norm.ppf(1 - (1 - enough) / (M - 1)))
 
 
 def slope(x: Sequence[int | float], y: Sequence[int | float]) -> float:

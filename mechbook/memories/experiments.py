@@ -12,10 +12,10 @@ from torch import Tensor
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached
 from mechbook.core.training.loop import use_threads
-from mechbook.memories.other_forms import factorised_memory, factorised_product, mlp_filter, set_keys
+from mechbook.memories.linear_limits import window_memory
+from mechbook.memories.other_forms import best_step, factorised_memory, factorised_product, mlp_filter, set_keys
 from mechbook.memories.outer_product import (
     draw_embeddings,
-    gaussian_recall,
     outer_product_memory,
     recall,
     score_variance,
@@ -24,7 +24,7 @@ from mechbook.memories.outer_product import (
 )
 from mechbook.memories.presets import MemoriesPreset
 from mechbook.memories.streams import STREAMS
-from mechbook.memories.values import ORTHOGONAL, REMAPPED, SCHEMES
+from mechbook.memories.values import ORTHOGONAL, REMAPPED
 from mechbook.shared.embeddings import random_embeddings
 
 
@@ -37,7 +37,7 @@ class ExperimentResult:
 
 
 def over_seeds(experiment: Callable[[MemoriesPreset, int], Any], setup: MemoriesPreset) -> ExperimentResult:
-    """`experiment(setup, seed)`, a function of this module, for each seed; from the cache where it ran before."""
+    """`experiment(setup, seed)`, a function of a module, for each seed; from the cache where it ran before."""
     use_threads()
 
     def compute() -> dict[str, Any]:
@@ -46,7 +46,7 @@ def over_seeds(experiment: Callable[[MemoriesPreset, int], Any], setup: Memories
         return {"by_seed": by_seed, "seconds": time.perf_counter() - start}
 
     key = {"experiment": experiment.__name__, "setup": asdict(setup), "seed": settings.seed()}
-    return ExperimentResult(**cached(key, compute, modules=(__name__,)))
+    return ExperimentResult(**cached(key, compute, modules=(__name__, experiment.__module__)))
 
 
 # --- random vectors -------------------------------------------------------------------------------------------------
@@ -64,19 +64,23 @@ def near_orthogonality(setup: MemoriesPreset, seed: int) -> dict[int, tuple[floa
     return found
 
 
-def remapped_variance(setup: MemoriesPreset, seed: int) -> dict[int, tuple[float, float]]:
-    """By d: the variance of x^T W x over draws of x and W with N(0, 1/d) entries, and its standard error."""
+def remapped_variance(setup: MemoriesPreset, seed: int) -> dict[int, tuple[float, float, float, float]]:
+    """By d, for x and W with N(0, 1/d) entries: the variances of x^T W x and |W x|^2, each before its standard error.
+
+    Both are mean squares about the known means, 0 and 1.
+    """
     found, draws = {}, setup.vectors.draws
     for d in REMAPPED:
         generator = STREAMS.generator("remapped", seed, d)
-        squares = []
+        squares, norms = [], []
         # W is drawn whole: its d^2 entries are what the formula counts
         for _ in range(draws // 1000):
             x = torch.randn(1000, d, generator=generator) / d**0.5
             W = torch.randn(1000, d, d, generator=generator) / d**0.5
             squares.append(torch.einsum("bi,bij,bj->b", x, W, x).double().square())
-        each = torch.cat(squares)
-        found[d] = (float(each.mean()), float(each.std()) / draws**0.5)
+            norms.append(((W @ x[:, :, None])[:, :, 0].double().square().sum(1) - 1).square())
+        each, norm = torch.cat(squares), torch.cat(norms)
+        found[d] = tuple(float(f) for e in (each, norm) for f in (e.mean(), e.std() / draws**0.5))
     return found
 
 
@@ -101,11 +105,40 @@ def wrong_scores(setup: MemoriesPreset, seed: int, M: int | None) -> tuple[float
     return float(each.mean()), float(each.std()) / len(each) ** 0.5, float(predicted)
 
 
-def scores_of(f: Int[Tensor, " N"], d: int, generator: torch.Generator) -> Float[Tensor, "N M"]:
+def weighted_crosstalk(setup: MemoriesPreset, seed: int) -> dict[str, dict[str, tuple[float, float]]]:
+    """Scores of memories whose weights differ, over what is predicted of them; by kind of map, then of score.
+
+    The weights alpha_i go evenly over `setup.crosstalk.weights`. "wrong" and "right" are mean squares of the scores'
+    distances from their means, 0 and alpha_i, over `score_variance`, "centre" the mean of right scores' distances over
+    the root of that; each with its standard error over memories. The first two should be 1, the last 0.
+    """
+    how = setup.crosstalk
+    alpha = torch.linspace(*how.weights, how.N)
+    found = {}
+    for form, M in (("injective", None), ("many", how.M)):
+        f = shared_map(how.N, M)
+        generator = STREAMS.generator("weighted crosstalk", seed, M or 0)
+        deviation = score_variance(f, how.d, weights=alpha).sqrt()
+        mean = torch.zeros_like(deviation).scatter(1, f[:, None], alpha[:, None].double())
+        is_right = torch.zeros_like(deviation, dtype=torch.bool).scatter(1, f[:, None], True)
+        rows = []
+        for _ in range(how.memories):
+            gap = (scores_of(f, how.d, generator, alpha).double() - mean) / deviation
+            right, wrong = gap[is_right], gap[~is_right]
+            rows.append(torch.stack([wrong.square().mean(), right.square().mean(), right.mean()]))
+        each = torch.stack(rows)
+        pairs = torch.stack([each.mean(0), each.std(0) / len(each) ** 0.5], 1).tolist()
+        found[form] = dict(zip(("wrong", "right", "centre"), map(tuple, pairs), strict=True))
+    return found
+
+
+def scores_of(
+    f: Int[Tensor, " N"], d: int, generator: torch.Generator, weights: Float[Tensor, " N"] | None = None
+) -> Float[Tensor, "N M"]:
     """The scores of one outer-product memory of the map f, on fresh Gaussian embeddings in d dimensions."""
     u = draw_embeddings(len(f), d, generator=generator)
     v = draw_embeddings(int(f.max()) + 1, d, generator=generator)
-    return scores(outer_product_memory(u, v, f), u, v)
+    return scores(outer_product_memory(u, v, f, weights), u, v)
 
 
 def filling(setup: MemoriesPreset, seed: int) -> dict[str, list[float]]:
@@ -129,23 +162,49 @@ def outer_recall(setup: MemoriesPreset, seed: int, M: int | None) -> list[float]
 # --- other forms ----------------------------------------------------------------------------------------------------
 
 
-def factorised(setup: MemoriesPreset, seed: int) -> dict[int, tuple[list[float], float]]:
-    """By the number of pairs: recall of factorised memories by d', and of the full matrix; means over memories."""
+def factorised(setup: MemoriesPreset, seed: int) -> dict[int, tuple[list[float], float, float]]:
+    """By the number of pairs: recall of factorised memories by d', and of the full matrix; means over memories.
+
+    And the mean right score at d' = d over the full matrix'.
+    """
     return {N: factorised_recall(setup, seed, N) for N in setup.factors.N}
 
 
-def factorised_recall(setup: MemoriesPreset, seed: int, N: int) -> tuple[list[float], float]:
+def factorised_recall(setup: MemoriesPreset, seed: int, N: int) -> tuple[list[float], float, float]:
     """What `factorised` measures, for N pairs."""
     how, generator = setup.factors, STREAMS.generator("factorised", seed, N)
-    by_d_prime, full = torch.zeros(len(how.d_prime), dtype=torch.float64), 0.0
+    by_d_prime, full, strength = torch.zeros(len(how.d_prime), dtype=torch.float64), 0.0, 0.0
     for _ in range(how.memories):
         u = draw_embeddings(N, how.d, generator=generator, unit_norm=True)
         v = draw_embeddings(N, how.d, generator=generator, unit_norm=True)
-        full += recall(scores(outer_product_memory(u, v), u, v)) / how.memories
+        whole = scores(outer_product_memory(u, v), u, v)
+        full += recall(whole) / how.memories
+        right = torch.zeros(())
         for place, d_prime in enumerate(how.d_prime):
             W = factorised_product(*factorised_memory(u, v, d_prime, generator=generator))
-            by_d_prime[place] += recall(scores(W, u, v)) / how.memories
-    return by_d_prime.tolist(), full
+            found = scores(W, u, v)
+            by_d_prime[place] += recall(found) / how.memories
+            right = found.diagonal().mean()
+        strength += float(right / whole.diagonal().mean()) / how.memories
+    return by_d_prime.tolist(), full, strength
+
+
+def step_sizes(setup: MemoriesPreset, seed: int) -> dict[int, tuple[float, float, float]]:
+    """By the number of pairs, at d' = d: recall after a step of size 1, of the best size, and of the full matrix."""
+    how, found = setup.factors, {}
+    for N in how.N_steps:
+        generator, means = STREAMS.generator("factors' step sizes", seed, N), torch.zeros(3, dtype=torch.float64)
+        for _ in range(how.memories):
+            u = draw_embeddings(N, how.d, generator=generator, unit_norm=True)
+            v = draw_embeddings(N, how.d, generator=generator, unit_norm=True)
+            kinds = []
+            for step in (1.0, best_step(N, how.d)):
+                factors = factorised_memory(u, v, how.d, generator=generator, step=step)
+                kinds.append(recall(scores(factorised_product(*factors, step=step), u, v)))
+            kinds.append(recall(scores(outer_product_memory(u, v), u, v)))
+            means += torch.tensor(kinds, dtype=torch.float64) / how.memories
+        found[N] = tuple(means.tolist())
+    return found
 
 
 def filtering(setup: MemoriesPreset, seed: int) -> list[tuple[float, float]]:
@@ -162,97 +221,50 @@ def filter_recall(setup: MemoriesPreset, seed: int, N: int) -> tuple[float, floa
     return recall(filtered), recall(scores(outer_product_memory(u, v), u, v))
 
 
-def sets(setup: MemoriesPreset, seed: int) -> dict[str, tuple[float, float]]:
-    """Recall by the MLP filter and the outer-product memory: sets with values of their own, and those of a sum."""
-    return {"own": own_set_recall(setup, seed), "sum": sum_recall(setup, seed)}
+def sets(setup: MemoriesPreset, seed: int) -> dict[str, tuple[float, ...]]:
+    """Recall by the MLP filter and the outer-product memory: sets with values of their own, and those of a sum.
+
+    For "sum" also by the memory of rank two. "three": sets of three tokens, with values of their own.
+    """
+    own, three = (own_set_recall(setup, seed, size) for size in (2, 3))
+    return {"own": own, "sum": sum_recall(setup, seed), "three": three}
 
 
-def own_set_recall(setup: MemoriesPreset, seed: int) -> tuple[float, float]:
-    """Recall, by both memories, of all sets {i, j} of tokens, each with a value of its own."""
+def own_set_recall(setup: MemoriesPreset, seed: int, size: int = 2) -> tuple[float, float]:
+    """Recall, by both memories, of n(n - 1)/2 sets of `size` of n tokens, each with a value of its own.
+
+    The filter's threshold is `b` for two tokens, and moves with the overlap 1 - 1/size of sets that differ in one.
+    """
     n, d = setup.sets.tokens, setup.sets.d
-    generator = STREAMS.generator("sets with values of their own", seed)
-    pairs = torch.combinations(torch.arange(n), 2)
+    generator = STREAMS.generator("sets with values of their own", seed, *([size] if size != 2 else []))
+    every, count = torch.combinations(torch.arange(n), size), n * (n - 1) // 2
+    pairs = every[:: len(every) // count][:count]
     keys = set_keys(draw_embeddings(n, d, generator=generator, unit_norm=True), pairs)
     v = draw_embeddings(len(pairs), d, generator=generator, unit_norm=True)
-    filtered = mlp_filter(keys, keys, v, setup.sets.b) @ v.T
+    b = setup.sets.b if size == 2 else 1 - (1 - setup.sets.b) * 2 / size
+    filtered = mlp_filter(keys, keys, v, b) @ v.T
     return recall(filtered), recall(scores(outer_product_memory(keys, v), keys, v))
 
 
 def sum_table(setup: MemoriesPreset, seed: int) -> tuple[Float[Tensor, "S d"], Float[Tensor, "n d"], Int[Tensor, " S"]]:
     """Keys of all sets {a_i, b_j} of two families of n tokens, n values, and the targets (i + j) mod n."""
-    n, d = setup.sets.tokens, setup.sets.d
-    generator = STREAMS.generator("sets with the value of a sum", seed)
-    tokens = draw_embeddings(2 * n, d, generator=generator, unit_norm=True)
-    v = draw_embeddings(n, d, generator=generator, unit_norm=True)
+    n, (tokens, v) = setup.sets.tokens, sum_embeddings(setup, seed)
     i, j = torch.cartesian_prod(torch.arange(n), torch.arange(n)).T
     return set_keys(tokens, torch.stack([i, n + j], 1)), v, (i + j) % n
 
 
-def sum_recall(setup: MemoriesPreset, seed: int) -> tuple[float, float]:
-    """Recall of `sum_table` by the MLP filter and by the outer-product memory."""
+def sum_embeddings(setup: MemoriesPreset, seed: int) -> tuple[Float[Tensor, "two_n d"], Float[Tensor, "n d"]]:
+    """The embeddings of the two families' tokens, one family after the other, and the values of `sum_table`."""
+    n, d = setup.sets.tokens, setup.sets.d
+    generator = STREAMS.generator("sets with the value of a sum", seed)
+    tokens = draw_embeddings(2 * n, d, generator=generator, unit_norm=True)
+    return tokens, draw_embeddings(n, d, generator=generator, unit_norm=True)
+
+
+def sum_recall(setup: MemoriesPreset, seed: int) -> tuple[float, float, float]:
+    """Recall of `sum_table` by the MLP filter, by the outer-product memory, and by the best linear one, of rank two."""
     keys, v, targets = sum_table(setup, seed)
     filtered = mlp_filter(keys, keys, v[targets], setup.sets.b) @ v.T
     linear = scores(outer_product_memory(keys, v, targets), keys, v)
-    return recall(filtered, targets), recall(linear, targets)
-
-
-# --- scaling law ----------------------------------------------------------------------------------------------------
-
-
-def input_probabilities(setup: MemoriesPreset) -> Float[Tensor, " N"]:
-    """The probabilities of the inputs 1 .. N, p(x) in proportion to x^-a."""
-    p = torch.arange(1, setup.zipf.N + 1, dtype=torch.float64) ** -setup.a
-    return p / p.sum()
-
-
-def stored_weights(setup: MemoriesPreset, scheme: str, d: int) -> Float[Tensor, " N"]:
-    """The weight of each input in W: "p" p(x) / p(1), "root" the root of that, "top" 1 for the first M d/part inputs.
-
-    Raises ValueError for another scheme.
-    """
-    p = input_probabilities(setup)
-    if scheme == "top":
-        return (torch.arange(len(p)) < setup.zipf.M * d // setup.zipf.part).double()
-    if scheme not in SCHEMES:
-        raise ValueError(f"There is no scheme {scheme!r}; they are {', '.join(SCHEMES)}.")
-    return p / p[0] if scheme == "p" else (p / p[0]).sqrt()
-
-
-def derived_exponent(setup: MemoriesPreset, scheme: str) -> float:
-    """The exponent of the error in 1/d: (a - 1)/(2 rho a) for weights p^rho, a - 1 for the most frequent inputs."""
-    a = setup.a
-    return {"p": (a - 1) / (2 * a), "root": (a - 1) / a, "top": a - 1}[scheme]
-
-
-def zipf_errors(setup: MemoriesPreset, seed: int) -> dict[str, list[float]]:
-    """By scheme and dimension, the probability of a wrong answer."""
-    return {scheme: [zipf_error(setup, seed, scheme, d) for d in setup.zipf.d] for scheme in SCHEMES}
-
-
-def zipf_error(setup: MemoriesPreset, seed: int, scheme: str, d: int) -> float:
-    """The probability, over inputs, of a wrong answer: the mean over a few memories (plain: `weighted_error`)."""
-    N, M, draws = setup.zipf.N, setup.zipf.M, setup.zipf.memories
-    generator = STREAMS.generator("Zipf", seed, list(SCHEMES).index(scheme), d)
-    p, f, weights = input_probabilities(setup), shared_map(N, M), stored_weights(setup, scheme, d).float()
-    total = 0.0
-    for _ in range(draws):
-        u = draw_embeddings(N, d, generator=generator, unit_norm=True)
-        v = draw_embeddings(M, d, generator=generator, unit_norm=True)
-        # the same scores as with W, whose product with thousands of keys is dear
-        s = (u @ torch.zeros(M, d).index_add_(0, f, weights[:, None] * u).T) @ (v @ v.T)
-        total += float(p @ (s.argmax(1) != f).double())
-    return total / draws
-
-
-def predicted_zipf_error(setup: MemoriesPreset, scheme: str, d: int) -> float:
-    """The expected error, all scores taken as Gaussian and independent."""
-    weights, f = stored_weights(setup, scheme, d), shared_map(setup.zipf.N, setup.zipf.M)
-    return 1 - float(input_probabilities(setup) @ gaussian_recall(weights, f, d, M=setup.zipf.M))
-
-
-def fitted_exponent(d: list[int], errors: list[float]) -> float:
-    """The slope of -log error against log d, by least squares."""
-    x = torch.tensor(d, dtype=torch.float64).log()
-    y = -torch.tensor(errors, dtype=torch.float64).log()
-    x = x - x.mean()
-    return float((x * y).sum() / (x * x).sum())
+    window = scores(window_memory(*(e.double() for e in sum_embeddings(setup, seed))), keys.double(), v.double())
+    return recall(filtered, targets), recall(linear, targets), recall(window, targets)

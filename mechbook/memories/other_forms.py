@@ -11,11 +11,16 @@ from mechbook.memories.outer_product import score_variance, shared_map
 
 
 def factorised_memory(
-    keys: Float[Tensor, "N d"], values: Float[Tensor, "M d"], d_prime: int, *, generator: torch.Generator
+    keys: Float[Tensor, "N d"],
+    values: Float[Tensor, "M d"],
+    d_prime: int,
+    *,
+    generator: torch.Generator,
+    step: float = 1.0,
 ) -> tuple[Float[Tensor, "d {d_prime}"], Float[Tensor, "{d_prime} d"]]:
-    """The factors U and V of W = d/(2 d') U V, each one gradient step from random ones (Birth, App. D).
+    """The factors U and V of W = d/(2 d') U V / step, each one gradient step from random ones (Birth, App. D).
 
-    U = U_0 + sum_i v_i (V_0 u_i)^T and V = V_0 + sum_i (U_0^T v_i) u_i^T, with N(0, 1/d) entries in U_0 and V_0.
+    U = U_0 + step sum_i v_i (V_0 u_i)^T and V = V_0 + step sum_i (U_0^T v_i) u_i^T, with N(0, 1/d) entries in U_0, V_0.
     Raises ValueError unless 1 <= d_prime <= d and each key has its value.
     """
     d = keys.shape[1]
@@ -25,13 +30,23 @@ def factorised_memory(
         raise ValueError(f"d_prime is {d_prime}; it must be in 1 .. d = {d}.")
     U_0 = torch.randn(d, d_prime, generator=generator, dtype=keys.dtype) / d**0.5
     V_0 = torch.randn(d_prime, d, generator=generator, dtype=keys.dtype) / d**0.5
-    return U_0 + values.T @ (keys @ V_0.T), V_0 + (values @ U_0).T @ keys
+    return U_0 + step * values.T @ (keys @ V_0.T), V_0 + step * (values @ U_0).T @ keys
 
 
-def factorised_product(U: Float[Tensor, "d r"], V: Float[Tensor, "r d"]) -> Float[Tensor, "d d"]:
-    """W = d/(2 d') U V."""
+def factorised_product(U: Float[Tensor, "d r"], V: Float[Tensor, "r d"], step: float = 1.0) -> Float[Tensor, "d d"]:
+    """W = d/(2 d') U V / step."""
     d, d_prime = U.shape
-    return d / (2 * d_prime) * (U @ V)
+    return d / (2 * d_prime * step) * (U @ V)
+
+
+def added_variance(N: int, d: int, d_prime: int, step: float = 1.0) -> float:
+    """What factors add to the variance of a wrong score: (1/step + step (1 + N/d))^2 / (4 d'), for N, d, d' >> 1."""
+    return (1 / step + step * (1 + N / d)) ** 2 / (4 * d_prime)
+
+
+def best_step(N: int, d: int) -> float:
+    """The step size (1 + N/d)^(-1/2) at which factors add least, (1 + N/d)/d'."""
+    return float((1 + N / d) ** -0.5)
 
 
 def predicted_factorised_recall(N: int, d: int, d_prime: int) -> float:

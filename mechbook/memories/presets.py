@@ -34,12 +34,16 @@ class Crosstalk:
     """Values of the many-to-one map."""
     memories: int
     """Memories drawn for each seed and map."""
+    weights: tuple[float, float] = (0.5, 2.0)
+    """The smallest and the largest weight of the pairs, where these are not all 1."""
 
     def __post_init__(self) -> None:
+        low, high = self.weights
         require(
             self,
             *counts(self, N=2, d=1),
             ("M", whole(self.M, 2) and self.M <= self.N, f"a whole number in 2 .. N = {self.N}"),
+            ("weights", 0 < low < high < float("inf"), "two finite numbers > 0, the smaller first"),
             *counts(self, memories=2),
         )
 
@@ -69,9 +73,13 @@ class Outer:
     """Memories searched for each seed and dimension above 64."""
     many: int
     """Memories for d <= 64, where the capacity is a small number that depends much on the draw, and cheap to find."""
+    M: tuple[int, ...] = (2, 4, 8, 16, 32, 64)
+    """Numbers of shared values, ascending, by which the capacity at d_M is searched."""
+    d_M: int = 256
+    """The dimension of that search."""
 
     def __post_init__(self) -> None:
-        require(self, *grids(self, count=2, d=1, d_shared=1), *counts(self, few=1, many=1))
+        require(self, *grids(self, count=2, d=1, d_shared=1, M=2), *counts(self, few=1, many=1, d_M=8))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +90,13 @@ class Linear:
     """Dimensions, ascending."""
     lr: float
     """Adam's step size."""
+    d_patient: tuple[int, ...] = (16, 32)
+    """Dimensions, ascending, in which training is also given `patience` times the steps."""
+    patience: int = 10
+    """By how much the steps are multiplied there."""
 
     def __post_init__(self) -> None:
-        require(self, *grids(self, count=2, d=4), *amounts(self, "lr"))
+        require(self, *grids(self, count=2, d=4, d_patient=4), *amounts(self, "lr"), *counts(self, patience=2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +130,14 @@ class Factors:
     """Inner dimensions d', ascending; the last is d, where the claim is judged."""
     memories: int
     """Memories drawn for each seed, N and d'."""
+    N_steps: tuple[int, ...] = (384, 768)
+    """Pairs, ascending, by which step sizes are compared at d' = d."""
 
     def __post_init__(self) -> None:
         require(
             self,
             *counts(self, d=1),
+            *grids(self, N_steps=1),
             ("N", len(self.N) == 2 and rising(self.N, 1), "two ascending whole numbers"),
             ("d_prime", rising(self.d_prime, 1) and self.d_prime[-1] == self.d, f"ascending, up to d = {self.d}"),
             *counts(self, memories=1),
@@ -155,14 +170,15 @@ class Sets:
     b: float
     """The filter's threshold: above 1/2, the overlap of sets with a token in common, and below 1."""
     tokens: int
-    """Tokens of one family, n."""
+    """Tokens of one family, n: an even number, so that the table of sums is made of XORs."""
 
     def __post_init__(self) -> None:
+        even = whole(self.tokens, 4) and self.tokens % 2 == 0 and 2 * self.tokens <= self.d
         require(
             self,
             *counts(self, d=2),
             ("b", 0 <= self.b < 1, "in [0, 1)"),
-            *counts(self, tokens=3),
+            ("tokens", even, f"an even number >= 4, at most d/2 = {self.d // 2}"),
         )
 
 
@@ -180,16 +196,49 @@ class Zipf:
     """The scheme "top" stores the first M d/part inputs."""
     memories: int
     """Memories drawn for each seed, scheme and dimension."""
+    d_endless: tuple[int, ...] = (1024, 2048, 4096, 8192)
+    """Dimensions, ascending, of the expected errors with inputs without end."""
+    more: int = 16
+    """Another `part`, twice as many inputs stored, for comparison."""
 
     def __post_init__(self) -> None:
         require(
             self,
             *counts(self, N=2),
             ("M", whole(self.M, 2) and self.M <= self.N, f"a whole number in 2 .. N = {self.N}"),
-            *grids(self, count=2, d=1),
+            *grids(self, count=2, d=1, d_endless=1),
             ("part", whole(self.part, 1) and self.M * self.d[0] >= self.part, "in 1 .. M d, so that one is stored"),
-            *counts(self, memories=1),
+            *counts(self, memories=1, more=1),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writers:
+    """One step on pairs of unequal probability: along the gradient, and along its polar factor."""
+
+    N: int
+    """Pairs, of probabilities in proportion to i^-a."""
+    d: tuple[int, ...]
+    """Dimensions, ascending; the last is the one in which pairs are counted."""
+
+    def __post_init__(self) -> None:
+        require(self, *counts(self, N=2), *grids(self, count=2, d=2))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Online:
+    """Pairs that come one after another."""
+
+    N: int
+    """Pairs."""
+    d: int
+    """Dimension."""
+    memories: int
+    """Memories drawn for each seed."""
+
+    def __post_init__(self) -> None:
+        four = ("N", whole(self.N, 4) and self.N % 4 == 0, "a multiple of 4, as recall is shown by quarters")
+        require(self, four, *counts(self, d=2, memories=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +281,10 @@ class MemoriesPreset:
     """Sets as keys."""
     zipf: Zipf
     """Scaling laws."""
+    writers: Writers
+    """Muon as a writer."""
+    online: Online
+    """The delta rule."""
 
     def __post_init__(self) -> None:
         require(
@@ -274,6 +327,8 @@ LAPTOP = MemoriesPreset(
     filter=Filter(N=(64, 128, 256, 512, 1024, 2048, 4096), judged_at=1024),
     sets=Sets(d=256, b=0.7, tokens=24),
     zipf=Zipf(N=4000, M=5, d=(16, 32, 64, 128, 256, 512), part=32, memories=6),
+    writers=Writers(N=2048, d=(32, 64, 128, 256)),
+    online=Online(N=128, d=64, memories=20),
 )
 
 # with more parameters than these the scores of all pairs, N^2, are too many for one machine

@@ -16,10 +16,10 @@ DECLARED = {one.claim: one for one in vars(values).values() if isinstance(one, V
 HOLDS = {
     "grad.lemma1": {PLAIN: 1e-15},
     "grad.span": values.SPAN(plain=1e-15, decayed=1e-15),
-    "grad.one_step": values.ONE_STEP(accuracy=0.995, slope=1.0),
+    "grad.one_step": values.ONE_STEP(accuracy=0.995, slope=1.0, wrong=-1.0),
     "grad.optimum": {PLAIN: 5e-4},
     "grad.lemma2": {PLAIN: 1e-15},
-    "grad.ignores_position": values.IGNORES_POSITION(accuracy=0.995, positional=0.0),
+    "grad.ignores_position": values.IGNORES_POSITION(accuracy=0.995, positional=0.0, spread=1.0),
     "grad.layer_norm": {PLAIN: 1e-15},
     "grad.lemma4": {PLAIN: 1e-15},
     "grad.lemma5": {PLAIN: 1e-15},
@@ -27,11 +27,17 @@ HOLDS = {
         W_O2=1.0, W_K2=1.0, W_K1_early=1.0, accuracy=0.95, after_first=0.03, after_second=0.05
     ),
     "grad.spurious": values.SPURIOUS(ratio=0.94, tau=0.94, accuracy=0.05),
-    "grad.sequential": {PLAIN: -0.95},
+    "grad.sequential": values.SEQUENTIAL(slope=-0.95, rise=0.25, slope_one_layer=-1.0, rise_one_layer=3.17),
     "grad.one_step_data": dict.fromkeys(values.ONE_STEP_DATA.names, 0.5) | {"d512_b128": 1.0},
+    "grad.top_down": values.TOP_DOWN(right=0.95, O2_K1_K2=0.03, K2_O2_K1=0.03, K1_K2_O2=0.03),
+    "grad.step_two": values.STEP_TWO(small=0.98, large=1.001),
 }
 # To be there and shown; no check reads it.
-SHOWN = {("grad.spurious", "accuracy")}
+SHOWN = {
+    ("grad.sequential", "slope_one_layer"),
+    ("grad.sequential", "rise_one_layer"),
+    ("grad.one_step_data", "random"),
+}
 
 # (claim, what is changed in every seed, the checks that then fail, by their place in the list)
 FAILS = [
@@ -41,9 +47,12 @@ FAILS = [
     ("grad.one_step", {"accuracy": 0.989}, {0}),
     ("grad.one_step", {"slope": 1.001}, {1}),
     ("grad.one_step", {"slope": 0.999}, {1}),
+    # a step without its -1/N
+    ("grad.one_step", {"wrong": 0.0}, {2}),
     ("grad.optimum", {PLAIN: 1e-3}, {0}),
     ("grad.ignores_position", {"accuracy": 0.989}, {0}),
     ("grad.ignores_position", {"positional": -0.001}, {1}),
+    ("grad.ignores_position", {"spread": 1.01}, {2}),
     ("grad.three_steps", {"W_O2": 0.999}, {0}),
     ("grad.three_steps", {"W_K2": 0.999}, {1}),
     ("grad.three_steps", {"W_K1_early": 0.999}, {2}),
@@ -51,11 +60,20 @@ FAILS = [
     ("grad.three_steps", {"after_first": 0.101}, {4}),
     ("grad.three_steps", {"after_second": 0.101}, {5}),
     ("grad.spurious", {"ratio": 0.941}, {0}),
-    ("grad.sequential", {PLAIN: -1.101}, {0}),
-    ("grad.sequential", {PLAIN: -0.899}, {1}),
+    ("grad.spurious", {"accuracy": 0.101}, {1}),
+    ("grad.sequential", {"slope": -1.101}, {0}),
+    ("grad.sequential", {"slope": -0.899}, {1}),
+    # one layer with keys of unequal frequency
+    ("grad.sequential", {"slope": -0.998, "rise": 3.17}, {2}),
     ("grad.one_step_data", {"d512_b128": 0.999}, {0}),
     ("grad.one_step_data", {"d32_b32": 0.501, "d64_b32": 0.501, "d128_b32": 0.501, "d512_b32": 0.501}, {1}),
     ("grad.one_step_data", {f"d64_b{b}": 0.501 for b in (2, 8, 32, 128)}, {2}),
+    ("grad.top_down", {"right": 0.899}, {0}),
+    ("grad.top_down", {"O2_K1_K2": 0.101}, {1}),
+    ("grad.top_down", {"K2_O2_K1": 0.101}, {2}),
+    ("grad.top_down", {"K1_K2_O2": 0.101}, {3}),
+    ("grad.step_two", {"large": 1.031, "small": 0.9}, {0}),
+    ("grad.step_two", {"large": 0.975}, {1}),
 ]
 
 
@@ -87,7 +105,13 @@ def test_each_condition_can_fail_and_fails_alone(id: str, change: dict[str, floa
 
 @pytest.mark.parametrize(
     ("id", "name", "place"),
-    [("grad.one_step", "slope", 1), ("grad.ignores_position", "positional", 1), ("grad.spurious", "ratio", 0)],
+    [
+        ("grad.one_step", "slope", 1),
+        ("grad.one_step", "wrong", 2),
+        ("grad.ignores_position", "positional", 1),
+        ("grad.ignores_position", "spread", 2),
+        ("grad.spurious", "ratio", 0),
+    ],
 )
 def test_four_standard_errors_are_allowed_and_no_more(id: str, name: str, place: int) -> None:
     """Oracle: by hand: 0.01, 0.02 and 0.03 have the standard error 0.01/sqrt(3), so their mean is 3.46 of it."""

@@ -1,16 +1,23 @@
 """The deep linear memory against a solver of its differential equation, autograd, and its exact solution."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from scipy.integrate import solve_ivp
 
+from mechbook.claims.criteria import Measurement
+from mechbook.core.presets import replace
+from mechbook.gradients.claims import sequential
 from mechbook.gradients.deep_linear import (
     course,
     effective_start,
     first_crossing,
     half_time,
     mode_strength,
+    one_layer_course,
+    rise_share,
     slope,
     train_deep_linear,
 )
@@ -96,6 +103,49 @@ def test_a_course_has_its_measures_right():
         there = np.interp(time, found["t"].numpy(), found["curves"][:, mode].numpy())
         assert there == pytest.approx(s[mode] / 2, rel=1e-3)
     assert bool(((found["half"] / found["predicted"] - 1).abs() < 0.05).all())
+
+
+def test_the_rise_is_short_after_a_plateau_and_long_without():
+    """Oracle: closed forms: log 81 / log(s / a_0 - 1) for the exact course, log 9 / log 2 for one layer."""
+    t = torch.linspace(0, 12, 60_001, dtype=torch.float64)
+    a_0 = torch.tensor([1e-3, 2e-6, 1e-9], dtype=torch.float64)
+    expected = math.log(81) / torch.log(S / a_0 - 1)
+    torch.testing.assert_close(rise_share(t, mode_strength(t, S, a_0), S), expected, rtol=1e-3, atol=0)
+    torch.testing.assert_close(
+        rise_share(t, 1 - torch.exp(-t[:, None] * S), torch.ones(3).double()),
+        torch.full((3,), math.log(9) / math.log(2)).double(),
+        rtol=1e-3,
+        atol=0,
+    )
+
+
+def test_one_layer_with_unequal_frequencies_has_the_slope_and_not_the_plateau():
+    """Oracle: autograd on one layer whose keys come with frequency s; then the criterion on both kinds of values.
+
+    This is the wrong implementation that a slope alone lets pass: nothing in it is deep.
+    """
+    how = replace(LAPTOP.deep, modes=3, d=3, steps=4000)
+    found = one_layer_course(how)
+    s, W = found["s"], torch.zeros(3, 3, dtype=torch.float64)
+    for step in range(40):
+        assert found["curves"][step].tolist() == pytest.approx(W.diagonal().tolist(), abs=1e-12)
+        W = W.detach().requires_grad_()
+        ((torch.eye(3) - W).square() * s).sum().div(2).backward()
+        W = W.detach() - how.lr * W.grad
+    one = one_layer_course(LAPTOP.deep)
+    shallow = {
+        "slope": slope(one["s"], one["half"]),
+        "rise": float(rise_share(one["t"], one["curves"], torch.ones_like(one["s"])).max()),
+    }
+    deep = course(LAPTOP.deep, 0)
+    right = {
+        "slope": slope(deep["s"], deep["half"]),
+        "rise": float(rise_share(deep["t"], deep["curves"], deep["s"]).max()),
+    }
+    for values, failing in ((shallow, [2]), (right, [])):
+        values |= {"slope_one_layer": 0.0, "rise_one_layer": 0.0}
+        checks = sequential(Measurement(id="grad.sequential", values=[values] * 3, scale="laptop"))
+        assert [place for place, check in enumerate(checks) if not check.ok] == failing
 
 
 @pytest.mark.parametrize(

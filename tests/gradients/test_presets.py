@@ -6,10 +6,17 @@ import pytest
 
 from mechbook.core.presets import replace
 from mechbook.gradients import real_sequences, single_memory
+from mechbook.gradients.backward import backward_identity
 from mechbook.gradients.deep_linear import course
 from mechbook.gradients.identities import identities
 from mechbook.gradients.presets import LAPTOP, PAPER
-from mechbook.gradients.three_steps.factors import W_K1_factor, counted_ratio
+from mechbook.gradients.three_steps.factors import (
+    W_K1_factor,
+    counted_ratio,
+    counted_ratio_of_more,
+    step_two_gap,
+)
+from mechbook.gradients.three_steps.order import orders
 from mechbook.gradients.three_steps.runs import full_model_accuracy, three_step_settings
 from mechbook.gradients.timing import key
 
@@ -45,6 +52,10 @@ def keys(setup):
         key(single_memory.ignores_position, setup.ignored, seeds),
         *(key(W_K1_factor, setup.factor, fewer, N) for N in setup.factor.vocabularies),
         key(counted_ratio, setup, seeds),
+        key(counted_ratio_of_more, setup, seeds),
+        *(key(step_two_gap, setup, fewer, N) for N in setup.gap.vocabularies),
+        *(key(orders, setup, few, start) for start in ("random", "zero")),
+        key(backward_identity, setup.identities, fewer),
         key(full_model_accuracy, setup, few),
         *(key(real_sequences.recall_grid, setup.grid, seeds, kind) for kind in ("shakespeare", "random")),
         key(course, setup.deep, fewer),
@@ -122,6 +133,8 @@ def test_impossible_settings_are_refused(change, message):
         ("optimum", {"steps": (10, 10)}, r"steps is \(10, 10\); it must be a tuple of rising"),
         ("ignored", {"T": 0}, "T is 0; it must be a whole number >= 1"),
         ("factor", {"sequences": 2_001}, "sequences is 2001; it must be a multiple of 2000"),
+        ("gap", {"sequences": 5}, "sequences is 5; it must be a multiple of 10000"),
+        ("order", {"gap": 0.0}, "gap is 0.0; it must be a finite number > 0"),
         ("variants", {"gaps": (0.0,)}, r"gaps is \(0.0,\); it must be a tuple of finite numbers > 0"),
         ("grid", {"rival_sequences": 100}, "rival_sequences is 100; it must be a multiple of 2048"),
         ("deep", {"modes": 33}, "d is 32; it must be at least modes = 33"),

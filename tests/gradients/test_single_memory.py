@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from mechbook.claims.criteria import Measurement
 from mechbook.core.presets import replace
-from mechbook.gradients import lemmas, single_memory
+from mechbook.gradients import claims, lemmas, single_memory, values
 from mechbook.gradients.presets import LAPTOP
 
 
@@ -76,3 +77,61 @@ def test_the_optimum_is_approached():
     how = replace(LAPTOP.optimum, steps=(10, 100, 3000))
     full, half = (single_memory.optimum(how, 0, d) for d in (128, 8))
     assert full[0] > full[1] > full[2] and full[2] < 5e-3 and half[2] > 0.1
+
+
+def failing(criterion, rows):
+    """The places of a criterion's checks that fail on these values, one row for each seed."""
+    checks = criterion(Measurement(id="grad.x", values=rows, scale="laptop"))
+    return [place for place, check in enumerate(checks) if not check.ok]
+
+
+def test_a_step_without_its_mean_is_told_from_the_right_one():
+    """Oracle: the wrong implementation, sum_z w_U(f(z)) w_E(z)^T without -1/N: slope and accuracy are as good."""
+    rows = {"right": [], "wrong": []}
+    for seed in range(5):
+        W_1, W_E, W_U, f = single_memory.one_step(100, 1024, seed)
+        without = W_U[f].T @ W_E
+        for name, W in (("right", W_1), ("wrong", without)):
+            logits = lemmas.memory_logits(W, W_E, W_U)
+            right, wrong = single_memory.split_logits(logits, f)
+            accuracy = float((logits.argmax(1) == f).double().mean())
+            slope = float(right.mean() - wrong.mean())
+            rows[name].append(values.ONE_STEP(accuracy=accuracy, slope=slope, wrong=100 * float(wrong.mean())))
+    assert failing(claims.one_step, rows["right"]) == [] and failing(claims.one_step, rows["wrong"]) == [2]
+
+
+def test_stored_positions_are_told_from_crosstalk(monkeypatch):
+    """Oracle: the wrong implementation, positions stored at strength 0.29 with signs that cancel in the mean."""
+
+    def rows():
+        found = [single_memory.ignores_position(LAPTOP.ignored, seed) for seed in range(5)]
+        return [
+            values.IGNORES_POSITION(
+                accuracy=row["accuracy"], positional=row["positional"], spread=row["spread"] / row["predicted_spread"]
+            )
+            for row in found
+        ]
+
+    assert failing(claims.ignores_position, rows()) == []
+    plain = lemmas.one_step_with_positions
+
+    def storing(W_E, P, W_U, lr):
+        signs = torch.tensor([1.0, -1.0], dtype=P.dtype).repeat(len(P) // 2)
+        return plain(W_E, P, W_U, lr) + 0.29 * (signs[:, None] * W_U[: len(P)]).T @ P
+
+    monkeypatch.setattr(lemmas, "one_step_with_positions", storing)
+    assert failing(claims.ignores_position, rows()) == [2]
+
+
+def test_the_span_is_left_by_a_gradient_that_leaves_it(monkeypatch):
+    """Oracle: a loss with a weight penalty towards another matrix, whose gradient is not in the span."""
+    plain = lemmas.association_loss
+    monkeypatch.setattr(lemmas, "association_loss", lambda W, *more: plain(W, *more) + 1e-6 * (W - 1).square().sum())
+    assert single_memory.span_residuals(LAPTOP.span, 0)["plain"] > 1e-7
+
+
+@pytest.mark.parametrize(("T", "exponent", "accuracy"), [(8, 1.0, 0.08), (8, 0.0, 1.0), (24, 1.0, 0.24)])
+def test_unequal_labels_spoil_one_step(T, exponent, accuracy):
+    """Oracle: by hand: with Zipf's labels the token z, from 1, beats the commonest where z < T + 1."""
+    found, commonest = single_memory.unequal_labels(100, T, exponent)
+    assert found == pytest.approx(accuracy, abs=1e-12) and commonest == (0.0 if exponent == 0 else 1.0)

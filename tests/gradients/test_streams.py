@@ -23,6 +23,11 @@ NUMBERS = {
     ("first step's counts", 3): (2, 10, 3),
     ("third step's factor", 3, 64): (2, 11, 3, 64),
     ("rivals", 3): (2, 12, 3),
+    ("orders, weights", 3): (2, 13, 3),
+    ("orders, sequences", 3): (2, 14, 3),
+    ("second step's gap", 3, 64): (2, 15, 3, 64),
+    ("first step's counts, more of them", 3): (2, 16, 3),
+    ("backward vectors", 3): (2, 17, 3),
 }
 
 

@@ -15,7 +15,9 @@ from mechbook.memories.capacity import (
     mlp_settings,
     outer_capacity,
     outer_settings,
+    outer_settings_by_M,
     predicted_outer_capacity,
+    quantile_of_one,
     slope,
     solve_log,
 )
@@ -127,3 +129,22 @@ def test_the_predicted_capacity_is_the_median_of_measured_ones():
     found = [outer_capacity(SearchSettings(d=d, seed=0, low=1, high=80, replicate=r), 0.99) for r in range(41)]
     assert sum(N < 0.8 * predicted for N in found) <= 26 and sum(N > 1.25 * predicted for N in found) <= 26
     assert sorted(found)[20] == pytest.approx(predicted, rel=0.35)
+
+
+def test_capacities_by_the_number_of_values_are_those_of_shared_values():
+    """Oracle: at M = 8 the very searches of `outer_settings`; the union bound's quantile by hand, 1.645 for 1 in 20."""
+    setup = replace(LAPTOP, outer=replace(LAPTOP.outer, d=(8, 16), d_shared=(64, 128), d_M=128, M=(2, 8)))
+    by_M = outer_settings_by_M(setup)
+    shared = [each for each in outer_settings(setup, shared=True).searches if each.d == 128]
+    assert list(by_M) == [2, 8] and list(by_M[8].searches) == shared and {each.M for each in by_M[2].searches} == {2}
+    assert quantile_of_one(2, 0.95) == pytest.approx(1.645, abs=1e-3)
+    assert quantile_of_one(6, 0.75) == quantile_of_one(2, 0.95)
+    with pytest.raises(ValueError, match="M is 1; with fewer than 2 values nothing can be wrong"):
+        quantile_of_one(1, 0.99)
+
+
+def test_patience_multiplies_the_steps_and_nothing_else():
+    """Oracle: the same searches of the chosen dimensions."""
+    patient, plain = linear_settings(LAPTOP, patient=True), linear_settings(LAPTOP)
+    assert patient.training == replace(plain.training, steps=4000)
+    assert list(patient.searches) == [each for each in plain.searches if each.d in (16, 32)]

@@ -108,3 +108,31 @@ def test_bad_input_is_refused_in_one_sentence():
         other_forms.predicted_filter_recall(0, 5, 0.5)
     with pytest.raises(ValueError, match="N is 0; a memory has at least 1 pair"):
         other_forms.predicted_factorised_recall(0, 5, 3)
+
+
+@pytest.mark.parametrize("step", [1.0, 0.4])
+def test_factors_add_the_variance_that_their_step_size_gives(step):
+    """Oracle: mean squares of wrong scores less those of the full matrix, over 40 draws; within 5 standard errors."""
+    g, N, d, rank = torch.Generator().manual_seed(4), 211, 83, 61
+    gaps, strengths = [], []
+    for _ in range(40):
+        u, v = (outer_product.draw_embeddings(N, d, generator=g, unit_norm=True) for _ in range(2))
+        W = other_forms.factorised_product(*other_forms.factorised_memory(u, v, rank, generator=g, step=step), step)
+        found, whole = (outer_product.scores(M, u, v) for M in (W, outer_product.outer_product_memory(u, v)))
+        wrong = ~torch.eye(N, dtype=torch.bool)
+        gaps.append(float(found[wrong].square().mean() - whole[wrong].square().mean()))
+        strengths.append(float(found.diagonal().mean() / whole.diagonal().mean()))
+    # with one factor left as it was drawn this is a half, and recall as good
+    assert sum(strengths) / 40 == pytest.approx(1, abs=0.03)
+    gap = torch.tensor(gaps)
+    error = float(gap.std()) / 40**0.5
+    # the formula leaves out terms smaller by a factor 1/d and N/d^2
+    assert abs(float(gap.mean()) - other_forms.added_variance(N, d, rank, step)) < 5 * error + 0.06 * float(gap.mean())
+
+
+def test_the_best_step_size_adds_least():
+    """Oracle: a search over step sizes; and the closed form of the least."""
+    steps = [k / 1000 for k in range(50, 3000)]
+    least = min(steps, key=lambda step: other_forms.added_variance(300, 100, 50, step))
+    assert other_forms.best_step(300, 100) == pytest.approx(least, abs=1e-3)
+    assert other_forms.added_variance(300, 100, 50, 0.5) == pytest.approx((1 + 300 / 100) / 50, rel=1e-12)

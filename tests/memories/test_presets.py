@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from mechbook.core.presets import replace
-from mechbook.memories import capacity, experiments
+from mechbook.memories import capacity, experiments, writers, zipf
 from mechbook.memories.capacity import linear_settings, mlp_settings, outer_settings
 from mechbook.memories.presets import LAPTOP, PAPER, Linear, Mlp, Outer, Vectors, Zipf
 
@@ -29,6 +29,8 @@ OTHER = {
     "filter": (replace(LAPTOP.filter, judged_at=512), set()),
     "sets": (replace(LAPTOP.sets, tokens=12), set()),
     "zipf": (replace(LAPTOP.zipf, part=16), set()),
+    "writers": (replace(LAPTOP.writers, N=100), set()),
+    "online": (replace(LAPTOP.online, N=64), set()),
 }
 
 
@@ -63,7 +65,9 @@ def asked_for(setup, keys):
         experiments.factorised,
         experiments.filtering,
         experiments.sets,
-        experiments.zipf_errors,
+        zipf.zipf_errors,
+        writers.unequal_pairs,
+        writers.online,
     ):
         experiments.over_seeds(experiment, setup)
         names.append(experiment.__name__)
@@ -128,7 +132,12 @@ def test_the_paper_s_scale_has_more_seeds_sizes_and_steps():
         (LAPTOP.mlp, {"sizes": ((4, 6), (6, 4))}, "at least two different d m"),
         (LAPTOP.factors, {"d": 64}, "ascending, up to d = 64"),
         (LAPTOP.filter, {"judged_at": 1000}, "judged_at is 1000; it must be one of the numbers of pairs, 64, 128"),
-        (LAPTOP.sets, {"tokens": 2}, "tokens is 2; it must be a whole number >= 3"),
+        (LAPTOP.sets, {"tokens": 23}, "tokens is 23; it must be an even number >= 4, at most d/2 = 128"),
+        (LAPTOP.crosstalk, {"weights": (1.0, 1.0)}, r"weights is \(1.0, 1.0\); it must be two finite numbers > 0"),
+        (LAPTOP.outer, {"M": (2,)}, r"M is \(2,\); it must be a tuple of 2 or more rising whole numbers >= 2"),
+        (LAPTOP.linear, {"patience": 1}, "patience is 1; it must be a whole number >= 2"),
+        (LAPTOP.online, {"N": 30}, "N is 30; it must be a multiple of 4"),
+        (LAPTOP.writers, {"d": (64,)}, r"d is \(64,\); it must be a tuple of 2 or more rising whole numbers >= 2"),
         (LAPTOP.zipf, {"part": 81}, "part is 81; it must be in 1 .. M d"),
     ],
 )

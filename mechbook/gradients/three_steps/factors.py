@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechbook.gradients.presets import FactorPreset, GradientsPreset
+from mechbook.gradients.presets import FactorPreset, GapPreset, GradientsPreset
 from mechbook.gradients.streams import STREAMS
 from mechbook.gradients.task import SingleTriggerTask, sample
-from mechbook.gradients.three_steps.counts import W_K1_counts, W_O2_counts, harmonic_tails
+from mechbook.gradients.three_steps.counts import W_K1_counts, W_K2_counts, W_O2_counts, harmonic_tails
 from mechbook.gradients.three_steps.probes import diagonal_gap
 
 
@@ -42,6 +42,42 @@ def predicted_previous(t: Float[Tensor, "n"], T: int) -> Float[Tensor, "n"]:
     return (1 - 1 / t) / t / T / (T - 1)
 
 
+def gamma(T: int) -> float:
+    """Return gamma_T = E[1/t_o - (1/T) sum_{t >= t_o - 1} 1/t - 1/T^2], t_o uniform on 2..T (Birth B.3.2).
+
+    It is (H_T - 1)/(T - 1) - 1/T - 2/T^2, H_T the harmonic number. Raises ValueError for T < 2.
+    """
+    if T < 2:
+        raise ValueError(f"T is {T}; a trigger and its output need at least 2 positions.")
+    return (float(harmonic_tails(T)[0]) - 1) / (T - 1) - 1 / T - 2 / T**2
+
+
+def gamma_in_full(T: int) -> float:
+    """Return gamma_T with what it leaves out, the sequences in which the output is the trigger itself: one in T - 1.
+
+    There t_o = T, where the trigger's mark is 2/T and not 1/T, and the token at T - 1 is the output, too: together
+    1/(T (T - 1)) + (1/(T - 1) - (1/(T - 1) + 2/T)/T) / (T - 1) more. Exact but for 1/N. Raises ValueError for T < 2.
+    """
+    return gamma(T) + 1 / (T * (T - 1)) + (1 / (T - 1) - (1 / (T - 1) + 2 / T) / T) / (T - 1)
+
+
+def W_K2_gap(T: int, how: GapPreset, seed: int, N: int) -> float:
+    """What step 2 stores on the trigger's mark, less on other tokens' marks, in units of alpha / (T N): gamma_T.
+
+    Perfect memories, vanishing logits (p_hat = 1/N): step 2's coefficients, mean over queries.
+    """
+    small, random = 1e-6, STREAMS.generator("second step's gap", seed, N)
+    perfect, nothing = small * torch.eye(N, dtype=torch.float64), torch.zeros(N, T, dtype=torch.float64)
+    task, batches = SingleTriggerTask(N=N, T=T), how.sequences // 10_000
+    parts = [W_K2_counts(sample(task, 10_000, random), perfect, nothing)[:, :N] for _ in range(batches)]
+    return diagonal_gap(torch.stack(parts).mean(0)) * T * N / small
+
+
+def step_two_gap(setup: GradientsPreset, seed: int, N: int) -> float:
+    """`W_K2_gap` over gamma_T, at the preset's T."""
+    return W_K2_gap(setup.T, setup.gap, seed, N) / gamma(setup.T)
+
+
 def counted_ratio(setup: GradientsPreset, seed: int) -> float:
     """The ratio of eq. (16)'s two associations, spurious to right, from the first step's coefficients alone.
 
@@ -50,6 +86,14 @@ def counted_ratio(setup: GradientsPreset, seed: int) -> float:
     task, random = SingleTriggerTask(N=setup.N, T=setup.T), STREAMS.generator("first step's counts", seed)
     counts = W_O2_counts(sample(task, setup.sequences, random), setup.N)
     return diagonal_gap(counts[1]) / diagonal_gap(counts[0])
+
+
+def counted_ratio_of_more(setup: GradientsPreset, seed: int) -> float:
+    """What `counted_ratio` measures, on four times the sequences."""
+    task, random = SingleTriggerTask(N=setup.N, T=setup.T), STREAMS.generator("first step's counts, more of them", seed)
+    parts = [W_O2_counts(sample(task, setup.sequences, random), setup.N)[:2] for _ in range(4)]
+    averages, direct = torch.stack(parts).mean(0)[[1, 0]]
+    return diagonal_gap(averages) / diagonal_gap(direct)
 
 
 def W_K1_factor(how: FactorPreset, seed: int, N: int) -> float:

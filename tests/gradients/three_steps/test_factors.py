@@ -4,10 +4,22 @@ import pytest
 import torch
 
 from mechbook.core.presets import replace
+from mechbook.gradients.attention_lemmas import second_layer_gradient
 from mechbook.gradients.presets import LAPTOP
+from mechbook.gradients.streams import STREAMS
 from mechbook.gradients.task import SingleTriggerTask, sample
 from mechbook.gradients.three_steps.counts import W_O2_counts
-from mechbook.gradients.three_steps.factors import W_K1_factor, counted_ratio, spurious_ratio, tau
+from mechbook.gradients.three_steps.factors import (
+    W_K1_factor,
+    W_K2_gap,
+    counted_ratio,
+    counted_ratio_of_more,
+    gamma,
+    gamma_in_full,
+    spurious_ratio,
+    step_two_gap,
+    tau,
+)
 from mechbook.gradients.three_steps.probes import diagonal_gap
 from tests.gradients.three_steps.small import generator
 
@@ -34,6 +46,44 @@ def test_counted_ratio_is_tau_with_its_small_terms():
     """Oracle: the finite-N formula, 4 standard errors over eight seeds."""
     ratios = torch.tensor([counted_ratio(LAPTOP, seed) for seed in range(8)])
     assert abs(float(ratios.mean()) - spurious_ratio(LAPTOP.N, LAPTOP.T)) < 4 * float(ratios.std()) / 8**0.5
+
+
+def test_more_sequences_decide_between_tau_and_its_small_terms():
+    """Oracle: the finite-N formula, 4 standard errors over five seeds."""
+    how = replace(LAPTOP, N=16, T=16, sequences=20_000)
+    ratios = torch.tensor([counted_ratio_of_more(how, seed) for seed in range(5)])
+    error = float(ratios.std()) / 5**0.5
+    assert abs(float(ratios.mean()) - spurious_ratio(16, 16)) < 4 * error < abs(float(ratios.mean()) - tau(16))
+
+
+def test_gamma_is_its_mean():
+    """Oracle: the definition, a double loop over t_o and t."""
+    for T in (2, 7, 64):
+        terms = [1 / o - sum(1 / t for t in range(o - 1, T + 1)) / T - 1 / T**2 for o in range(2, T + 1)]
+        assert gamma(T) == pytest.approx(sum(terms) / (T - 1), rel=1e-12)
+    with pytest.raises(ValueError, match="T is 1; a trigger and its output"):
+        gamma(1)
+
+
+def test_the_second_step_s_gap_is_lemma_4_s():
+    """Oracle: Lemma 4 on one-hot embeddings, keys the running means; T N / alpha times the diagonal's lead."""
+    n, t, alpha, how = 5, 7, 1e-6, replace(LAPTOP.gap, vocabularies=(3, 5), sequences=10_000)
+    sequences = sample(SingleTriggerTask(N=n, T=t), 10_000, STREAMS.generator("second step's gap", 0, n))
+    x = torch.eye(n, dtype=torch.float64)[sequences.z]
+    one = torch.eye(n, dtype=torch.float64)
+    keys = x.cumsum(1) / torch.arange(1, t + 1)[:, None]
+    table = -second_layer_gradient(x, keys, x[:, -1], sequences.y, one, alpha * one)
+    assert W_K2_gap(t, how, 0, n) == pytest.approx(diagonal_gap(table) * t * n / alpha, rel=1e-6)
+
+
+def test_the_gap_is_gamma_in_full_up_to_terms_of_order_one_over_n():
+    """Oracle: the closed form: within 3/N and 4 standard errors over four seeds, at T = 16; gamma itself is refused."""
+    how = replace(LAPTOP, T=16, gap=replace(LAPTOP.gap, sequences=20_000))
+    for n in (32, 128):
+        found = torch.tensor([step_two_gap(how, seed, n) for seed in range(4)])
+        full, error = gamma_in_full(16) / gamma(16), 4 * float(found.std()) / 2
+        assert abs(float(found.mean()) / full - 1) < 3 / n + error
+    assert float(found.mean()) - 1 > 3 / n + error
 
 
 def test_counted_ratio_follows_the_preset():
