@@ -81,7 +81,7 @@ def test_no_global_is_changed_after_its_cell(chapter: str) -> None:
 def test_the_first_visible_cell_holds_the_settings(chapter: str) -> None:
     first = cells(chapter, visible=True)[0]
     assert SETUP.search(first), first
-    assert re.search(r"^report = reporter\(setup, LAPTOP, PAPER(, device=\"cpu\")?\)", "\n".join(cells(chapter)), re.M)
+    assert re.search(r'report = reporter\(setup, LAPTOP, PAPER(, device="cpu")?\)', "\n".join(cells(chapter)))
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
