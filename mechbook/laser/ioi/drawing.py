@@ -42,21 +42,23 @@ def ioi_heads(roles: Roles) -> Circuit:
     columns = {"IO": _IO, "S1": _S1, "next": _NEXT, "S2": _S2, "END": _END}
     tokens = {"IO": "Mary", "S1": "John", "next": "went", "S2": "John", "END": "to"}
     heights = [_FIRST - _ROW * number for number in range(len(rows))]
-    dots, arrows, notes = [], [], []
-    below = dict.fromkeys(columns)  # the highest box of each column so far
+    dots: list[Box] = []
+    arrows: list[Arrow] = []
+    notes: list[Note] = []
+    below = {column: column for column in columns}  # the highest box of each column so far
     for (name, heads, start, end, role, does), y in zip(rows, heights, strict=True):
         notes += [Note(8, y - 8, name, bold=True, size=12.5), Note(8, y + 8, heads_named(heads), size=_SIZE)]
         if not heads:
             continue
         for column in (start, end):
             dots.append(Box(f"{name}, {column}", columns[column], y, kind="dot"))
-            arrows.append(Arrow(below[column] or column, f"{name}, {column}", kind="stream"))
+            arrows.append(Arrow(below[column], f"{name}, {column}", kind="stream"))
             below[column] = f"{name}, {column}"
         arrows.append(Arrow(f"{name}, {start}", f"{name}, {end}", "right", "left", role))
         if does:
             notes.append(Note(_END + 6, y, does, size=11.5))
     top = heights[-1] - 44
-    arrows.append(Arrow(below["END"] or "END", "predicted", kind="stream"))
+    arrows.append(Arrow(below["END"], "predicted", kind="stream"))
     return Circuit(
         name="ioi-heads",
         title="The heads that find the name",
