@@ -235,10 +235,12 @@ class Online:
     """Dimension."""
     memories: int
     """Memories drawn for each seed."""
+    loads: tuple[int, ...] = (64, 96, 128, 192, 256)
+    """Pairs, ascending, by which least squares is asked how much it keeps."""
 
     def __post_init__(self) -> None:
         four = ("N", whole(self.N, 4) and self.N % 4 == 0, "a multiple of 4, as recall is shown by quarters")
-        require(self, four, *counts(self, d=2, memories=1))
+        require(self, four, *counts(self, d=2, memories=1), *grids(self, loads=2))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,4 +20,5 @@ STREAMS = Streams(
     ("factors' step sizes", (1, 13), 2),  # seed, N
     ("writers", (1, 14), 2),  # seed, d
     ("online", (1, 15), 1),  # seed
+    ("least squares by load", (1, 16), 2),  # seed, N
 )

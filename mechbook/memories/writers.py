@@ -81,6 +81,18 @@ def online(setup: MemoriesPreset, seed: int) -> dict[str, list[float]]:
     return {name: (row / how.memories).tolist() for name, row in found.items()}
 
 
+def missed_by_least_squares(setup: MemoriesPreset, seed: int) -> list[tuple[int, int]]:
+    """How many pairs least squares misses, and of how many, by the number of pairs in one memory, `loads`."""
+    how, found = setup.online, []
+    for N in how.loads:
+        generator, missed = STREAMS.generator("least squares by load", seed, N), 0
+        for _ in range(how.memories):
+            u, v = (draw_embeddings(N, how.d, generator=generator, unit_norm=True) for _ in range(2))
+            missed += int((scores(least_squares(u, v), u, v).argmax(1) != torch.arange(N)).sum())
+        found.append((missed, N * how.memories))
+    return found
+
+
 def by_age(found: Float[Tensor, "N N2"]) -> Float[Tensor, "5"]:
     """The recall of each quarter of the keys, in their order, and of all."""
     order: Int[Tensor, " N"] = torch.arange(len(found))

@@ -68,6 +68,7 @@ def asked_for(setup, keys):
         zipf.zipf_errors,
         writers.unequal_pairs,
         writers.online,
+        writers.missed_by_least_squares,
     ):
         experiments.over_seeds(experiment, setup)
         names.append(experiment.__name__)

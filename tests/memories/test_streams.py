@@ -24,6 +24,7 @@ NUMBERS = [
     ("factors' step sizes", (2, 384), (1, 13, 2, 384)),
     ("writers", (2, 32), (1, 14, 2, 32)),
     ("online", (2,), (1, 15, 2)),
+    ("least squares by load", (2, 64), (1, 16, 2, 64)),
 ]
 
 

@@ -98,3 +98,15 @@ def test_online_means_are_over_memories():
     for row in found.values():
         assert row[4] == pytest.approx(sum(row[:4]) / 4, abs=1e-12) and 0 <= min(row) <= max(row) <= 1
     assert found["delta"][3] > found["delta"][0] and found["least_squares"][4] > found["delta"][4]
+
+
+def test_least_squares_misses_nothing_up_to_d_and_much_far_beyond():
+    """Oracle: up to d pairs are fitted exactly; and the count from loops over memories for one load."""
+    setup = replace(SMALL, online=replace(SMALL.online, d=13, loads=(13, 29), memories=3))
+    (none, few), (missed, many) = writers.missed_by_least_squares(setup, 1)
+    g, count = writers.STREAMS.generator("least squares by load", 1, 29), 0
+    for _ in range(3):
+        u, v = (draw_embeddings(29, 13, generator=g, unit_norm=True) for _ in range(2))
+        W = v.T @ torch.linalg.pinv(u).T
+        count += sum(int(torch.argmax(v @ (W @ u[i]))) != i for i in range(29))
+    assert (none, few, missed, many) == (0, 39, count, 87) and count > 0
