@@ -24,7 +24,7 @@ from mechbook.noisy.model import NoisyTransformer
 from mechbook.shared.tabulated import Group, ScoreTable, Selection, add_up, is_long, look_up, through_softmax
 
 # Sequences of a group: fewer stay in cache, more make fewer and larger products.
-GROUP = 4
+GROUP = 8
 
 
 def selected_losses(

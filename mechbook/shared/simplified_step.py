@@ -19,7 +19,7 @@ from mechbook.shared.simplified_fast import _check, selected_logits
 from mechbook.shared.tabulated import Group, Part, ScoreTable, Selection, add_up, is_long, look_up, through_softmax
 
 # Sequences of a group: fewer stay in cache, more make fewer calls.
-GROUP = 4
+GROUP = 8
 
 
 def selected_losses(
