@@ -3,6 +3,8 @@
 They read runs (`mechbook.induction.experiments`), which are trained where they are not in the cache.
 """
 
+from typing import cast
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -73,7 +75,7 @@ def head_vs_bigram(setup: InductionPreset, seed: int) -> Numbers:
 def constructed(setup: InductionPreset, seed: int) -> Numbers:
     """Accuracy without W_F, and what W_F does to accuracy and to global predictions in two places."""
     counts, hand = load_counts(), hand_task(setup)
-    assert hand.triggers is not None
+    assert hand.triggers is not None  # they are fixed
     batch = sample(hand, 512, STREAMS.generator("by hand", seed, 1))
     starts = torch.isin(batch.z[:, 0], torch.tensor(hand.triggers))
     right, kl = {}, torch.empty(0)
@@ -217,9 +219,7 @@ def by_outputs(setup: InductionPreset, seed: int) -> Numbers:
 
 def memory_maps(setup: InductionPreset, seed: int) -> Numbers:
     """W_O2's separation, and rank correlations of the diagonals of W_K2 and W_K1 with what should explain them."""
-    model = measurements.trained(frozen_settings(setup, seed))
-    assert isinstance(model, SimplifiedTransformer)
-    maps = induction_memory_maps(model)
+    maps = induction_memory_maps(cast(SimplifiedTransformer, measurements.trained(frozen_settings(setup, seed))))
     often, often_low = measurements.rank_correlation(maps["W_K2"].diagonal(), load_counts().pi_u)
     back = maps["W_K1"].diagonal(-1)
     early, early_low = measurements.rank_correlation(back, -torch.arange(len(back)))

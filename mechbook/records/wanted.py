@@ -70,9 +70,10 @@ def claimed(claims: Iterable[PaperClaim], values: Values, setup: Any, paper: Any
     Read where the book runs with the preset `paper` at its scale and a record of that preset, all its seeds and the
     present code is there; else from the runs. KeyError for a claim that is not among `claims`.
     """
-    claim = next((claim for claim in claims if claim.values is values), None)
-    if claim is None:
+    found = [claim for claim in claims if claim.values is values]
+    if not found:
         raise KeyError(f"{values.claim} is not among the claims of recorded.py: add it there.")
+    (claim,) = found
     seeds = list(claim.seeds(setup))
     if setup == at_scale(None, paper):
         record = load_claim(values.claim)
