@@ -141,6 +141,9 @@ class Watch(TorchDispatchMode):
         results = [t for t in tree_leaves(out) if isinstance(t, Tensor) and t.device == self.on]
         if results and name in ("_to_copy", "copy_") and any(t.device != self.on and t.dim() for t in given):
             self.seen.waits[f"{_place()} copy to the device"] += 1
+        elif results and any(t.device != self.on and t.dim() for t in given):
+            # what torch lets pass is an index of the CPU's
+            self.seen.waits[f"{_place()} copy to the device"] += 1
         for result in results:
             if result.dtype in (torch.float64, torch.complex128):
                 self.seen.doubles[f"{_place()} {name}"] += 1

@@ -18,6 +18,7 @@ WAITS: dict[str, Callable[[Tensor], object]] = {
     "cpu": lambda x: x.cpu(),
     "copy to the CPU": lambda x: torch.zeros(3, 5).copy_(x),
     "copy to the device": lambda x: x + torch.ones(3, 5).to(DEVICE),
+    "an index of the CPU's": lambda x: x[torch.tensor([0, 2])],
     "numbers to the device": lambda x: x[torch.tensor([0, 2], device=DEVICE)],
 }
 SHAPES: dict[str, Callable[[Tensor], object]] = {

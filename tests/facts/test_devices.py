@@ -10,18 +10,23 @@ from mechbook.facts.dynamics import DynamicsSettings, Model
 from mechbook.facts.knowledge import KnowledgeSettings
 from mechbook.facts.model import FactConfig, initial_weights, placed, stack
 from mechbook.facts.stack_training import StackSettings, train_stack
-from mechbook.facts.task import random_task
+from mechbook.facts.task import FactTask, random_answers
 from mechbook.facts.task_stack import FactStack
 from mechbook.facts.task_stack_device import DeviceFactStack
 from tests.devices import DEVICE, standing_in
 
 g0 = torch.Generator().manual_seed(3)
-TASKS = [random_task(S, g0, D=2, T=7) for S in (3, 5)]
+# subjects, relations and noise of all different numbers
+TASKS = [
+    FactTask(S=S, R=R, D=2, T=7, n_noise=n_noise, answers=random_answers(S, R, 2, g0))
+    for S, R, n_noise in ((3, 2, 7), (5, 4, 11))
+]
 
 
 def test_a_stack_is_trained_without_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     how, g = StackSettings(steps=4, batch_size=6, rates=(0.01,), test_size=8), torch.Generator().manual_seed(1)
-    config = FactConfig(V=TASKS[1].V, A=TASKS[1].A, d=8, H=2, d_h=4, m=6)
+    together = FactStack(TASKS)
+    config = FactConfig(V=together.V, A=together.A, d=8, H=2, d_h=4, m=6)
     drawn = stack([initial_weights(config, g) for _ in TASKS])
     with standing_in(monkeypatch) as seen:
         weights = placed(drawn, DEVICE)

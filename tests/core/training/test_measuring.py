@@ -97,8 +97,9 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(accelerated: None, tmp_path
 def test_numbers_are_read_in_one_go(accelerated: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: the numbers; how often the device is asked."""
     reads = []
-    original = Tensor.tolist
-    monkeypatch.setattr(Tensor, "tolist", lambda self: reads.append(1) or original(self))
+    for name in ("tolist", "__float__", "item"):
+        original = getattr(Tensor, name)
+        monkeypatch.setattr(Tensor, name, lambda self, read=original: reads.append(1) or read(self))
     values = {"a": torch.tensor(0.25), "b": 3.5, "c": torch.tensor(7), "d": torch.tensor(True)}
     assert devices.read(values) == {"a": 0.25, "b": 3.5, "c": 7.0, "d": 1.0}
     assert list(devices.read({"y": 1.0, "x": torch.tensor(2.0)})) == ["y", "x"]
