@@ -80,7 +80,8 @@ def remapped_variance(setup: MemoriesPreset, seed: int) -> dict[int, tuple[float
             squares.append(torch.einsum("bi,bij,bj->b", x, W, x).double().square())
             norms.append(((W @ x[:, :, None])[:, :, 0].double().square().sum(1) - 1).square())
         each, norm = torch.cat(squares), torch.cat(norms)
-        found[d] = tuple(float(f) for e in (each, norm) for f in (e.mean(), e.std() / draws**0.5))
+        errors = [float(e.std()) / draws**0.5 for e in (each, norm)]
+        found[d] = (float(each.mean()), errors[0], float(norm.mean()), errors[1])
     return found
 
 

@@ -55,7 +55,8 @@ def unequal_pairs(setup: MemoriesPreset, seed: int) -> dict[str, list[tuple[int,
 
     Pair i has a probability in proportion to i^-a; keys and values are the same for all ways.
     """
-    how, found = setup.writers, {name: [] for name in WRITERS}
+    how = setup.writers
+    found: dict[str, list[tuple[int, float]]] = {name: [] for name in WRITERS}
     p = torch.arange(1, how.N + 1, dtype=torch.float64) ** -setup.a
     p = p / p.sum()
     for d in how.d:
