@@ -5,6 +5,7 @@ decides, and is read only where a record is due, once for all models.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -32,6 +33,13 @@ class AtOnce:
     def keep(self, places: Sequence[int]) -> None:
         """Go on with the models of these places alone."""
         self.records = [self.records[place] for place in places]
+
+    def kept(self) -> dict[str, Any]:
+        """What is kept of a stopped run besides its records."""
+        return {}
+
+    def take_up(self, found: dict[str, Any]) -> None:
+        """Go on from what `kept` gave; the records have been taken up already."""
 
 
 class Later:
@@ -75,6 +83,17 @@ class Later:
         self.records = [self.records[place] for place in places]
         index = torch.tensor(places).to(self.stage.device)
         self.stage, self.running, self.sums = (v.index_select(0, index) for v in (self.stage, self.running, self.sums))
+
+    def kept(self) -> dict[str, Any]:
+        """As `AtOnce.kept`."""
+        there = {"stage": self.stage, "running": self.running, "sums": self.sums}
+        return {name: value.cpu() for name, value in there.items()} | {"stages": [each.cpu() for each in self.stages]}
+
+    def take_up(self, found: dict[str, Any]) -> None:
+        """As `AtOnce.take_up`."""
+        device = self.stage.device
+        self.stage, self.running, self.sums = (found[name].to(device) for name in ("stage", "running", "sums"))
+        self.stages = [each.to(device) for each in found["stages"]]
 
 
 def counting(records: Sequence[Record], device: torch.device) -> AtOnce | Later:

@@ -20,7 +20,7 @@ from torch import Generator, Tensor
 from mechbook.core.training.allocator import keep_freed_memory
 from mechbook.core.training.keeper import Keeper
 from mechbook.core.training.loop import use_threads
-from mechbook.hops.counting import counting
+from mechbook.hops.counting import AtOnce, Later, counting
 from mechbook.hops.fast_model import Stack, losses_and_gradient, stack_models, stacked_logits, unstack
 from mechbook.hops.model import HopTransformer
 from mechbook.hops.training import Draw, HopTrainingResult, HopTrainingSettings, Record
@@ -61,8 +61,10 @@ def train_stacked(
             generator.set_state(found)
         weights, stack = _flattened(stack_models([models[s] for s in active]))
         optimizer = _restored(weights, kept_state, how)
+        kept_by = counting([records[s] for s in active], weights.device)
+        kept_by.take_up(kept_state["counting"])
     while active:
-        keeper.turn(step, partial(_state, weights, optimizer, active, seconds, results, records, generators))
+        keeper.turn(step, partial(_state, weights, optimizer, active, seconds, results, records, kept_by, generators))
         step += 1
         batches = [draws[s](generators[s]) for s in active]
         z, targets = (torch.stack(parts) for parts in zip(*batches, strict=True))
@@ -120,6 +122,7 @@ def _state(
     seconds: list[float],
     results: dict[int, HopTrainingResult],
     records: Sequence[Record],
+    kept_by: AtOnce | Later,
     generators: Sequence[Generator],
 ) -> dict[str, Any]:
     """All that the rest of the training depends on, between two steps."""
@@ -130,6 +133,7 @@ def _state(
         "seconds": seconds,
         "results": {s: vars(result) for s, result in results.items()},
         "records": [record.kept() for record in records],
+        "counting": kept_by.kept(),
         "generators": [generator.get_state() for generator in generators],
     }
 

@@ -80,8 +80,8 @@ def remapped_variance(setup: MemoriesPreset, seed: int) -> dict[int, tuple[float
             squares.append(torch.einsum("bi,bij,bj->b", x, W, x).double().square())
             norms.append(((W @ x[:, :, None])[:, :, 0].double().square().sum(1) - 1).square())
         each, norm = torch.cat(squares), torch.cat(norms)
-        bilinear, length = ((float(e.mean()), float(e.std()) / draws**0.5) for e in (each, norm))
-        found[d] = (*bilinear, *length)
+        errors = [float(e.std()) / draws**0.5 for e in (each, norm)]
+        found[d] = (float(each.mean()), errors[0], float(norm.mean()), errors[1])
     return found
 
 

@@ -79,7 +79,7 @@ def excerpt(names: list[str], *, package: Path = PACKAGE) -> Excerpt:
         head = _find(tree, f"{module}:{owner}")
         assert isinstance(head, ast.ClassDef)
         opening = "\n".join(lines[head.lineno - 1 : _after_head(head) - 1])
-        parts = ["\n\n".join([f"{opening}\n    ...", *parts])]
+        parts = ["\n\n".join(_with_gaps(opening, head, nodes, parts))]
     file = path.relative_to(package.parent).as_posix()
     return Excerpt(file, min(first for first, _ in spans), max(last for _, last in spans), "\n\n\n".join(parts))
 
@@ -114,6 +114,21 @@ def _first(node: Shown) -> int:
 def _after_head(node: ast.ClassDef) -> int:
     """The line on which the body of a class begins, its docstring counted."""
     return _first(node.body[0]) if isinstance(node.body[0], Shown) else node.body[0].lineno
+
+
+def _with_gaps(opening: str, owner: ast.ClassDef, nodes: list[Shown], parts: list[str]) -> list[str]:
+    """The line that opens a class and the `parts` of its `nodes`, with "..." for whatever is left out between them."""
+    places = [owner.body.index(node) for node in nodes]
+    shown = [opening]
+    for before, place, part in zip([-1, *places], places, parts, strict=False):
+        if place == before + 1:
+            shown.append(part)
+        elif before == -1:
+            shown[0] += "\n    ..."
+            shown.append(part)
+        else:
+            shown += ["    ...", part]
+    return shown if places[-1] == len(owner.body) - 1 else [*shown, "    ..."]
 
 
 def _name(shown: Callable[..., Any] | type) -> str:

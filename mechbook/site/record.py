@@ -50,6 +50,11 @@ def update(record: Record, rows: Sequence[Any]) -> Record:
                 f"{row['id']} was measured at seed {row['seed']} on {row['device']}, where the record holds "
                 "what seed 0 on cpu gave."
             )
+        if row.get("changed"):
+            raise ValueError(
+                f"{row['id']} was measured with settings that a reader changed ({row['changed'][0]}), where the record "
+                "holds what the presets gave: build the book with its presets first."
+            )
         if row["scale"] not in SCALES or not (row["held"] is None or isinstance(row["held"], bool)):
             raise ValueError(f"{row['id']} has scale {row['scale']!r} and held {row['held']!r}, which no record holds.")
         updated[row["scale"]][row["id"]] = row["held"]

@@ -139,12 +139,13 @@ def counts(rows: Sequence[Row]) -> str:
     other = number["settings changed"]
     not_judged = f", {other} not judged, as settings were changed" if other else ""
     marginal = sum(bool(row["marginal"]) for row in rows)
+    later = number["chapter not written yet"]
+    not_written = f" {later} belong to chapters not written yet." if later else ""
     return (
         f"Of {len(rows)} claims {reported} are reported: {number['held']} held, {number['failed']} did not hold, "
         f"{number['not run']} not run{not_judged}; {marginal} of the verdicts "
         f"{'is' if marginal == 1 else 'are'} marginal. "
-        f"{number['missing']} missing; {number['chapter not written yet']} belong to chapters not written yet."
-        f"{_recorded_counts(rows)}"
+        f"{number['missing']} missing.{not_written}{_recorded_counts(rows)}"
     )
 
 

@@ -60,15 +60,28 @@ def block(shown: Excerpt, docname: str) -> nodes.Element:
 
 
 def pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """A page for each file shown, every line with an anchor."""
-    for file in sorted(files(app.env)):
+    """A page for each file shown: where it is shown, and every line with its number, which is an anchor."""
+    for file, shown_on in sorted(files(app.env).items()):
         text = (PACKAGE.parent / file).read_text(encoding="utf-8")
         code: str = app.builder.highlighter.highlight_block(text, "python")  # type: ignore[attr-defined]
         opening, rest = code.split("<pre>", 1)
-        lines = rest.split("\n")
-        numbered = "\n".join(f'<span id="L{n}"></span>{line}' for n, line in enumerate(lines, 1))
-        title = html.escape(file)
-        yield page_of(file), {"title": title, "body": f"<h1>{title}</h1>\n{opening}<pre>{numbered}"}, "page.html"
+        body, closing = rest.rsplit("</pre>", 1)
+        numbered = "".join(
+            f'<span class="mb-line" id="L{n}"><a href="#L{n}" aria-label="line {n}"></a>{line}\n</span>'
+            for n, line in enumerate(body.rstrip("\n").split("\n"), 1)
+        )
+        *folders, name = (html.escape(part) for part in file.split("/"))
+        title = "/<wbr>".join([*folders, name])
+        back = ", ".join(_back(app, page_of(file), docname) for docname in sorted(shown_on))
+        head = f'<h1>{title}</h1>\n<p class="mb-source-place">Shown in {back}.</p>\n'
+        whole = f'{head}<div class="mb-file">{opening}<pre>{numbered}</pre>{closing}</div>'
+        yield page_of(file), {"title": html.escape(file), "body": whole}, "page.html"
+
+
+def _back(app: Sphinx, page: str, docname: str) -> str:
+    """A link from one page to another, by its title."""
+    address = html.escape(app.builder.get_relative_uri(page, docname))
+    return f'<a href="{address}">{html.escape(app.env.titles[docname].astext())}</a>'
 
 
 def purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mechbook.core import devices
 from mechbook.core.training import stopping
 from mechbook.hops.fast_training import train_stacked
 from mechbook.hops.training import train_hops
@@ -54,9 +55,14 @@ def test_the_models_given_stay_as_they_are() -> None:
         assert all(torch.equal(old[name], values) for name, values in model.state_dict().items())
 
 
+@pytest.mark.parametrize("accelerated", [False, True])
 @pytest.mark.parametrize("number", [3, 7, 37])
-def test_stopped_they_go_on_to_the_same_numbers(tmp_path: Path, number: int) -> None:
+def test_stopped_they_go_on_to_the_same_numbers(
+    tmp_path: Path, number: int, accelerated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before and after one of them has left; stages, accuracies and weights are the same bit for bit."""
+    if accelerated:
+        monkeypatch.setattr(devices, "is_accelerator", lambda device: True)
     how = settings("curriculum", steps=40, advance_at=0.1, stop_at=0.99)
     path, asked = tmp_path / "state", [0]
 

@@ -66,6 +66,22 @@ def test_methods_stand_under_their_class(package: Path) -> None:
     assert (found.first, found.last) == (20, 25)
 
 
+def test_what_is_left_out_of_a_class_is_marked(package: Path) -> None:
+    head, g = "class A(dict):\n    ...", "    def g(self):\n        return 1"
+    h = "    @property\n    def h(self):\n        return 2"
+    (package / "sub" / "m.py").write_text(TEXT + "\n    def k(self):\n        return 3\n")
+    k = "    def k(self):\n        return 3"
+    for names, parts in (
+        (["g"], [head, g, "    ..."]),
+        (["h"], [head, h, "    ..."]),
+        (["k"], [head, k]),
+        (["g", "h"], [head, g, h, "    ..."]),
+        (["g", "k"], [head, g, "    ...", k]),
+    ):
+        found = excerpt([f"toy.sub.m:A.{name}" for name in names], package=package)
+        assert found.text == "\n\n".join(parts), names
+
+
 def test_neighbouring_methods_of_a_class_are_one_excerpt() -> None:
     assert grouped(["m:A.g", "m:A.h", "m:f", "m:A.g", "m:B.g"]) == [["m:A.g", "m:A.h"], ["m:f"], ["m:A.g"], ["m:B.g"]]
 

@@ -119,7 +119,7 @@ def seed():
     return 0
 
 
-def device():
+def device_name():
     return "cpu"
 """,
     # At the papers' scale the limit of a cell follows what is known of a theme's runs: nothing here.

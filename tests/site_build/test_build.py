@@ -1,5 +1,6 @@
 """A small book through the real commands. Oracle: which chapters ran, what the files say, the exit codes."""
 
+import html
 import json
 import re
 from typing import Any
@@ -54,6 +55,11 @@ def test_code_is_shown_from_its_file_as_it_is_now_with_a_link_to_the_whole(built
     assert 'href="../code/mechbook/two.html#L4"' in page and "mechbook/two.py" in page and ", lines 4 to 6" in page
     whole = (built.root / "_build/html/code/mechbook/two.html").read_text(encoding="utf-8")
     assert 'id="L4"' in whole and 'id="L6"' in whole and "NUMBER" in whole
+    lines = (built.root / "mechbook/two.py").read_text(encoding="utf-8").rstrip("\n").split("\n")
+    shown = re.findall(r'<span class="mb-line" id="L(\d+)">(.*?)\n</span>', whole, re.S)
+    assert [int(number) for number, _ in shown] == list(range(1, len(lines) + 1))
+    assert [html.unescape(re.sub(r"<[^>]+>", "", line)) for _, line in shown] == lines
+    assert 'Shown in <a href="../../book/02_second.html">' in whole
     built.edit("mechbook/two.py", "from mechbook import late", "from mechbook import late  # said later")
     done = built.run("build")
     assert (done.returncode, executed(done.stdout)) == (0, set()), done.stdout + done.stderr

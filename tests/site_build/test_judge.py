@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mechbook.claims.catalogue import Claim
+from mechbook.claims.catalogue import Claim, load_claims
 from mechbook.claims.criteria import CRITERIA, Check, Criterion, Measurement, criterion
 from mechbook.site import judge as module
 from mechbook.site.judge import claims_json, judge
@@ -204,7 +204,7 @@ def test_claims_json_holds_the_reported_claims_and_is_json() -> None:
 
 def test_the_book_s_own_list_has_a_row_for_every_claim() -> None:
     rows, problems = judge([], ())
-    assert len(rows) == 99 and problems == [] and claims_json(rows) == []
+    assert len(rows) == len(load_claims()) >= 99 and problems == [] and claims_json(rows) == []
     assert {row["status"] for row in rows} == {"chapter not written yet"}
 
 

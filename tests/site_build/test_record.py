@@ -41,6 +41,7 @@ def test_update_keeps_the_other_scale_and_the_claims_not_named() -> None:
         (row("ih.order", held="yes"), "'yes'"),
         (row("ih.order", held=1), "held 1"),
         ({"id": "ih.order", "held": True}, "row without"),
+        (row("ih.order", held=None) | {"changed": ["alpha = 0.3 (preset: 0.5)"]}, "a reader changed .alpha = 0.3"),
     ],
 )
 def test_what_may_not_enter_the_record(bad: dict[str, Any], words: str) -> None:
