@@ -63,7 +63,7 @@ def record_claims(theme: Theme, *, replace: bool = False) -> list[str]:
 def _record_claim(theme: Theme, claim: PaperClaim, seeds: list[int], *, replace: bool) -> bool:
     id, setup = claim.values.claim, as_json(asdict(theme.setup))
     modules = (claim.module,)
-    identity = {"setup": setup, "seed": settings.seed(), "code": entries.code(modules)}
+    identity: dict[str, Any] = {"setup": setup, "seed": settings.seed(), "code": entries.code(modules)}
     known: dict[int, Any] = {}
     old = load_claim(id)
     if old is not None and old.identity() == identity:
