@@ -46,7 +46,8 @@ def chosen(patterns: Sequence[str], themes: Sequence[Theme] = THEMES) -> list[Pa
         fitting = [run for run in every if fnmatchcase(run.name, pattern)]
         if not fitting:
             raise ValueError(f"No run is named {pattern!r}: LIST=1 lists the names, and * stands for any part of one.")
-        found |= {run.name: run for run in fitting if run.name not in found}
+        # the first place of a name stays
+        found |= {run.name: run for run in fitting}
     return list(found.values())
 
 

@@ -72,6 +72,10 @@ def test_a_recorded_run_that_is_not_in_the_cache_is_not_run_for_a_claim(monkeypa
     assert ran == [0, 1] and claim is not None
     # of seed 0 the value measured before stays
     assert (claim.values, claim.seeds) == ([0, 2], [0, 1])
+    files.place("claims/am.double").unlink()
+    paper.main(["*/0", "*/1"], [theme])
+    claim = load_claim("am.double")
+    assert ran == [0, 1] and claim is not None and (claim.values, claim.seeds) == ([2], [1])
 
 
 def test_the_papers_language_models_are_run_by_name_alone(

@@ -82,13 +82,14 @@ def test_earlier_code_is_said_and_changes_no_verdict(code: str | None, now: dict
 
 
 def test_steps_never_reached_make_a_bound() -> None:
-    rows = [{"a": 101, "b": 101, "c": 7}, {"a": 60, "b": 101, "c": 9}]
+    # c is reached at the last step there is
+    rows = [{"a": 101, "b": 101, "c": 100}, {"a": 60, "b": 101, "c": 98}]
     column = judged(record(*rows, budgets={"a": 100, "b": 100, "c": 100}), CRITERION, NOW)
     assert column["never"] == {"a": [1, 100], "b": [2, 100]}
     assert scorecard.measured_parts(column) == [
         "a ≥ 80.5, not within 100 in 1 of 2 seeds",
         "b > 100 in every seed",
-        "c 8 ± 1.41",
+        "c 99 ± 1.41",
     ]
 
 
