@@ -11,7 +11,7 @@ Four savings beyond those of `fast`, none of which changes a number beyond round
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -23,8 +23,8 @@ from mechbook.noisy.fast import selected_logits
 from mechbook.noisy.model import NoisyTransformer
 from mechbook.shared.tabulated import Group, ScoreTable, Selection, add_up, is_long, look_up, through_softmax
 
-# Sequences of a group: fewer stay in cache, more make fewer and larger products.
-GROUP = 8
+# Sequences of a group and hidden units of F_1 taken at once: fewer stay in cache, more make fewer and larger products.
+GROUP, UNITS = 8, 128
 
 
 def selected_losses(
@@ -88,24 +88,44 @@ class _Step(torch.autograd.Function):
         return None, None, None, *gradients
 
 
+class _Units(NamedTuple):
+    """Some of F_1's hidden units: their columns of three tables, and the gradients of those."""
+
+    own: Tensor
+    mixed: Tensor
+    out: Tensor
+    grad_own: Tensor
+    grad_mixed: Tensor
+    grad_out: Tensor
+
+
 class _Sweep:
     """One pass over all groups.
 
     A table's row z belongs to token z and its row V + t to position t; the entry at t is their sum. `scores` is layer
     1's. y_t is `own` and what attention mixes of `mixed`; what F_1's ReLU reads is `own_in` and what it mixes of
     `mixed_in`, and `out` writes the ReLU's output, "hidden" below, into the stream. Without a ReLU these have no
-    columns. `first` in the code is the first column of a group's grid that sees any of a range of keys.
+    columns. Hidden units are taken a few at a time, so that what belongs to them stays in cache.
     """
 
     def __init__(self, model: NoisyTransformer, tables: tuple[Tensor, ...], *, backward: bool) -> None:
         self.model, self.tables, self.backward = model, tables, backward
-        self.scores, self.own_in, self.mixed_in, self.own, self.mixed, self.out, self.W_KQ, self.W_V = tables[:8]
+        self.scores, own_in, mixed_in, self.own, self.mixed, out, self.W_KQ, self.W_V = tables[:8]
         self.trained = [i for i, t in enumerate(tables) if i >= 8 and t.requires_grad]
         self.own_trained = self.own.requires_grad
-        self.grads = [torch.zeros_like(t) if backward and i else t for i, t in enumerate(tables)]
+        self.grads = [
+            torch.zeros_like(t) if backward and i in (3, 4, *range(6, len(tables))) else t for i, t in enumerate(tables)
+        ]
+        self.units = []
+        for start in range(0, out.shape[1], UNITS):
+            some = [t[:, start : start + UNITS].contiguous() for t in (own_in, mixed_in, out)]
+            self.units.append(_Units(*some, *(torch.zeros_like(t) for t in some)))
 
     def gradients(self) -> tuple[Tensor, ...]:
         """The gradients with respect to the tables, in their order."""
+        if self.units:
+            for i, name in ((1, "grad_own"), (2, "grad_mixed"), (5, "grad_out")):
+                self.grads[i] = torch.cat([getattr(units, name) for units in self.units], 1)
         return self.layer_1.gradient(), *self.grads[1:]
 
     def run(self, chosen: Selection, targets: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -123,88 +143,89 @@ class _Sweep:
         return losses, logits
 
     def _group(self, z: Tensor, group: Group, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-        (b, T), width, cells, d, h = z.shape, group.at.shape[1], group.cells, self.own.shape[1], self.out.shape[1]
-        x, value, value_in = (look_up(table, z) for table in (self.own, self.mixed, self.mixed_in))
-        # range after range of positions, in each sequence after sequence
-        hidden, parts, map_1 = value.new_empty(b * T, h), [], value.new_zeros(b, T, T)
-        for part, first in zip(self.layer_1.attention(z), group.first_columns(T), strict=True):
-            start, stop = part.start, part.stop
-            here = hidden[b * start : b * stop]
-            torch.index_select(self.own_in, 0, part.tokens, out=here)
-            here = here.view(b, stop - start, h)
-            here.add_(self.own_in[len(self.own) - T :][start:stop])
-            here.baddbmm_(part.attention, value_in[:, :stop]).relu_()
-            map_1[:, start:stop, :stop] = part.attention
-            parts.append((part, here, first))
-
-        at, row = (group.at + torch.arange(b).unsqueeze(1) * T).view(-1), group.rows(T)
-        seen, seen_map = hidden.index_select(0, row), map_1.view(b * T, T).index_select(0, at).view(b, width, T)
+        (b, T), width, cells, d = z.shape, group.at.shape[1], group.cells, self.own.shape[1]
+        x, value = look_up(self.own, z), look_up(self.mixed, z)
+        parts, map_1 = list(self.layer_1.attention(z)), value.new_zeros(b, T, T)
+        for part in parts:
+            map_1[:, part.start : part.stop, : part.stop] = part.attention
+        at = (group.at + torch.arange(b).unsqueeze(1) * T).view(-1)
+        seen_map = map_1.view(b * T, T).index_select(0, at).view(b, width, T)
         own = torch.baddbmm(x.view(-1, d).index_select(0, at).view(b, width, d), seen_map, value).view(-1, d)
-        own.addmm_(seen, self.out.T)
+        hidden, seen = [], []
+        for units in self.units:
+            here, value_in = look_up(units.own, z), look_up(units.mixed, z)
+            for part in parts:
+                here[:, part.start : part.stop].baddbmm_(part.attention, value_in[:, : part.stop])
+            hidden.append(here.relu_())
+            seen.append(here.view(b * T, -1).index_select(0, at))
+            own.addmm_(seen[-1], units.out.T)
+
         queries = own @ self.W_KQ
-        q, q_in = queries.view(b, width, d), (queries @ self.out).view(b, width, h)
+        q = queries.view(b, width, d)
         q_value = torch.bmm(q, value.mT)
         scores = self.mask.index_select(0, group.at.view(-1)).view(b, width, T)
         scores.baddbmm_(q, x.mT).baddbmm_(q_value, map_1.mT)
-        for part, here, first in parts:
-            scores[:, first:, part.start : part.stop].baddbmm_(q_in[:, first:], here.mT)
+        q_in = [(queries @ units.out).view(b, width, -1) for units in self.units]
+        for here, spread in zip(hidden, q_in, strict=True):
+            scores.baddbmm_(spread, here.mT)
         map_2 = scores.softmax(-1)
         map_21 = torch.bmm(map_2, map_1)
-        found, found_in = torch.bmm(map_2, x).baddbmm_(map_21, value), value.new_zeros(b, width, h)
-        for part, here, first in parts:
-            found_in[:, first:].baddbmm_(map_2[:, first:, part.start : part.stop], here)
-        found, found_in = (v.flatten(0, 1).index_select(0, cells) for v in (found, found_in))
-        found.addmm_(found_in, self.out.T)
-        y = own.index_select(0, cells).addmm_(found, self.W_V.T)
+        found = torch.bmm(map_2, x).baddbmm_(map_21, value).view(-1, d)
+        found_in = [torch.bmm(map_2, here).view(b * width, -1) for here in hidden]
+        for units, here in zip(self.units, found_in, strict=True):
+            found.addmm_(here, units.out.T)
+        written = found.index_select(0, cells)
+        y = own.index_select(0, cells).addmm_(written, self.W_V.T)
         losses, logits, grad_y = self._read_out(y, targets, weight)
         if not self.backward:
             return losses, logits
 
-        _, grad_own_in, grad_mixed_in, grad_own_table, grad_mixed, grad_out, grad_W_KQ, grad_W_V = self.grads[:8]
-        grad_W_V.addmm_(grad_y.T, found)
-        g_flat = y.new_zeros(b * width, d)
-        g_flat[cells] = grad_y @ self.W_V
-        grad_out.addmm_(g_flat[cells].T, found_in)
-        g, g_in = g_flat.view(b, width, d), (g_flat @ self.out).view(b, width, h)
+        _, _, _, grad_own_table, grad_mixed, _, grad_W_KQ, grad_W_V = self.grads[:8]
+        grad_W_V.addmm_(grad_y.T, written)
+        grad_found = y.new_zeros(b * width, d)
+        grad_found[cells] = grad_y @ self.W_V
+        g = grad_found.view(b, width, d)
         g_value = torch.bmm(g, value.mT)
         grad_map = torch.bmm(g, x.mT).baddbmm_(g_value, map_1.mT)
-        for part, here, first in parts:
-            grad_map[:, first:, part.start : part.stop].baddbmm_(g_in[:, first:], here.mT)
+        g_in = [(grad_found @ units.out).view(b, width, -1) for units in self.units]
+        for here, spread in zip(hidden, g_in, strict=True):
+            grad_map.baddbmm_(spread, here.mT)
         grad_scores = through_softmax(grad_map, map_2)
         grad_scores_1 = torch.bmm(grad_scores, map_1)
-        grad_q, grad_q_in = torch.bmm(grad_scores, x).baddbmm_(grad_scores_1, value), torch.zeros_like(q_in)
-        for part, here, first in parts:
-            grad_q_in[:, first:].baddbmm_(grad_scores[:, first:, part.start : part.stop], here)
-        grad_out.addmm_(queries.T, grad_q_in.flatten(0, 1))
-        grad_queries = grad_q.view(-1, d).addmm_(grad_q_in.flatten(0, 1), self.out.T)
+        grad_queries = torch.bmm(grad_scores, x).baddbmm_(grad_scores_1, value).view(-1, d)
+        for units, here, mixed in zip(self.units, hidden, found_in, strict=True):
+            grad_in = torch.bmm(grad_scores, here).view(b * width, -1)
+            grad_queries.addmm_(grad_in, units.out.T)
+            units.grad_out.addmm_(queries.T, grad_in).addmm_(grad_found.T, mixed)
         grad_W_KQ.addmm_(own.T, grad_queries)
         grad_own = grad_queries @ self.W_KQ.T
         grad_own.index_add_(0, cells, grad_y)
-        grad_out.addmm_(grad_own.T, seen)
-        own_in, own_value = grad_own @ self.out, torch.bmm(grad_own.view(b, width, d), value.mT).view(-1, T)
 
-        one_hot = self.one_hot.index_select(0, z.reshape(-1)).view(b, T, -1)
-        grad_value_in = torch.empty_like(value_in)
-        for part, here, first in reversed(parts):
-            start, stop = part.start, part.stop
-            mapped, slopes = map_2[:, first:, start:stop].mT, grad_scores[:, first:, start:stop].mT
-            inside = (row >= b * start) & (row < b * stop)
-            chosen = row[inside] - b * start
-            grad_map_1 = torch.bmm(mapped, g_value[:, first:, :stop]).baddbmm_(slopes, q_value[:, first:, :stop])
-            grad_map_1.view(-1, stop).index_add_(0, chosen, own_value[inside, :stop])
-            grad_here = torch.bmm(mapped, g_in[:, first:]).baddbmm_(slopes, q_in[:, first:])
-            grad_here.flatten(0, 1).index_add_(0, chosen, own_in[inside])
+        # layer 1: of its map, what comes through y and then through each hidden unit
+        grad_map_1 = torch.bmm(map_2.mT, g_value).baddbmm_(grad_scores.mT, q_value)
+        own_value = torch.bmm(grad_own.view(b, width, d), value.mT)
+        grad_map_1.view(b * T, T).index_add_(0, at, own_value.view(-1, T))
+        grad_parts = [grad_map_1[:, part.start : part.stop, : part.stop].contiguous() for part in parts]
+        for units, here, seen_here, g_here, q_here in zip(self.units, hidden, seen, g_in, q_in, strict=True):
+            units.grad_out.addmm_(grad_own.T, seen_here)
+            grad_here = torch.bmm(map_2.mT, g_here).baddbmm_(grad_scores.mT, q_here)
+            grad_here.view(b * T, -1).index_add_(0, at, grad_own @ units.out)
             # a ReLU's output is 0 or positive
             grad_here.mul_(here.sign_())
-            grad_own_in.index_add_(0, part.tokens, grad_here.flatten(0, 1))
-            grad_own_in[len(grad_own_in) - T :][start:stop] += grad_here.sum(0)
-            # the last queries see all keys
-            grad_value_in[:, :stop].baddbmm_(part.attention.mT, grad_here, beta=float(stop < T))
-            self.layer_1.collect(part, grad_map_1.baddbmm_(grad_here, value_in[:, :stop].mT), one_hot)
+            add_up(units.grad_own, grad_here, z)
+            value_in = look_up(units.mixed, z)
+            grad_value_in = torch.empty_like(value_in)
+            for part, grad_part in reversed(list(zip(parts, grad_parts, strict=True))):
+                slopes = grad_here[:, part.start : part.stop]
+                grad_part.baddbmm_(slopes, value_in[:, : part.stop].mT)
+                # the last queries see all keys
+                grad_value_in[:, : part.stop].baddbmm_(part.attention.mT, slopes, beta=float(part.stop < T))
+            add_up(units.grad_mixed, grad_value_in, z)
+        one_hot = self.one_hot.index_select(0, z.reshape(-1)).view(b, T, -1)
+        for part, grad_part in zip(parts, grad_parts, strict=True):
+            self.layer_1.collect(part, grad_part, one_hot)
         grad_value = torch.bmm(map_21.mT, g).baddbmm_(grad_scores_1.mT, q)
-        grad_value.baddbmm_(seen_map.mT, grad_own.view(b, width, d))
-        add_up(grad_mixed_in, grad_value_in, z)
-        add_up(grad_mixed, grad_value, z)
+        add_up(grad_mixed, grad_value.baddbmm_(seen_map.mT, grad_own.view(b, width, d)), z)
         if self.own_trained:
             grad_x = torch.bmm(map_2.mT, g).baddbmm_(grad_scores.mT, q)
             grad_x.view(-1, d).index_add_(0, at, grad_own)
