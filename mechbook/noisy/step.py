@@ -158,9 +158,10 @@ class _Sweep:
         grad_own.index_add_(0, cells, grad_read)
         grad_out.addmm_(grad_own.T, seen)
 
-        grad_y = torch.bmm(attention.mT, g).baddbmm_(grad_scores.mT, q).view(-1, d)
+        maps = torch.cat([attention, grad_scores], 1).mT
+        grad_y = torch.bmm(maps, torch.cat([g, q], 1)).view(-1, d)
         grad_y.index_add_(0, at, grad_own)
-        grad_hidden = torch.bmm(attention.mT, g_in).baddbmm_(grad_scores.mT, q_in).flatten(0, 1)
+        grad_hidden = torch.bmm(maps, torch.cat([g_in, q_in], 1)).flatten(0, 1)
         grad_hidden.index_add_(0, at, grad_own @ self.out)
         # a ReLU's output is 0 or positive
         grad_hidden.mul_(hidden.flatten(0, 1).sign_())
