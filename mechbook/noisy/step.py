@@ -1,12 +1,10 @@
 """The noisy-recall transformer's losses at selected positions with their gradients, for long sequences on the CPU.
 
-Four savings beyond those of `fast`, none of which changes a number beyond rounding:
+Three savings beyond those of `fast`, none of which changes a number beyond rounding:
 
-- Layer 1's scores and their gradient go through a table (`shared.tabulated`).
-- F_1 reads y_t = x_t + sum_s a_ts W_V x_s. W_in is applied to the N + T rows that the x_s are made of, and attention
-  mixes what came of them: with T / 2 keys on average that takes fewer products than W_in at all positions.
-- x^1 is not computed but where it is selected. Layer 2 compares its few queries with y and the hidden layer, W_out
-  applied to the queries; its gradient likewise.
+- Layer 1's scores and their gradient go through a table (`shared.tabulated`), and so do the vectors it mixes.
+- x^1 is not computed but where it is selected. Layer 2 compares its few queries with y and F_1's hidden layer, W_out
+  applied to the queries; its gradient likewise. So no product with W_out runs over all positions, forward or backward.
 - A group of sequences is taken forward and backward at once, so that its hidden layer, the largest array, is not kept.
 """
 
@@ -45,13 +43,13 @@ def selected_losses(
     rows = torch.cat([model.W_E, model.P[:T]])
     values = rows @ model.value_1().T
     scores = rows @ (model.W_KQ1 * scale) @ rows.T
-    hidden, out = (rows[:, :0], values[:, :0]), rows.new_empty(rows.shape[1], 0)
+    W_in, out = rows.new_empty(0, rows.shape[1]), rows.new_empty(rows.shape[1], 0)
     if model.config.F1 == "mlp":
-        hidden, out = (rows @ model.F1.W_in.T, values @ model.F1.W_in.T), model.F1.W_out
+        W_in, out = model.F1.W_in, model.F1.W_out
     elif model.config.F1 == "linear":
         # what is in the stream after F_1 is linear in what was before
         rows, values = rows + rows @ model.F1.W.T, values + values @ model.F1.W.T
-    tables = (scores, *hidden, rows, values, out, model.W_KQ2 * scale, model.W_V2, *model.F2.parameters())
+    tables = (scores, rows, values, W_in, out, model.W_KQ2 * scale, model.W_V2, *model.F2.parameters())
     chosen, targets = Selection(z, select), targets[select]
     if not torch.is_grad_enabled():
         return _Sweep(model, tables, backward=False).run(chosen, targets, None)
@@ -92,15 +90,14 @@ class _Sweep:
     """One pass over all groups.
 
     A table's row z belongs to token z and its row V + t to position t; the entry at t is their sum. `scores` is layer
-    1's. y_t is `own` and what attention mixes of `mixed`; what F_1's ReLU reads is `own_in` and what it mixes of
-    `mixed_in`, and `out` writes the ReLU's output, "hidden" below, into the stream. Without a ReLU these have no
-    columns. `first` in the code is the first column of a group's grid that sees any of a range of keys.
+    1's, y_t is `own` and what attention mixes of `mixed`. `out` writes relu(W_in y), "hidden" below, into the stream;
+    without a ReLU both are empty.
     """
 
     def __init__(self, model: NoisyTransformer, tables: tuple[Tensor, ...], *, backward: bool) -> None:
         self.model, self.tables, self.backward = model, tables, backward
-        self.scores, self.own_in, self.mixed_in, self.own, self.mixed, self.out, self.W_KQ, self.W_V = tables[:8]
-        self.trained = [i for i, t in enumerate(tables) if i >= 8 and t.requires_grad]
+        self.scores, self.own, self.mixed, self.W_in, self.out, self.W_KQ, self.W_V = tables[:7]
+        self.trained = [i for i, t in enumerate(tables) if i >= 7 and t.requires_grad]
         self.own_trained = self.own.requires_grad
         self.grads = [torch.zeros_like(t) if backward and i else t for i, t in enumerate(tables)]
 
@@ -123,92 +120,63 @@ class _Sweep:
         return losses, logits
 
     def _group(self, z: Tensor, group: Group, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-        (b, T), width, cells, d, h = z.shape, group.at.shape[1], group.cells, self.own.shape[1], self.out.shape[1]
-        x, value, value_in = (look_up(table, z) for table in (self.own, self.mixed, self.mixed_in))
-        # range after range of positions, in each sequence after sequence
-        hidden, parts, map_1 = value.new_empty(b * T, h), [], value.new_zeros(b, T, T)
-        for part, first in zip(self.layer_1.attention(z), group.first_columns(T), strict=True):
-            start, stop = part.start, part.stop
-            here = hidden[b * start : b * stop]
-            torch.index_select(self.own_in, 0, part.tokens, out=here)
-            here = here.view(b, stop - start, h)
-            here.add_(self.own_in[len(self.own) - T :][start:stop])
-            here.baddbmm_(part.attention, value_in[:, :stop]).relu_()
-            map_1[:, start:stop, :stop] = part.attention
-            parts.append((part, here, first))
+        (b, T), d, h = z.shape, self.own.shape[1], self.out.shape[1]
+        grid, cells = group.at.shape, group.cells
+        y, value, parts = look_up(self.own, z), look_up(self.mixed, z), []
+        for part in self.layer_1.attention(z):
+            y[:, part.start : part.stop] += torch.bmm(part.attention, value[:, : part.stop])
+            parts.append(part)
+        hidden = (y.view(-1, d) @ self.W_in.T).relu_()
+        at = (group.at + torch.arange(b).unsqueeze(1) * T).view(-1)
+        seen = hidden.index_select(0, at)
+        hidden = hidden.view(b, T, h)
 
-        at, row = (group.at + torch.arange(b).unsqueeze(1) * T).view(-1), group.rows(T)
-        seen, seen_map = hidden.index_select(0, row), map_1.view(b * T, T).index_select(0, at).view(b, width, T)
-        own = torch.baddbmm(x.view(-1, d).index_select(0, at).view(b, width, d), seen_map, value).view(-1, d)
-        own.addmm_(seen, self.out.T)
+        own = y.view(-1, d).index_select(0, at).addmm_(seen, self.out.T)
         queries = own @ self.W_KQ
-        q, q_in = queries.view(b, width, d), (queries @ self.out).view(b, width, h)
-        q_value = torch.bmm(q, value.mT)
-        scores = self.mask.index_select(0, group.at.view(-1)).view(b, width, T)
-        scores.baddbmm_(q, x.mT).baddbmm_(q_value, map_1.mT)
-        for part, here, first in parts:
-            scores[:, first:, part.start : part.stop].baddbmm_(q_in[:, first:], here.mT)
-        map_2 = scores.softmax(-1)
-        map_21 = torch.bmm(map_2, map_1)
-        found, found_in = torch.bmm(map_2, x).baddbmm_(map_21, value), value.new_zeros(b, width, h)
-        for part, here, first in parts:
-            found_in[:, first:].baddbmm_(map_2[:, first:, part.start : part.stop], here)
-        found, found_in = (v.flatten(0, 1).index_select(0, cells) for v in (found, found_in))
-        found.addmm_(found_in, self.out.T)
-        y = own.index_select(0, cells).addmm_(found, self.W_V.T)
-        losses, logits, grad_y = self._read_out(y, targets, weight)
+        q, q_in = queries.view(*grid, d), (queries @ self.out).view(*grid, h)
+        mask = self.mask.index_select(0, group.at.view(-1)).view(*grid, T)
+        attention = mask.baddbmm_(q, y.mT).baddbmm_(q_in, hidden.mT).softmax(-1)
+        found_in = torch.bmm(attention, hidden).flatten(0, 1)
+        found = torch.bmm(attention, y).view(-1, d).addmm_(found_in, self.out.T).index_select(0, cells)
+        read = own.index_select(0, cells).addmm_(found, self.W_V.T)
+        losses, logits, grad_read = self._read_out(read, targets, weight)
         if not self.backward:
             return losses, logits
 
-        _, grad_own_in, grad_mixed_in, grad_own_table, grad_mixed, grad_out, grad_W_KQ, grad_W_V = self.grads[:8]
-        grad_W_V.addmm_(grad_y.T, found)
-        g_flat = y.new_zeros(b * width, d)
-        g_flat[cells] = grad_y @ self.W_V
-        grad_out.addmm_(g_flat[cells].T, found_in)
-        g, g_in = g_flat.view(b, width, d), (g_flat @ self.out).view(b, width, h)
-        g_value = torch.bmm(g, value.mT)
-        grad_map = torch.bmm(g, x.mT).baddbmm_(g_value, map_1.mT)
-        for part, here, first in parts:
-            grad_map[:, first:, part.start : part.stop].baddbmm_(g_in[:, first:], here.mT)
-        grad_scores = through_softmax(grad_map, map_2)
-        grad_scores_1 = torch.bmm(grad_scores, map_1)
-        grad_q, grad_q_in = torch.bmm(grad_scores, x).baddbmm_(grad_scores_1, value), torch.zeros_like(q_in)
-        for part, here, first in parts:
-            grad_q_in[:, first:].baddbmm_(grad_scores[:, first:, part.start : part.stop], here)
-        grad_out.addmm_(queries.T, grad_q_in.flatten(0, 1))
-        grad_queries = grad_q.view(-1, d).addmm_(grad_q_in.flatten(0, 1), self.out.T)
+        _, grad_own_table, grad_mixed, grad_W_in, grad_out, grad_W_KQ, grad_W_V = self.grads[:7]
+        grad_W_V.addmm_(grad_read.T, found)
+        grad_found = y.new_zeros(len(at), d)
+        grad_found[cells] = grad_read @ self.W_V
+        grad_out.addmm_(grad_found.T, found_in)
+        g, g_in = grad_found.view(*grid, d), (grad_found @ self.out).view(*grid, h)
+        grad_scores = through_softmax(torch.bmm(g, y.mT).baddbmm_(g_in, hidden.mT), attention)
+        grad_q_in = torch.bmm(grad_scores, hidden).flatten(0, 1)
+        grad_out.addmm_(queries.T, grad_q_in)
+        grad_queries = torch.bmm(grad_scores, y).view(-1, d).addmm_(grad_q_in, self.out.T)
         grad_W_KQ.addmm_(own.T, grad_queries)
         grad_own = grad_queries @ self.W_KQ.T
-        grad_own.index_add_(0, cells, grad_y)
+        grad_own.index_add_(0, cells, grad_read)
         grad_out.addmm_(grad_own.T, seen)
-        own_in, own_value = grad_own @ self.out, torch.bmm(grad_own.view(b, width, d), value.mT).view(-1, T)
 
-        one_hot = self.one_hot.index_select(0, z.reshape(-1)).view(b, T, -1)
-        grad_value_in = torch.empty_like(value_in)
-        for part, here, first in reversed(parts):
-            start, stop = part.start, part.stop
-            mapped, slopes = map_2[:, first:, start:stop].mT, grad_scores[:, first:, start:stop].mT
-            inside = (row >= b * start) & (row < b * stop)
-            chosen = row[inside] - b * start
-            grad_map_1 = torch.bmm(mapped, g_value[:, first:, :stop]).baddbmm_(slopes, q_value[:, first:, :stop])
-            grad_map_1.view(-1, stop).index_add_(0, chosen, own_value[inside, :stop])
-            grad_here = torch.bmm(mapped, g_in[:, first:]).baddbmm_(slopes, q_in[:, first:])
-            grad_here.flatten(0, 1).index_add_(0, chosen, own_in[inside])
-            # a ReLU's output is 0 or positive
-            grad_here.mul_(here.sign_())
-            grad_own_in.index_add_(0, part.tokens, grad_here.flatten(0, 1))
-            grad_own_in[len(grad_own_in) - T :][start:stop] += grad_here.sum(0)
-            # the last queries see all keys
-            grad_value_in[:, :stop].baddbmm_(part.attention.mT, grad_here, beta=float(stop < T))
-            self.layer_1.collect(part, grad_map_1.baddbmm_(grad_here, value_in[:, :stop].mT), one_hot)
-        grad_value = torch.bmm(map_21.mT, g).baddbmm_(grad_scores_1.mT, q)
-        grad_value.baddbmm_(seen_map.mT, grad_own.view(b, width, d))
-        add_up(grad_mixed_in, grad_value_in, z)
-        add_up(grad_mixed, grad_value, z)
+        maps = torch.cat([attention, grad_scores], 1).mT
+        grad_y = torch.bmm(maps, torch.cat([g, q], 1)).view(-1, d)
+        grad_y.index_add_(0, at, grad_own)
+        grad_hidden = torch.bmm(maps, torch.cat([g_in, q_in], 1)).flatten(0, 1)
+        grad_hidden.index_add_(0, at, grad_own @ self.out)
+        # a ReLU's output is 0 or positive
+        grad_hidden.mul_(hidden.flatten(0, 1).sign_())
+        grad_W_in.addmm_(grad_hidden.T, y.view(-1, d))
+        grad_y.addmm_(grad_hidden, self.W_in)
+        grad_y = grad_y.view(b, T, d)
         if self.own_trained:
-            grad_x = torch.bmm(map_2.mT, g).baddbmm_(grad_scores.mT, q)
-            grad_x.view(-1, d).index_add_(0, at, grad_own)
-            add_up(grad_own_table, grad_x, z)
+            add_up(grad_own_table, grad_y, z)
+        one_hot = self.one_hot.index_select(0, z.reshape(-1)).view(b, T, -1)
+        grad_value = torch.zeros_like(value)
+        for part in parts:
+            slopes = grad_y[:, part.start : part.stop]
+            grad_value[:, : part.stop].baddbmm_(part.attention.mT, slopes)
+            self.layer_1.collect(part, torch.bmm(slopes, value[:, : part.stop].mT), one_hot)
+        add_up(grad_mixed, grad_value, z)
         return losses, logits
 
     def _read_out(self, y: Tensor, targets: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:

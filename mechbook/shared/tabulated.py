@@ -113,17 +113,6 @@ class Group(NamedTuple):
     at: Int[Tensor, "b width"]
     cells: Int[Tensor, " n"]
 
-    def first_columns(self, T: int) -> list[int]:
-        """For each range of `blocks`, the first column of the grid that sees any of its keys."""
-        return [int((self.at < start).sum(1).min()) if start else 0 for start, _ in blocks(T)]
-
-    def rows(self, T: int) -> Int[Tensor, " cells"]:
-        """Where each cell's position is, listed range after range of `blocks` and in each sequence after sequence."""
-        b = len(self.at)
-        start = self.at // QUERY_BLOCK * QUERY_BLOCK
-        length = (T - start).clamp(max=QUERY_BLOCK)
-        return (b * start + torch.arange(b).unsqueeze(1) * length + self.at - start).view(-1)
-
 
 class Selection:
     """A batch's selected positions, the sequences sorted by how many they have; those without any are dropped.
