@@ -21,7 +21,8 @@ from mechbook.memories.capacity import (
     slope,
     solve_log,
 )
-from mechbook.memories.presets import LAPTOP, PAPER, Linear, Outer
+from mechbook.memories.parts import Linear, Outer
+from mechbook.memories.presets import LAPTOP, PAPER
 from mechbook.memories.trained import MemoryTrainingSettings, train_memory
 from mechbook.shared.capacity_search import capacity_by_bisection
 

@@ -7,7 +7,8 @@ import pytest
 from mechbook.core.presets import replace
 from mechbook.memories import capacity, experiments, writers, zipf
 from mechbook.memories.capacity import linear_settings, mlp_settings, outer_settings
-from mechbook.memories.presets import LAPTOP, PAPER, Linear, Mlp, Outer, Vectors, Zipf
+from mechbook.memories.parts import Linear, Mlp, Outer, Vectors, Zipf
+from mechbook.memories.presets import LAPTOP, PAPER
 
 # each top-level setting, changed; and the capacities that depend on it
 OTHER = {
