@@ -123,7 +123,7 @@ class Circuit:
         labels = Counter(arrow.label for arrow in self.arrows if arrow.label)
         if again := [label for label, count in labels.items() if count > 1]:
             raise ValueError(f"{self.name}: the label {again[0]!r} stands at two arrows; leave one without.")
-        roles = [each.role for group in (self.boxes, self.arrows, self.notes) for each in group]
-        for role in roles:
+        roles = [box.role for box in self.boxes] + [arrow.role for arrow in self.arrows]
+        for role in [*roles, *(note.role for note in self.notes)]:
             if role is not None:
                 style_of(role)
