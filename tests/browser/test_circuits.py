@@ -23,6 +23,7 @@ FRAMES = """(selector) => [...document.querySelectorAll(selector)].map((element)
   const box = element.getBBox();
   return [box.x, box.y, box.x + box.width, box.y + box.height];
 })"""
+OF = "([selector, property]) => getComputedStyle(document.querySelector(selector))[property]"
 COLOURS = """(names) => names.map((name) => {
   const line = document.querySelector(`.mb-way.mb-c-${name}`);
   return line && getComputedStyle(line).stroke;
@@ -72,8 +73,13 @@ def test_roles_keep_their_colour_and_the_rest_follows_the_theme(page: Any, ink: 
     roles = ("W_K1", "W_K2", "W_O2", "correct")
     channels = [[int(ROLE[name].colour[i : i + 2], 16) for i in (1, 3, 5)] for name in roles]
     assert page.evaluate(COLOURS, list(roles)) == [f"rgb({r}, {g}, {b})" for r, g, b in channels]
-    plain = page.evaluate(
-        "() => getComputedStyle(document.querySelector('.mb-way.mb-copy:not([class*=mb-c-])')).stroke"
-    )
-    assert plain == ink
-    assert page.evaluate("() => getComputedStyle(document.querySelector('text:not([class])')).fill") == ink
+    for selector, property in ((".mb-way.mb-copy:not([class*=mb-c-])", "stroke"), ("text:not([class])", "fill")):
+        assert page.evaluate(OF, [selector, property]) == ink, selector
+
+
+def test_in_print_it_is_black_on_white_in_the_dark_theme_too(page: Any) -> None:
+    put(page, DOUBLING, "html { --pst-color-text-base: rgb(206, 214, 221); --pst-color-background: rgb(18, 18, 18); }")
+    page.emulate_media(media="print")
+    found = [page.evaluate(OF, pair) for pair in (["text:not([class])", "fill"], ["svg", "backgroundColor"])]
+    page.emulate_media(media="screen")
+    assert found == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]

@@ -42,7 +42,8 @@ def _rules() -> str:
             ".mb-circuit .mb-weak { stroke-dasharray: 1.5 4; stroke-linecap: round; }",
             ".mb-circuit .mb-stream { stroke-opacity: 0.4; stroke-width: 1.5; }",
             ".mb-circuit .mb-head { fill: var(--hue); }",
-            "@media print { .mb-circuit { --ink: #000; --paper: #fff; } }",
+            # A page printed in the dark theme may keep its ground: the drawing has its own.
+            "@media print { .mb-circuit { --ink: #000; --paper: #fff; background: #fff; print-color-adjust: exact; } }",
         ]
     )
 
