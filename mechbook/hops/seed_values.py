@@ -10,7 +10,6 @@ from mechbook.hops.experiments import (
     curriculum_settings,
     head_errors,
     head_settings,
-    log_log_slope,
     mixture_settings,
     readable_by_layer,
     scaling_results,
@@ -18,6 +17,7 @@ from mechbook.hops.experiments import (
 )
 from mechbook.hops.presets import HopsPreset
 from mechbook.hops.runs import fresh_accuracy
+from mechbook.hops.slopes import log_log_slope
 from mechbook.hops.training import HopTrainingResult
 from mechbook.hops.values import (
     CONSTRUCTION,
@@ -65,18 +65,18 @@ def layerwise(setup: HopsPreset, seed: int) -> Numbers:
 
 
 def scaling(setup: HopsPreset, seed: int) -> Numbers:
-    """Steps to solve k hops by regime and k, and the slopes of the easy ones."""
+    """Steps to solve k hops by regime and k, their budget, and the slopes of the claim's first reading."""
     runs = {name: {k: scaling_results(setup, name, k)[seed] for k in ks} for name, ks in SIZES.items()}
     steps = {f"{name}_{k}": steps_or_more(run) for name, by_k in runs.items() for k, run in by_k.items()}
-    slopes = {
-        f"{name}_slope": log_log_slope(
-            SIZES[name],
-            [steps_or_more(run) for run in runs[name].values()],
-            [run.solved is not None for run in runs[name].values()],
-        )
-        for name in ("mixture", "curriculum")
-    }
-    return SCALING(**steps, **slopes)
+    slopes = {f"{name}_slope": first_reading(runs[name]) for name in ("mixture", "curriculum")}
+    return SCALING(**steps, **slopes, budget=setup.scaling.steps)
+
+
+def first_reading(runs: dict[int, HopTrainingResult]) -> float:
+    """The slope over 2, 4 and 8 hops of those that the seed solved, of all three where it solved fewer than two."""
+    solved = [k for k in (2, 4, 8) if runs[k].solved is not None]
+    ks = solved if len(solved) > 1 else [2, 4, 8]
+    return log_log_slope(ks, [steps_or_more(runs[k]) for k in ks])
 
 
 def hop_heads(setup: HopsPreset, seed: int) -> Numbers:
