@@ -12,6 +12,7 @@ import torch
 from mechbook.laser import study, study_values
 from mechbook.laser.data.cities import one_token_facts
 from mechbook.laser.data.control import control_text
+from mechbook.laser.data.function_words import is_function_word
 from mechbook.laser.edits import Edit, Measured, Prompt, Terms, laser
 from mechbook.laser.plain import measure_plainly
 from mechbook.laser.prompts import Row, fact_prompts, ioi_prompts, split_halves
@@ -259,7 +260,7 @@ def test_the_table_s_lines_stand_beside_their_own_numbers() -> None:
 
 @pytest.mark.parametrize(("token", "is_one"), [(" the", True), ("The", True), (" Europe", False), (" her", True)])
 def test_function_words(token: str, is_one: bool) -> None:
-    assert study_values.is_function_word(token) is is_one
+    assert is_function_word(token) is is_one
 
 
 def test_madrid_is_read_off_both_models(model: LanguageModel, found: StudyResult) -> None:
