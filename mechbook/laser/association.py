@@ -20,7 +20,7 @@ from torch import Generator, Tensor
 from mechbook.laser.data.cities import Fact, one_token_facts
 from mechbook.laser.data.control import control_text
 from mechbook.laser.edits import Prompt, batches_of, restored, streams_entering
-from mechbook.laser.held_out import half_B, some
+from mechbook.laser.held_out import half_B
 from mechbook.laser.reads import reading
 from mechbook.pretrained.load import LanguageModel
 
@@ -81,7 +81,7 @@ def rewrite(
     found = []
     for city, goal in zip(cities, goals, strict=True):
         (fact, old), new = facts[city], facts[goal.city][1]
-        tried = some([other for other in others if other != city], OTHERS)
+        tried = spread_over([other for other in others if other != city], OTHERS)
         texts = [text.format(city=city) for text in (ASKED, AT_START)] + [ASKED.format(city=other) for other in tried]
         asked = Asked.of(model, texts, layer, countries)
         before = asked.now()
@@ -137,6 +137,12 @@ class Asked:
         ends = adapter.run_many(self.entering, self.shapes, start=self.layer, last_only=True)
         order = torch.cat([which for which, _ in self.batches]).argsort()
         return adapter.logits(ends).float().cpu()[order][:, self.tokens]
+
+
+def spread_over(cities: Sequence[str], count: int) -> list[str]:
+    """At most `count` of the cities, evenly spread."""
+    n = min(count, len(cities))
+    return [cities[i * len(cities) // n] for i in range(n)]
 
 
 def half_B_cities(model: LanguageModel, per_template: int) -> list[str]:

@@ -22,7 +22,7 @@ from mechbook.laser.attention_rates import attention_rates
 from mechbook.laser.directions import Directions, directions
 from mechbook.laser.edits import Edit
 from mechbook.laser.fact_site import FactSite
-from mechbook.laser.held_out import HeldOut, half_B, held_out, of_task, some
+from mechbook.laser.held_out import HeldOut, half_B, held_out, of_task
 from mechbook.laser.presets import CloserLook, LaserPreset
 from mechbook.laser.quantisation import Noised
 from mechbook.laser.rho_curves import RhoCurves, rho_curves
@@ -181,5 +181,5 @@ def _timed(compute: Callable[[], Any]) -> Callable[[], dict[str, Any]]:
 def rewritten(model: LanguageModel, how: CloserSettings) -> list[Rewritten]:
     """Some cities of half B given another country, in the block at a third of the depth."""
     cities = association.half_B_cities(model, how.per_template)
-    chosen, layer = some(cities, how.look.new_countries), model.adapter.n_layers // 3
+    chosen, layer = association.spread_over(cities, how.look.new_countries), model.adapter.n_layers // 3
     return association.rewrite(model, chosen, layer, STREAMS.generator("new countries"), cities)

@@ -19,7 +19,7 @@ Place = tuple[int, float]
 def figure_1_curves(
     model: LanguageModel, text: str, layers: Sequence[int], rhos: Sequence[float]
 ) -> list[list[list[float]]]:
-    """Figure 1: by layer and rate the probabilities of `FIGURE_1_WORDS` after `text`; the whole model is a last rate."""
+    """Figure 1: by layer and rate the probabilities of `FIGURE_1_WORDS` after `text`; the whole model comes last."""
     prompt = Prompt(tokens=tuple(model.encode(text)), watch=tuple(map(model.token, FIGURE_1_WORDS)))
     edits = [laser(model, layer, model.adapter.mlp_input, rho=rho) for layer in layers for rho in rhos]
     result = measure(model, [prompt], edits)
