@@ -34,9 +34,9 @@ SMALL_RHO = 0.2
 AttentionPoint = tuple[int, str, float, float]
 
 
-def map_values(study: StudyResult, attention: dict[str, list[AttentionPoint]]) -> dict[str, float]:
+def map_values(study: StudyResult, attention: dict[str, list[AttentionPoint]]) -> dict[str, int | float]:
     """`laser.layer_map`: the map's best points, and how far attention matrices and small rates come."""
-    values: dict[str, float] = {"layers": max(row.layer_from_1 for row in study.map_rows)}
+    values: dict[str, int | float] = {"layers": max(row.layer_from_1 for row in study.map_rows)}
     for task in TASKS:
         whole = study.map_whole[task].ratio
         mlp, other = ([r for r in study.map_rows if r.group == task and _is_mlp(r) is which] for which in (True, False))
@@ -52,9 +52,9 @@ def map_values(study: StudyResult, attention: dict[str, list[AttentionPoint]]) -
     return LAYER_MAP(**values)
 
 
-def generic_values(study: StudyResult, classes: dict[str, Classes]) -> dict[str, float]:
+def generic_values(study: StudyResult, classes: dict[str, Classes]) -> dict[str, int | float]:
     """`laser.generic_words`: what function words and candidate answers lose; the tokens that fall by over `FALL`."""
-    values: dict[str, float] = {}
+    values: dict[str, int | float] = {}
     for task in TASKS:
         found = classes[task]
         values[f"{task}_share"] = found.share[0]
@@ -65,9 +65,9 @@ def generic_values(study: StudyResult, classes: dict[str, Classes]) -> dict[str,
     return GENERIC_WORDS(**values)
 
 
-def controls_values(study: StudyResult, found: Directions) -> dict[str, float]:
+def controls_values(study: StudyResult, found: Directions) -> dict[str, int | float]:
     """`laser.controls`: quantiles of the random tenths' factors, each >= 1; the smallest few's part of the log gain."""
-    values: dict[str, float] = {}
+    values: dict[str, int | float] = {}
     for task in TASKS:
         whole, rows = math.log(study.whole[task].ratio), study.controls[task]
         smallest = next(row for row in rows if row.kind.endswith(" smallest"))
@@ -82,7 +82,7 @@ def controls_values(study: StudyResult, found: Directions) -> dict[str, float]:
 
 def cost_values(
     study: StudyResult, among: tuple[Float[Tensor, "n"], Float[Tensor, "n"]], generator: Generator
-) -> dict[str, float]:
+) -> dict[str, int | float]:
     """`laser.cost`: perplexity after over before, of the chosen edit that raises it less surely; the right country's
     share of all countries' probability, in nats, its 90% interval (two one-sided tests at 5%)."""
     rises = [perplexity_ratio(study.losses[task][0], study.losses_whole, generator) for task in TASKS]
@@ -100,7 +100,7 @@ def cost_values(
     )
 
 
-def noise_values(found: Noised) -> dict[str, float]:
+def noise_values(found: Noised) -> dict[str, int | float]:
     """`laser.quantisation`."""
     kept = [gain / found.gains("whole", task)[0] for task in found.whole for gain in found.gains("everywhere", task)]
     changes = found.changes("one")
@@ -120,7 +120,7 @@ def noise_values(found: Noised) -> dict[str, float]:
     )
 
 
-def curve_values(found: RhoCurves) -> dict[str, float]:
+def curve_values(found: RhoCurves) -> dict[str, int | float]:
     """`laser.rho_curves`; pronouns are "them" and "her" together."""
     low, high = RANGE
     inside = [row for rho, row in zip(found.rhos, found.chosen, strict=True) if low <= rho <= high]
@@ -134,7 +134,7 @@ def curve_values(found: RhoCurves) -> dict[str, float]:
     )
 
 
-def site_values(found: FactSite) -> dict[str, float]:
+def site_values(found: FactSite) -> dict[str, int | float]:
     """`laser.fact_site`: shares of the gap in log P(country); early: the largest in a block of the first half."""
     early = [i for i, block in enumerate(found.blocks) if block < found.n_layers / 2]
     return FACT_SITE(
@@ -146,7 +146,7 @@ def site_values(found: FactSite) -> dict[str, float]:
     )
 
 
-def rewritten_values(found: Sequence[Rewritten]) -> dict[str, float]:
+def rewritten_values(found: Sequence[Rewritten]) -> dict[str, int | float]:
     """`laser.rank_one_edit`."""
     neighbours = [kept for one in found for kept in one.neighbours]
     return RANK_ONE_EDIT(

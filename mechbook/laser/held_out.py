@@ -77,7 +77,7 @@ class HeldOut:
         visit_edits(self.model.adapter, streams, edits, self._watched(found), last_only=True)
         return torch.stack(found)
 
-    def distributions(self, edits: Sequence[Edit]) -> dict[str, Float[Tensor, "1+m N"]]:
+    def distributions(self, edits: Sequence[Edit]) -> dict[str, Float[Tensor, "m_and_1 N"]]:
         """By task the next token's distribution averaged over prompts: of the whole model, then after each edit."""
         order = torch.cat([which for which, _ in batches_of(self.prompts)]).argsort()
         found: dict[str, list[Tensor]] = {task: [] for task in self.tasks}

@@ -13,7 +13,8 @@ MADE = {
         "sentences": 100, "before": 6.0, "after": 300.0, "accuracy_before": 0.92, "accuracy_after": 0.94
     },
     values.LAYER_MAP: {
-        "layers": 30, "facts_layer": 29, "facts_rho": 0.1, "facts_mlp": 30.0, "facts_attention": 2.0, "facts_small": 1.0,
+        "layers": 30, "facts_layer": 29, "facts_rho": 0.1, "facts_mlp": 30.0, "facts_attention": 2.0,
+        "facts_small": 1.0,
         "ioi_layer": 28, "ioi_rho": 0.01, "ioi_mlp": 20.0, "ioi_attention": 3.0, "ioi_small": 1.0
     },
     values.GENERIC_WORDS: {
@@ -35,8 +36,8 @@ MADE = {
         "candidates_high90": 0.02, "accuracy": -0.1, "accuracy_low95": -0.2
     },
     values.QUANTISATION: {
-        "draws": 8, "change": 0.05, "change_mean": 0.02, "everywhere": 0.9, "everywhere_least": 0.8, "facts_before": 0.5,
-        "ioi_before": 0.5
+        "draws": 8, "change": 0.05, "change_mean": 0.02, "everywhere": 0.9, "everywhere_least": 0.8,
+        "facts_before": 0.5, "ioi_before": 0.5
     },
     values.RHO_CURVES: {"rates": 8, "the": -0.09, "pronouns": -0.01, "names": 0.3},
     values.RANK_ONE_EDIT: {
