@@ -27,7 +27,7 @@ from mechbook.pretrained.load import LanguageModel
 CONTEXTS = ("Yesterday we flew to {city}", "The mayor of {city}", "She was born in {city}")
 ASKED = "The city of {city} is in the country of"
 AT_START = "{city} is located in"
-OTHERS = 20
+OTHERS = 12
 """On so many other cities an edit is tried."""
 RIDGE = 0.1
 """So much of its mean diagonal is added to C: the text has fewer tokens than the matrix has inputs."""
@@ -40,6 +40,8 @@ class Rewritten:
     asked: in other words than those of the edit; at_start: where the city is the first word; after the edit
     before: as asked, in the whole model
     kept: of the other cities, as asked, the part whose likeliest country stays; neighbours: of those of the old country
+    asked_apart, kept_apart: as asked and kept, where C also has the keys of the cities of the other half, so that u
+        keeps apart from what cities have in common
     """
 
     city: str
@@ -50,6 +52,8 @@ class Rewritten:
     at_start: bool
     kept: float
     neighbours: list[bool]
+    asked_apart: bool
+    kept_apart: float
 
 
 def association(
@@ -77,7 +81,10 @@ def rewrite(
     needed = list(dict.fromkeys([*cities, *(goal.city for goal in goals)]))
     keys, leaving = _at_the_end(model, [text.format(city=city) for city in needed for text in CONTEXTS], layer)
     place = {city: slice(i * len(CONTEXTS), (i + 1) * len(CONTEXTS)) for i, city in enumerate(needed)}
-    C = second_moment(_read_in(model, model.tokens(control_text()), layer))
+    text = _read_in(model, model.tokens(control_text()), layer)
+    left_out = [city for city in facts if city not in {*cities, *others}]
+    of_cities, _ = _at_the_end(model, [words.format(city=city) for city in left_out for words in CONTEXTS], layer)
+    metrics = (second_moment(text), second_moment(torch.cat([text, of_cities])))
     found = []
     for city, goal in zip(cities, goals, strict=True):
         (fact, old), new = facts[city], facts[goal.city][1]
@@ -87,10 +94,13 @@ def rewrite(
         before = asked.now()
         v = (leaving[place[goal.city]] - leaving[place[city]]).mean(0)
         with restored(matrix := model.adapter.matrix(layer, "mlp_out")) as W:
-            matrix.write(W + association(keys[place[city]], C, v).to(W))
-            after = asked.now()
+            outcomes = []
+            for C in metrics:
+                matrix.write(W + association(keys[place[city]], C, v).to(W))
+                outcomes.append(asked.now())
+        after, apart = outcomes
         i, j = countries.index(new), countries.index(old)
-        kept = (before[2:].argmax(1) == after[2:].argmax(1)).tolist()
+        kept, kept_apart = ((before[2:].argmax(1) == logits[2:].argmax(1)).tolist() for logits in outcomes)
         found.append(
             Rewritten(
                 city=city,
@@ -101,6 +111,8 @@ def rewrite(
                 at_start=bool(after[1, i] > after[1, j]),
                 kept=sum(kept) / len(kept),
                 neighbours=[k for k, other in zip(kept, tried, strict=True) if facts[other][1] == old],
+                asked_apart=bool(apart[0, i] > apart[0, j]),
+                kept_apart=sum(kept_apart) / len(kept_apart),
             )
         )
     return found

@@ -156,6 +156,8 @@ def rewritten_values(found: Sequence[Rewritten]) -> dict[str, int | float]:
         at_start=_part(one.at_start for one in found),
         kept=sum(one.kept for one in found) / len(found),
         neighbours=_part(neighbours) if neighbours else 1.0,
+        asked_apart=_part(one.asked_apart for one in found),
+        kept_apart=sum(one.kept_apart for one in found) / len(found),
     )
 
 

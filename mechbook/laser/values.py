@@ -137,6 +137,8 @@ RANK_ONE_EDIT = Values(
     at_start="the same after it, asked with the city as the first word",
     kept="other cities' likeliest country stays: mean over edits of the part",
     neighbours="the same, of other cities of the old country alone",
+    asked_apart="asked in other words, where u also keeps apart from the keys of the cities of half A",
+    kept_apart="other cities' likeliest country stays, there",
 )
 FACT_SITE = Values(
     "laser.fact_site",

@@ -41,7 +41,8 @@ MADE = {
     },
     values.RHO_CURVES: {"rates": 8, "the": -0.09, "pronouns": -0.01, "names": 0.3},
     values.RANK_ONE_EDIT: {
-        "edits": 24, "before": 0.0, "asked": 0.9, "at_start": 0.7, "kept": 0.95, "neighbours": 0.8
+        "edits": 24, "before": 0.0, "asked": 0.9, "at_start": 0.7, "kept": 0.95, "neighbours": 0.8,
+        "asked_apart": 0.9, "kept_apart": 0.97
     },
     values.FACT_SITE: {
         "pairs": 40, "subject_early": 0.9, "subject_last": 0.1, "end_early": 0.1, "end_last": 0.95

@@ -332,28 +332,35 @@ def test_a_city_is_given_another_country(model: LanguageModel, found: Closer) ->
     with torch.no_grad():
         read.clear()
         inside(model.tokens(association.control_text()))
-        C = association.second_moment(read[0].double())
+        text = read[0].double()
+    rest = [city for city in facts if city not in cities]
+    apart = torch.stack([at_end(words.format(city=city))[0] for city in rest for words in CONTEXTS])
     handle.remove()
     W = block.mlp.down_proj.weight.detach().clone()
     outcomes = []
     for goal in goals:
-        other = copy.deepcopy(inside)
         with torch.no_grad():
             states = [model.adapter.run(model.adapter.embed(model.tokens(t.format(city=goal))), stop=2)[0, -1].double()
                       for t in CONTEXTS]  # fmt: skip
             v = torch.stack([b - a for b, (_, a) in zip(states, ends, strict=True)]).mean(0)
             keys = torch.stack([k for k, _ in ends])
-            added = association.association(keys, C, v)
-            other.model.layers[1].mlp.down_proj.weight.copy_(W + added)
+            changed = []
+            for rows in (text, torch.cat([text, apart])):
+                other = copy.deepcopy(inside)
+                added = association.association(keys, association.second_moment(rows), v)
+                other.model.layers[1].mlp.down_proj.weight.copy_(W + added)
+                changed.append(other)
 
-            def above(text: str, asked: Any = other) -> bool:
-                logits = asked(model.tokens(text.format(city=one.city))).logits[0, -1]
+            def above(words: str, asked: Any) -> bool:
+                logits = asked(model.tokens(words.format(city=one.city))).logits[0, -1]
                 return bool(logits[facts[goals[0]][1]] > logits[facts[one.city][1]])
 
             def likeliest(asked: Any, city: str) -> int:
                 return int(asked(model.tokens(ASKED.format(city=city))).logits[0, -1, countries].argmax())
 
             tried = association.spread_over([city for city in cities if city != one.city], association.OTHERS)
-            kept = sum(likeliest(inside, city) == likeliest(other, city) for city in tried) / len(tried)
-            outcomes.append((above(ASKED), above(AT_START), kept))
-    assert (one.asked, one.at_start, one.kept) in outcomes
+            kept = [
+                sum(likeliest(inside, city) == likeliest(new, city) for city in tried) / len(tried) for new in changed
+            ]
+            outcomes.append((above(ASKED, changed[0]), above(AT_START, changed[0]), above(ASKED, changed[1]), *kept))
+    assert (one.asked, one.at_start, one.asked_apart, one.kept, one.kept_apart) in outcomes

@@ -91,9 +91,11 @@ def test_the_values_of_the_new_claims_are_worked_out_by_hand() -> None:
     low, high = site.interval(1, 0, torch.Generator().manual_seed(0))
     assert low == pytest.approx(0.8, abs=1e-6) and high == pytest.approx(0.8, abs=1e-6)
     one = Rewritten(
-        city="Rome", old="Italy", new="Japan", before=False, asked=True, at_start=False, kept=0.5, neighbours=[True]
-    )
-    other = replace(one, asked=False, kept=1.0, neighbours=[False, False])
+        city="Rome", old="Italy", new="Japan", before=False, asked=True, at_start=False, kept=0.5, neighbours=[True],
+        asked_apart=True, kept_apart=0.25,
+    )  # fmt: skip
+    other = replace(one, asked=False, kept=1.0, neighbours=[False, False], kept_apart=0.75)
+    by_hand = {"edits": 2, "before": 0, "asked": 0.5, "at_start": 0, "kept": 0.75, "neighbours": 1 / 3}
     assert closer_values.rewritten_values([one, other]) == pytest.approx(
-        {"edits": 2, "before": 0, "asked": 0.5, "at_start": 0, "kept": 0.75, "neighbours": 1 / 3}
+        {**by_hand, "asked_apart": 1, "kept_apart": 0.5}
     )
