@@ -157,7 +157,8 @@ class Closer:
     @property
     def attention(self) -> dict[str, list[tuple[int, str, float, float]]]:
         """By task block, matrix, rho and the ratio over the whole model's, of attention matrices of the last third."""
-        return {task: [tuple(row) for row in rows] for task, rows in self.stored["attention"].items()}  # type: ignore[misc]
+        points = self.stored["attention"].items()
+        return {task: [(layer, name, rho, factor) for layer, name, rho, factor in rows] for task, rows in points}
 
     @property
     def site(self) -> FactSite:

@@ -14,7 +14,7 @@ from mechbook.laser.quantisation import Noised
 from mechbook.laser.rho_curves import RhoCurves
 from mechbook.laser.study import TASKS
 from mechbook.laser.words import Classes
-from tests.laser.test_study import made_up
+from tests.laser.made_up import made_up
 
 
 def test_the_map_s_values_are_the_best_of_mlp_and_of_attention() -> None:
