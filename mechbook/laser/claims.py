@@ -9,6 +9,7 @@ from mechbook.laser.values import (
     CONTROLS,
     COST,
     DYNAMICS,
+    FACT_SITE,
     GENERIC_WORDS,
     GPT2_FIG1,
     GSM8K,
@@ -18,12 +19,18 @@ from mechbook.laser.values import (
     PREPOSITIONS,
     PYTHIA_FIG2,
     PYTHIA_TABLE1,
+    QUANTISATION,
+    RANK_ONE_EDIT,
     REAL_LM_FACTS,
     REAL_LM_IOI,
+    RHO_CURVES,
 )
 
 # "Early": within this part of the training. "A large part" of an effect: this share of it at least.
 EARLY, LARGE_PART = 0.1, 1 / 3
+# "Small" rho is below this; "no change" of log P(right country | countries) is a tenth of a nat, a factor of 1.1
+SMALL_RHO, NO_CHANGE = 0.2, 0.1
+TASKS = ("facts", "ioi")
 LAST_LAYERS = (9, 10, 11)
 TABLE_1 = {"the_before": 0.499, "answer_before": 0.079, "the_after": 0.027, "answer_after": 0.300}
 FIGURE_2 = {"ioi_before": 2.3, "ioi_after": 12.3, "facts_before": 0.16, "facts_after": 11.3}
@@ -55,16 +62,23 @@ def real_lm_ioi(m: Measurement) -> list[Check]:
 
 @criterion(LAYER_MAP)
 def layer_map(m: Measurement) -> list[Check]:
-    """The best layer, counted from 1, in the last third, for both tasks; its rho must be there, to be shown."""
-    return [m.compare(f"{task}_layer", ">", "layers", factor=2 / 3) for task in ("facts", "ioi")]
+    """For both tasks: the best layer, counted from 1, in the last third; its rho below 0.2; no attention matrix as
+    good. What rates below 0.2 reach must be there, to be shown."""
+    return [
+        *(m.compare(f"{task}_layer", ">", "layers", factor=2 / 3) for task in TASKS),
+        *(m.bar(f"{task}_rho", "<", SMALL_RHO) for task in TASKS),
+        *(m.compare(f"{task}_mlp", ">", f"{task}_attention") for task in TASKS),
+    ]
 
 
 @criterion(GENERIC_WORDS)
 def generic_words(m: Measurement) -> list[Check]:
-    """All listed tokens are function words, for both tasks, and there are some."""
+    """For both tasks: function words lose most of all that is lost, over half of their probability, and a part of it
+    more than twice as large as candidate answers do. The first reading must be there, to be shown."""
     checks = []
-    for task in ("facts", "ioi"):
-        checks += [m.bar(f"{task}_listed", ">=", 1), m.compare(f"{task}_function", ">=", f"{task}_listed")]
+    for task in TASKS:
+        checks += [m.bar(f"{task}_share", ">", 0.5), m.bar(f"{task}_words", ">", 0.5)]
+        checks.append(m.compare(f"{task}_words", ">", f"{task}_answers", factor=2))
     return checks
 
 
@@ -112,15 +126,52 @@ def gsm8k(m: Measurement) -> list[Check]:
 
 @criterion(CONTROLS)
 def controls(m: Measurement) -> list[Check]:
-    """Random directions change the ratio by less than 2x; the smallest few have a third of the effect or more."""
-    random = [m.bar(f"{task}_random", "<", 2) for task in ("facts", "ioi")]
-    return [*random, *(m.bar(f"{task}_smallest", ">=", LARGE_PART) for task in ("facts", "ioi"))]
+    """The median random tenth changes the ratio by less than 2x, and so do 90% of those without the smallest few; the
+    smallest few have a third of the effect or more. The first reading must be there, to be shown."""
+    return [m.bar(f"{task}_{name}", "<", 2) for name in ("median", "spared") for task in TASKS] + [
+        m.bar(f"{task}_smallest", ">=", LARGE_PART) for task in TASKS
+    ]
 
 
 @criterion(COST)
 def cost(m: Measurement) -> list[Check]:
-    """Perplexity rises (its interval above 1); candidate accuracy does not (its change's interval reaches 0)."""
-    return [m.bar("perplexity_low95", ">", 1), m.bar("candidates_low95", "<=", 0)]
+    """Perplexity rises (its interval above 1); log P(right country | countries) changes by less than 0.1 nats: its 90%
+    interval lies between -0.1 and 0.1, which is two one-sided tests at 5%. The first reading must be there."""
+    return [
+        m.bar("perplexity_low95", ">", 1),
+        m.bar("candidates_low90", ">", -NO_CHANGE),
+        m.bar("candidates_high90", "<", NO_CHANGE),
+    ]
+
+
+@criterion(QUANTISATION)
+def quantisation(m: Measurement) -> list[Check]:
+    """8 draws at least; in none the logarithm of the gain changes by a quarter. Noise everywhere is shown."""
+    return [m.bar("draws", ">=", 8), m.bar("change", "<", 0.25)]
+
+
+@criterion(RHO_CURVES)
+def rho_curves(m: Measurement) -> list[Check]:
+    """At every rho in [.1, .8] P(the) below the full model's and P(IO) above P(S). Pronouns are shown."""
+    return [m.bar("rates", ">=", 8), m.bar("the", "<", 0), m.bar("names", ">", 0)]
+
+
+@criterion(RANK_ONE_EDIT)
+def rank_one_edit(m: Measurement) -> list[Check]:
+    """20 edits at least; asked in other words the new country is above the old one in 80%; others keep theirs, 90%."""
+    return [m.bar("edits", ">=", 20), m.bar("asked", ">=", 0.8), m.bar("kept", ">=", 0.9)]
+
+
+@criterion(FACT_SITE)
+def fact_site(m: Measurement) -> list[Check]:
+    """At the subject's last token more than half in some block of the first half and less than a fifth in the last
+    block; at the last position less than a fifth in the first half and more than half in the last block."""
+    return [
+        m.bar("subject_early", ">", 0.5),
+        m.bar("subject_last", "<", 0.2),
+        m.bar("end_early", "<", 0.2),
+        m.bar("end_last", ">", 0.5),
+    ]
 
 
 @criterion(IOI_CIRCUIT)

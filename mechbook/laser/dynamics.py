@@ -143,6 +143,16 @@ def dynamics(how: EnglishSettings, prompts: Prompts, rhos: Sequence[float]) -> D
     return DynamicsResult(steps=steps, choice=choice, full=full, truncated=cut)
 
 
+def at_the_end(how: EnglishSettings, prompts: Prompts, choice: Choice, rhos: Sequence[float]) -> list[float]:
+    """By what factor the chosen matrix, cut to each of `rhos`, raises the ratio on half B at the last checkpoint."""
+    model, B = how.checkpoints().at(how.checkpoint_steps()[-1]), prompts.half("B")
+    whole, gains = means(model, B).ratio, []
+    for rho in rhos:
+        with truncated(model, choice.name, rho=rho):
+            gains.append(means(model, B).ratio / whole)
+    return gains
+
+
 def the_before_the_answer(ioi: DynamicsResult) -> int:
     """The place of the checkpoint with the largest P(the) among those where P(IO) < 0.1 and |P(IO) - P(S)| < 0.1.
 

@@ -35,6 +35,38 @@ class RoleRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CloserLook:
+    """What else is asked of the pretrained model, on as few prompts as the intervals allow.
+
+    draws: how often a random tenth of the chosen matrix's directions is dropped
+    prompts: how many prompts of each task, of half B, these draws, single directions, noise and other blocks are
+        measured on; at most as many as there are
+    noise_draws, noise_everywhere: how often quantisation noise is drawn for the chosen matrix, and for all matrices
+    late_blocks: for how many of the last blocks probabilities are drawn against rho
+    curve_rhos: at these rates
+    site_pairs: pairs of cities between which activations are patched
+    new_countries: cities that are given another country by one association
+    """
+
+    draws: int
+    prompts: int
+    noise_draws: int
+    noise_everywhere: int
+    late_blocks: int
+    curve_rhos: tuple[float, ...]
+    site_pairs: int
+    new_countries: int
+
+    def __post_init__(self) -> None:
+        names = ("draws", "prompts", "noise_draws", "noise_everywhere", "late_blocks", "site_pairs", "new_countries")
+        require(
+            self,
+            *((name, getattr(self, name) >= 1, "1 or more") for name in names),
+            ("curve_rhos", _rates(self.curve_rhos), "one rate or more, different ones in [0, 1]"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class LaserPreset:
     """What chapter 5 runs with.
 
@@ -47,6 +79,7 @@ class LaserPreset:
     circuit_per_template: IOI sentences of each template to find heads on, and afresh to knock them out on; even
     random_sets: how many random sets of heads are knocked out for comparison
     roles: when a head has a role in the circuit
+    closer: how much else is asked of the pretrained model
     seeds: how often the small GPT-NeoX is trained, each time on other documents from other initial weights
     alpha: how often "the" follows in its language where a name or a country could
     T, d, layers: the words it reads at once, its width, its blocks
@@ -66,6 +99,7 @@ class LaserPreset:
     circuit_per_template: int
     random_sets: int
     roles: RoleRules
+    closer: CloserLook
     seeds: int
     alpha: float
     T: int
@@ -118,6 +152,16 @@ LAPTOP = LaserPreset(
     circuit_per_template=10,
     random_sets=30,
     roles=RoleRules(attends=0.25, previous=0.4, copies=0.9, matters=0.05),
+    closer=CloserLook(
+        draws=200,
+        prompts=30,
+        noise_draws=8,
+        noise_everywhere=3,
+        late_blocks=4,
+        curve_rhos=(0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+        site_pairs=40,
+        new_countries=24,
+    ),
     seeds=3,
     alpha=0.5,
     T=32,
@@ -143,6 +187,16 @@ PAPER = LaserPreset(
     circuit_per_template=50,
     random_sets=30,
     roles=RoleRules(attends=0.25, previous=0.4, copies=0.9, matters=0.05),
+    closer=CloserLook(
+        draws=200,
+        prompts=1000,
+        noise_draws=20,
+        noise_everywhere=8,
+        late_blocks=8,
+        curve_rhos=(0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+        site_pairs=52,
+        new_countries=52,
+    ),
     seeds=3,
     alpha=0.5,
     T=64,

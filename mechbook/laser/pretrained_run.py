@@ -1,13 +1,15 @@
 """The paper's own models: Chen et al.'s Table 1 and Figure 2 on Pythia-1B and Figure 1 on GPT-2, where weights are.
 
 `make pythia MODEL=pythia-1b` runs this file: it may ask the network, and keeps the numbers in `pretrained_results.json`
-beside it, which later builds show with their date, device and the hash of the weights.
+beside it, which later builds show with their date, device and the hash of the weights. Figures 2 and 13 follow Pythia's
+checkpoints, each a download of its own, so these are named: `--steps 0 1 2 4 8` or `--steps all`.
 """
 
 import argparse
 import json
 import math
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ import torch
 from mechbook.claims.values import Values
 from mechbook.core.training.loop import use_threads
 from mechbook.laser.edits import Prompt, laser, measure
+from mechbook.laser.english_runs import pythia_steps
+from mechbook.laser.paper_curves import checkpoint, figure_1_curves
 from mechbook.laser.prompts import edit_rows, ioi_prompts, whole_rows
 from mechbook.laser.streams import STREAMS
 from mechbook.laser.values import GPT2_FIG1, PYTHIA_FIG2, PYTHIA_TABLE1
@@ -27,6 +31,10 @@ RESULTS = Path(__file__).parent / "pretrained_results.json"
 FACTS_PLACE, IOI_PLACE = (15, 0.0125), (10, 0.008)
 REVISION = "step14000"
 FIGURE_1_LAYERS = (8, 9, 10)
+# Figure 1 has one layer more, where nothing falls
+DRAWN_LAYERS = (8, 9, 10, 11)
+# of Figure 2: Table 1's model is its last
+LAST_STEP = 14000
 FIGURE_1_RHOS = tuple(round(0.1 * i, 1) for i in range(1, 9))
 STORE = "When Mary and John went to a store, John gave a drink to"
 MADRID = "Madrid is located in"
@@ -74,27 +82,39 @@ def figure_1(model: LanguageModel, layers: tuple[int, ...]) -> dict[str, float]:
     return {f"{word}_{layer + 1}": float(most[i, column]) for word, column in words for i, layer in enumerate(layers)}
 
 
-def run(name: str, *, network: bool) -> dict[str, Any]:
-    """The results of the model `name` with where they come from; ValueError for a model the paper does not use."""
+def run(name: str, *, network: bool, steps: Sequence[int] = ()) -> dict[str, Any]:
+    """The results of the model `name` with where they come from; ValueError for a model the paper does not use.
+
+    steps: Pythia's checkpoints to draw Figures 2 and 13 with
+    """
     if name not in CLAIMS:
         raise ValueError(f"MODEL is {name!r}; the chapter's claims need {' or '.join(CLAIMS)}.")
     use_threads()
-    hashes, values = {}, {}
+    hashes, values, more = {}, {}, {}
     if name == "gpt2":
         model = load(name, network=network)
         hashes["main"] = model.fingerprint
         values[GPT2_FIG1.claim] = figure_1(model, FIGURE_1_LAYERS)
+        more["figure_1"] = figure_1_curves(model, STORE, DRAWN_LAYERS, FIGURE_1_RHOS)
     else:
         model = load(name, network=network)
         hashes["main"] = model.fingerprint
-        values[PYTHIA_TABLE1.claim] = table_1(model, *FACTS_PLACE)
         weights = model.adapter.W_U.clone()
         model = load(name, revision=REVISION, network=network)
         hashes[REVISION] = model.fingerprint
         # some revisions are reported to be served with other revisions' weights
         if torch.equal(weights, model.adapter.W_U):
             raise ValueError(f"{name} at {REVISION} has the same weights as at main: one of them is wrong.")
+        # the table's probabilities are those of the figure at 14,000 steps: .079 / .499 is its 0.16
+        values[PYTHIA_TABLE1.claim] = table_1(model, *FACTS_PLACE)
         values[PYTHIA_FIG2.claim] = figure_2(model, FACTS_PLACE, IOI_PLACE)
+        along = {}
+        for step in steps:
+            model = load(name, revision=f"step{step}", network=network)
+            hashes[f"step{step}"] = model.fingerprint
+            along[str(step)] = checkpoint(model, FACTS_PLACE, IOI_PLACE)
+        if along:
+            more["along"] = along
     if not all(math.isfinite(number) for claim in values.values() for number in claim.values()):
         raise ValueError(f"the results of {name} hold a number that is not finite: {values}.")
     return {
@@ -102,6 +122,7 @@ def run(name: str, *, network: bool) -> dict[str, Any]:
         "device": str(model.adapter.W_U.device),
         "sha256": hashes,
         "values": values,
+        **more,
     }
 
 
@@ -124,14 +145,28 @@ def reported(claim: Values, path: Path = RESULTS) -> dict[str, Any]:
     }
 
 
+def _steps(words: Sequence[str]) -> tuple[int, ...]:
+    """The checkpoints that are meant. ValueError for one that Pythia does not have."""
+    known = pythia_steps(143000)
+    if list(words) == ["all"]:
+        return tuple(step for step in known if step <= LAST_STEP)
+    wrong = [word for word in words if not (word.isdigit() and int(word) in known)]
+    if wrong:
+        raise ValueError(
+            f"Pythia has no checkpoint {wrong[0]!r}; it has 0, 1, 2, 4, ..., 512, 1000, 2000, ..., 143000."
+        )
+    return tuple(map(int, words))
+
+
 def main(arguments: list[str] | None = None, path: Path = RESULTS) -> int:
     """Run one model and keep its results; what cannot be done is one sentence and the exit status 1."""
     parser = argparse.ArgumentParser(description="Run the chapter's Pythia or GPT-2 part and keep its results.")
     parser.add_argument("model", choices=[name for name in known_names() if name in CLAIMS])
     parser.add_argument("--offline", action="store_true", help="use only weights that are on this machine")
+    parser.add_argument("--steps", nargs="*", default=[], help="Pythia's checkpoints to follow: steps, or all")
     given = parser.parse_args(arguments)
     try:
-        found = run(given.model, network=not given.offline)
+        found = run(given.model, network=not given.offline, steps=_steps(given.steps))
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1

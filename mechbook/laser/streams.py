@@ -20,5 +20,12 @@ STREAMS = Streams(
     ("intervals of ratios", (5, 14), 0),
     ("interval among countries", (5, 15), 0),
     ("intervals of the cost", (5, 16), 0),
+    ("many random directions", (5, 17), 0),
+    # 0 for the draws on one matrix, 1 for those on all, then the draw's number
+    ("noise of quantisation", (5, 18), 2),
+    ("pairs of cities", (5, 19), 0),
     ("sentences for the papers' models", (5, 20), 0),
+    ("new countries", (5, 21), 0),
+    # one number a quantity, so that none depends on which was drawn before it
+    ("intervals of the closer look", (5, 22), 1),
 )

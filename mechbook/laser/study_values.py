@@ -7,28 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from mechbook.laser.prompts import Row, best, ratio_interval
-from mechbook.laser.study import TASKS, StudyResult
-from mechbook.laser.values import CONTROLS, COST, GENERIC_WORDS, LAYER_MAP, REAL_LM_FACTS, REAL_LM_IOI
+from mechbook.laser.prompts import Row, ratio_interval
+from mechbook.laser.study import StudyResult
+from mechbook.laser.values import REAL_LM_FACTS, REAL_LM_IOI
 
 FALL = 0.01
-# what English uses to hold sentences together: articles, pronouns, prepositions, conjunctions, auxiliaries, adverbs
-# of degree, with the space that a token carries left off
-FUNCTION_WORDS = frozenset(
-    "the a an this that these those some any no each every all both another other such one ones "
-    "i me my mine you your yours he him his she her hers it its we us our ours they them their theirs who whom whose "
-    "which what where when why how there here "
-    "about above across after against along around at before behind below beneath beside between by down during for "
-    "from in inside into near of off on onto out over through to under until up upon with within without "
-    "and or but nor so yet if because as than while though although "
-    "is are was were be been being am has have had do does did will would can could may might must shall should not "
-    "very too also just only".split()
-)
-
-
-def is_function_word(token: str) -> bool:
-    """Whether a token, its leading space and its case apart, is a function word."""
-    return token.strip().lower() in FUNCTION_WORDS
 
 
 def facts_values(study: StudyResult) -> dict[str, int | float]:
@@ -49,37 +32,6 @@ def ioi_values(study: StudyResult) -> dict[str, int | float]:
     )
 
 
-def map_values(study: StudyResult) -> dict[str, int | float]:
-    """`laser.layer_map`: the map's best point for each task, its layer counted from 1."""
-    values: dict[str, int | float] = {"layers": max(row.layer_from_1 for row in study.map_rows)}
-    for task in TASKS:
-        top = best(study.map_rows, task)
-        values[f"{task}_layer"] = top.layer_from_1
-        values[f"{task}_rho"] = float(top.rho if top.rho is not None else math.nan)
-    return LAYER_MAP(**values)
-
-
-def generic_values(study: StudyResult) -> dict[str, int | float]:
-    """`laser.generic_words`: the tokens that fall by more than `FALL` in mean probability."""
-    values: dict[str, int | float] = {}
-    for task in TASKS:
-        listed = [word for word, before, after in study.falls[task] if before - after > FALL]
-        values[f"{task}_listed"] = len(listed)
-        values[f"{task}_function"] = sum(map(is_function_word, listed))
-    return GENERIC_WORDS(**values)
-
-
-def controls_values(study: StudyResult) -> dict[str, int | float]:
-    """`laser.controls`: the worst of the random draws as a factor >= 1; the smallest few's share of the log gain."""
-    values: dict[str, int | float] = {}
-    for task in TASKS:
-        whole, rows = math.log(study.whole[task].ratio), study.controls[task]
-        smallest = next(row for row in rows if row.kind.endswith(" smallest"))
-        values[f"{task}_random"] = worst_factor(study, task, " random (")
-        values[f"{task}_smallest"] = (math.log(smallest.ratio) - whole) / (math.log(rows[0].ratio) - whole)
-    return CONTROLS(**values)
-
-
 def worst_factor(study: StudyResult, task: str, kind: str) -> float:
     """By what factor >= 1 the ratio changes under the control, of those whose name has `kind` in it, that changes it
     most."""
@@ -87,21 +39,20 @@ def worst_factor(study: StudyResult, task: str, kind: str) -> float:
     return math.exp(max(abs(math.log(row.ratio) - whole) for row in study.controls[task] if kind in row.kind))
 
 
-def cost_values(study: StudyResult, generator: Generator) -> dict[str, int | float]:
-    """`laser.cost`: perplexity after over before, of the chosen edit that raises it less surely; candidate accuracy."""
-    found = [perplexity_ratio(study.losses[task][0], study.losses_whole, generator) for task in TASKS]
-    perplexity, low, _ = min(found, key=lambda value: value[1])
-    change, change_low, _ = paired_change(study.right, study.right_whole, generator)
-    return COST(perplexity=perplexity, perplexity_low95=low, candidates=change, candidates_low95=change_low)
-
-
 def paired_change(
-    after: Float[Tensor, "n"], before: Float[Tensor, "n"], generator: Generator, *, draws: int = 2000
+    after: Float[Tensor, "n"], before: Float[Tensor, "n"], generator: Generator
 ) -> tuple[float, float, float]:
     """The mean of after - before with its 95% bootstrap interval."""
-    change = (after - before).double()
+    return interval_of_mean(after - before, generator)
+
+
+def interval_of_mean(
+    change: Float[Tensor, "n"], generator: Generator, *, level: float = 0.95, draws: int = 2000
+) -> tuple[float, float, float]:
+    """The mean with its bootstrap interval."""
+    change = change.double()
     means = change[torch.randint(len(change), (draws, len(change)), generator=generator)].mean(1)
-    low, high = torch.quantile(means, torch.tensor([0.025, 0.975]).double()).tolist()
+    low, high = torch.quantile(means, torch.tensor([(1 - level) / 2, (1 + level) / 2]).double()).tolist()
     return float(change.mean()), low, high
 
 

@@ -21,17 +21,29 @@ REAL_LM_IOI = Values(
 LAYER_MAP = Values(
     "laser.layer_map",
     layers="layers of the model",
-    facts_layer="the best layer for facts",
+    facts_layer="the layer of the best MLP matrix for facts",
     facts_rho="its rho",
-    ioi_layer="the best layer for IOI",
+    facts_mlp="the factor by which it raises the ratio",
+    facts_attention="the largest such factor of an attention matrix",
+    facts_small="the best MLP matrix at rho below 0.2: its factor's logarithm over that of the best at any rho",
+    ioi_layer="the layer of the best MLP matrix for IOI",
     ioi_rho="its rho",
+    ioi_mlp="the factor by which it raises the ratio",
+    ioi_attention="the largest such factor of an attention matrix",
+    ioi_small="the same as for facts, at rho below 0.2",
 )
 GENERIC_WORDS = Values(
     "laser.generic_words",
-    facts_listed="facts: how many tokens' mean probability falls by more than a hundredth",
-    facts_function="facts: how many of those are function words",
-    ioi_listed="IOI: how many tokens' mean probability falls by more than a hundredth",
-    ioi_function="IOI: how many of those are function words",
+    facts_share="facts: of all that tokens lose in mean probability, the part that function words lose",
+    facts_words="facts: the part of their probability that function words lose",
+    facts_answers="facts: the part of theirs that all countries lose together (negative: they gain)",
+    ioi_share="IOI: of all that tokens lose in mean probability, the part that function words lose",
+    ioi_words="IOI: the part of their probability that function words lose",
+    ioi_answers="IOI: the part of theirs that all names lose together (negative: they gain)",
+    facts_listed="first reading, facts: how many tokens' mean probability falls by more than a hundredth",
+    facts_function="first reading, facts: how many of those are function words",
+    ioi_listed="first reading, IOI: how many tokens' mean probability falls by more than a hundredth",
+    ioi_function="first reading, IOI: how many of those are function words",
 )
 DYNAMICS = Values(
     "laser.dynamics",
@@ -79,17 +91,62 @@ GSM8K = Values(
 )
 CONTROLS = Values(
     "laser.controls",
-    facts_random="facts: factor >= 1 by which removing random directions changes the ratio, the worst of the draws",
-    ioi_random="the same for IOI",
+    facts_median="facts: factor >= 1 by which dropping a random tenth of the directions changes the ratio, the median",
+    ioi_median="the same for IOI",
+    facts_spared="facts: that factor among draws without any of the smallest few, the value that 90% stay below",
+    ioi_spared="the same for IOI",
     facts_smallest="facts: share of LASER's effect on the ratio's logarithm that removing the smallest few has",
     ioi_smallest="the same for IOI",
+    facts_above="facts: part of the random draws that change the ratio by more than 2x",
+    ioi_above="the same for IOI",
+    facts_random="first reading, facts: the worst of four random draws",
+    ioi_random="first reading, IOI: the worst of four random draws",
 )
 COST = Values(
     "laser.cost",
     perplexity="perplexity of the control text after LASER over before",
     perplexity_low95="its lower end",
-    candidates="change of the accuracy among the candidate answers",
-    candidates_low95="its lower end",
+    candidates="change of log P(right country | countries), all cities, in nats",
+    candidates_low90="the lower end of its 90% interval",
+    candidates_high90="the upper end",
+    accuracy="first reading: change of the accuracy among the countries, half B",
+    accuracy_low95="first reading: its lower end",
+)
+QUANTISATION = Values(
+    "laser.quantisation",
+    draws="draws of noise on the edited matrix",
+    change="by what part of itself the logarithm of LASER's gain changes, the largest of the draws and tasks",
+    change_mean="the same, their mean",
+    everywhere="noise on all matrices: the logarithm of the gain over that without noise, mean of draws and tasks",
+    everywhere_least="the same, the least of them",
+    facts_before="noise on all matrices, facts: the full model's ratio over that without noise, mean of the draws",
+    ioi_before="the same for IOI",
+)
+RHO_CURVES = Values(
+    "laser.rho_curves",
+    rates="rates in [.1, .8]",
+    the="largest P(the) over these rates, minus the full model's",
+    pronouns='the same of P("them") and P("her") together',
+    names="smallest P(IO) - P(S) over these rates",
+)
+RANK_ONE_EDIT = Values(
+    "laser.rank_one_edit",
+    edits="cities that are given another country",
+    before="part of them with the new country above the old one before the edit",
+    asked="the same after it, asked in other words",
+    at_start="the same after it, asked with the city as the first word",
+    kept="other cities' likeliest country stays: mean over edits of the part",
+    neighbours="the same, of other cities of the old country alone",
+    asked_apart="asked in other words, where u also keeps apart from the keys of the cities of half A",
+    kept_apart="other cities' likeliest country stays, there",
+)
+FACT_SITE = Values(
+    "laser.fact_site",
+    pairs="pairs of held-out cities",
+    subject_early="share recovered at the subject's last token, the largest in a block of the first half",
+    subject_last="the same in the last block",
+    end_early="share recovered at the last position, the largest in a block of the first half",
+    end_last="the same in the last block",
 )
 IOI_CIRCUIT = Values(
     "laser.ioi_circuit",

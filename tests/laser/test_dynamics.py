@@ -95,6 +95,16 @@ def test_the_sweep_is_numpy_s_decomposition_for_every_matrix_layer_and_rho() -> 
     assert found[best].ratio == max(m.ratio for m in found.values())
 
 
+def test_other_rates_at_the_end_are_measured_on_half_B() -> None:
+    """Oracle: the sweep's means on half B, over the whole model's."""
+    prompts, choice = dynamics.tasks(22, 0)["ioi"], Choice(matrix="mlp.dense_4h_to_h", layer=1, rho=0.1)
+    B = prompts.half("B")
+    swept = dynamics.sweep(TINY.checkpoints().at(5), B, 2, RHOS)
+    whole = dynamics.means(TINY.checkpoints().at(5), B).ratio
+    expected = [swept[replace(choice, rho=rho)].ratio / whole for rho in (0.5, 0.0)]
+    assert dynamics.at_the_end(TINY, prompts, choice, (0.5, 0.0)) == pytest.approx(expected, rel=1e-5)
+
+
 def test_the_choice_is_made_on_half_A_and_reported_on_half_B() -> None:
     """Oracle: the sweep on half A, the means on half B under its best truncation, by hand."""
     prompts = dynamics.tasks(22, 0)["ioi"]

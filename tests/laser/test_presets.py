@@ -8,18 +8,20 @@ from typing import Any
 import pytest
 
 from mechbook.core.presets import replace
+from mechbook.laser.closer import closer_settings
 from mechbook.laser.data import english
+from mechbook.laser.edits import laser
 from mechbook.laser.english_runs import english_settings
 from mechbook.laser.ioi.circuit_runs import circuit_settings
 from mechbook.laser.presets import LAPTOP, LONGEST_PROMPT, N_HEADS, PAPER, LaserPreset
 from mechbook.laser.study import study_settings
 from mechbook.pretrained.load import LanguageModel, load
 
-STUDY, CIRCUIT, ENGLISH = "study", "circuit", "english"
+STUDY, CIRCUIT, ENGLISH, CLOSER = "study", "circuit", "english", "closer"
 # another value for each setting, and what it is part of the key of; nothing is kept of what the others decide
-OTHER: dict[str, tuple[Any, str | None]] = {
+OTHER: dict[str, tuple[Any, str | tuple[str, ...] | None]] = {
     "model": ("gpt2", None),  # its weights' hash is in the keys
-    "per_template": (4, STUDY),
+    "per_template": (4, (STUDY, CLOSER)),
     "facts_on_map": (5, STUDY),
     "ioi_on_map": (5, STUDY),
     "mlp_rhos": ((0.2,), STUDY),
@@ -29,6 +31,7 @@ OTHER: dict[str, tuple[Any, str | None]] = {
     "circuit_per_template": (4, CIRCUIT),
     "random_sets": (5, CIRCUIT),
     "roles": (replace(LAPTOP.roles, matters=0.1), CIRCUIT),
+    "closer": (replace(LAPTOP.closer, draws=5), CLOSER),
     "seeds": (2, None),
     "alpha": (0.3, ENGLISH),
     "T": (20, ENGLISH),
@@ -52,6 +55,7 @@ def keys(setup: LaserPreset, model: LanguageModel) -> dict[str, Any]:
         STUDY: study_settings(setup).key(model),
         CIRCUIT: circuit_settings(setup).key(model),
         ENGLISH: english_settings(setup, 0).key(),
+        CLOSER: closer_settings(setup, {"facts": laser(model, 1, "mlp_in", rho=0.1)}).key(model, "noise"),
     }
 
 
@@ -60,13 +64,14 @@ def test_a_changed_setting_changes_the_key_of_what_it_decides(name: str, model: 
     """Oracle: the table above, which has every setting."""
     value, where = OTHER[name]
     before, after = keys(LAPTOP, model), keys(replace(LAPTOP, **{name: value}), model)
-    assert {what for what in before if before[what] != after[what]} == ({where} if where else set())
+    places = {where} if isinstance(where, str) else set(where or ())
+    assert {what for what in before if before[what] != after[what]} == places
 
 
-def test_three_kinds_of_results_have_three_keys(model: LanguageModel, tiny_model: Callable[..., Path]) -> None:
+def test_four_kinds_of_results_have_four_keys(model: LanguageModel, tiny_model: Callable[..., Path]) -> None:
     """Oracle: the keys themselves; another model, another seed of the run."""
     own = keys(LAPTOP, model)
-    assert len({repr(key) for key in own.values()}) == 3
+    assert len({repr(key) for key in own.values()}) == 4
     other = keys(LAPTOP, load(str(tiny_model("llama", seed=1))))
     assert own[STUDY] != other[STUDY] and own[CIRCUIT] != other[CIRCUIT]
     assert english_settings(LAPTOP, 1).key() != own[ENGLISH]

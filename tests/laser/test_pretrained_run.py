@@ -12,6 +12,7 @@ import torch
 from mechbook.claims.report import measurement
 from mechbook.laser import pretrained_run as lp
 from mechbook.laser.edits import Terms
+from mechbook.laser.prompts import fact_prompts
 from mechbook.laser.values import PYTHIA_TABLE1
 from mechbook.pretrained.load import LanguageModel, load
 
@@ -25,6 +26,7 @@ def placed(
     monkeypatch.setattr(lp, "FACTS_PLACE", (2, 0.1))
     monkeypatch.setattr(lp, "IOI_PLACE", (1, 0.1))
     monkeypatch.setattr(lp, "FIGURE_1_LAYERS", (0, 1, 2))
+    monkeypatch.setattr(lp, "DRAWN_LAYERS", (0, 1, 2))
     for name, kind, revisions in (("pythia-1b", "gpt_neox", ("main", "step14000")), ("gpt2", "gpt2", ("main",))):
         for seed, revision in enumerate(revisions):
             shutil.copytree(tiny_model(kind, seed=seed, corpus=chapter_5_words), tmp_path / name / revision)
@@ -50,12 +52,11 @@ def test_pythia_s_part_is_run_and_reported(placed: Path, tmp_path: Path, capsys:
     assert "make pythia MODEL=pythia-1b" in lp.reported(PYTHIA_TABLE1, path)["reason"]
     assert lp.main(["pythia-1b", "--offline"], path) == 0
     kept = json.loads(path.read_text())["pythia-1b"]
-    model = load("pythia-1b")
-    the, answer = edited(model, 2, -1, lp.MADRID, " the", " Spain")
-    the_cut, answer_cut = edited(model, 2, 2, lp.MADRID, " the", " Spain")
+    model, early = load("pythia-1b"), load("pythia-1b", revision="step14000")
+    the, answer = edited(early, 2, -1, lp.MADRID, " the", " Spain")
+    the_cut, answer_cut = edited(early, 2, 2, lp.MADRID, " the", " Spain")
     expected = {"the_before": the, "answer_before": answer, "the_after": the_cut, "answer_after": answer_cut}
     assert kept["values"]["laser.pythia_table1"] == pytest.approx(expected, abs=1e-6)
-    early = load("pythia-1b", revision="step14000")
     the, answer = edited(early, 2, 2, lp.MADRID, " the", " Spain")
     assert kept["values"]["laser.pythia_fig2"]["facts_after"] == pytest.approx(answer / the, rel=1e-4)
     assert kept["sha256"] == {"main": model.fingerprint, "step14000": early.fingerprint}
@@ -66,6 +67,31 @@ def test_pythia_s_part_is_run_and_reported(placed: Path, tmp_path: Path, capsys:
     assert lp.main(["gpt2", "--offline"], path) == 0
     assert set(lp.stored(path)) == {"pythia-1b", "gpt2"}
     capsys.readouterr()
+
+
+def test_pythia_s_figures_follow_its_checkpoints(placed: Path) -> None:
+    """Oracle: transformers' forward pass of each city's prompt, averaged; the ranks by sorting."""
+    kept = lp.run("pythia-1b", network=False, steps=lp._steps(["14000"]))
+    own = kept["along"]["14000"]
+    early = load("pythia-1b", revision="step14000")
+    cities = [p for p in fact_prompts(early)]
+    assert list(kept["along"]) == ["14000"] and set(own) == {"facts", "ioi", "words", "sentences"}
+    for rank, ending in ((-1, ""), (2, "_cut")):
+        rows = [edited(early, 2, rank, early.tokenizer.decode(list(p.tokens)), " the") for p in cities]
+        assert own["facts"][f"the{ending}"] == pytest.approx(sum(p for (p,) in rows) / len(rows), abs=1e-6)
+    with pytest.raises(ValueError, match="Pythia has no checkpoint '3'"):
+        lp._steps(["3"])
+    assert lp._steps(["all"])[:4] == (0, 1, 2, 4) and lp._steps(["all"])[-1] == 14000
+
+
+def test_gpt2_s_curves_have_the_whole_model_last(placed: Path) -> None:
+    """Oracle: transformers' forward pass, the matrix cut by hand."""
+    curves = lp.run("gpt2", network=False)["figure_1"]
+    model = load("gpt2")
+    words = (" Mary", " them", " the", " John")
+    assert len(curves) == 3 and [len(rows) for rows in curves] == [9, 9, 9]
+    assert curves[1][2] == pytest.approx(edited(model, 1, int(0.3 * 21 + 1e-9), lp.STORE, *words), abs=1e-6)
+    assert curves[1][-1] == pytest.approx(edited(model, 1, -1, lp.STORE, *words), abs=1e-6)
 
 
 def test_gpt2_s_figure_is_the_largest_probability_over_the_rates(placed: Path) -> None:

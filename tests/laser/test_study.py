@@ -12,13 +12,14 @@ import torch
 from mechbook.laser import study, study_values
 from mechbook.laser.data.cities import one_token_facts
 from mechbook.laser.data.control import control_text
+from mechbook.laser.data.function_words import is_function_word
 from mechbook.laser.edits import Edit, Measured, Prompt, Terms, laser
 from mechbook.laser.plain import measure_plainly
-from mechbook.laser.prompts import Row, fact_prompts, ioi_prompts, split_halves
-from mechbook.laser.shown import Shown
+from mechbook.laser.prompts import fact_prompts, ioi_prompts, split_halves
 from mechbook.laser.streams import STREAMS
 from mechbook.laser.study import StudyResult, StudySettings, control_edits, pick
 from mechbook.pretrained.load import LanguageModel, load
+from tests.laser.made_up import made_up
 
 SMALL = StudySettings(
     per_template=2,
@@ -188,61 +189,13 @@ def test_an_edit_that_ruins_the_names_is_not_chosen_for_ioi() -> None:
         pick(one, prompts, "ioi")
 
 
-SHOWN = Shown(
-    texts=[], answers=[], tasks=[], places=[], words={}, top=torch.zeros(1, 0, 1, dtype=torch.long),
-    p_top=torch.zeros(1, 0, 1), p_answer=torch.zeros(1, 0), p_the=torch.zeros(1, 0),
-)  # fmt: skip
-
-
-def made_up() -> StudyResult:
-    def row(group: str, kind: str, ratio: float, layer: int = 1, rho: float | None = None, second: float = 1.0) -> Row:
-        return Row(
-            group=group, kind=kind, matrix="mlp_in", layer=layer, layer_from_1=layer + 1, rho=rho, dropped=0, n=30,
-            answer=0.1, generic=0.1 / ratio, ratio=ratio, top1=0.5, second=second,
-        )  # fmt: skip
-
-    kinds = {"rho 0.1": 8.0, "without the 6 smallest": 2.0, "without 58 random (0)": 1.25, "without 58 random (1)": 0.4}
-    return StudyResult(
-        sizes={"facts": 60, "ioi": 100},
-        map_whole={task: row(task, "none", 0.5) for task in ("facts", "ioi")},
-        shown=SHOWN,
-        map_rows=[row(g, "rho", r, i, rho) for g, r, i, rho in (
-            ("facts", 2.0, 28, 0.1), ("facts", 3.0, 27, 0.3), ("ioi", 5.0, 4, 0.01), ("ioi", 4.0, 29, 0.1)
-        )],
-        chosen={task: Edit(layer=1, matrix="mlp_in", dropped=(), kind="rho 0.1") for task in ("facts", "ioi")},
-        whole={task: row(task, "none", 0.5, second=0.9) for task in ("facts", "ioi")},
-        controls={task: [row(task, kind, r) for kind, r in kinds.items()] for task in ("facts", "ioi")},
-        p={task: torch.rand(4, 30, 5) for task in ("facts", "ioi")},
-        p_whole={task: torch.rand(30, 5) * torch.tensor([5.0, 1, 1, 1, 1]) for task in ("facts", "ioi")},
-        losses={"facts": torch.full((4, 50), 2.0), "ioi": torch.full((4, 50), 1.5)},
-        losses_whole=torch.full((50,), 1.0),
-        falls={"facts": [(" the", 0.4, 0.1), (" Europe", 0.2, 0.1), (" in", 0.02, 0.015)],
-               "ioi": [(" The", 0.3, 0.2), (" a", 0.2, 0.1)]},
-        right=torch.tensor([1.0] * 10 + [0.0] * 20),
-        right_whole=torch.tensor([1.0] * 16 + [0.0] * 14),
-        table_1=[], longer=[], seconds=1.0,
-    )  # fmt: skip
-
-
 def test_the_claims_values_are_worked_out_by_hand() -> None:
     made = made_up()
     assert study_values.facts_values(made) == {"cities": 30, "before": 0.5, "after": 8.0}
     assert study_values.ioi_values(made) == {
         "sentences": 100, "before": 0.5, "after": 8.0, "accuracy_before": 0.9, "accuracy_after": 1
     }  # fmt: skip
-    assert study_values.map_values(made) == {
-        "layers": 30, "facts_layer": 28, "facts_rho": 0.3, "ioi_layer": 5, "ioi_rho": 0.01
-    }  # fmt: skip
-    assert study_values.generic_values(made) == {
-        "facts_listed": 2, "facts_function": 1, "ioi_listed": 2, "ioi_function": 2
-    }  # fmt: skip
-    controls = study_values.controls_values(made)
     assert math.isclose(study_values.worst_factor(made, "ioi", "random (0"), 2.5)
-    assert math.isclose(controls["facts_random"], 2.5) and math.isclose(controls["ioi_smallest"], 0.5)
-    cost = study_values.cost_values(made, torch.Generator().manual_seed(0))
-    # all losses differ by the same: the interval is a point, and the smaller of the two rises counts
-    assert math.isclose(cost["perplexity"], math.exp(0.5)) and math.isclose(cost["perplexity_low95"], math.exp(0.5))
-    assert math.isclose(cost["candidates"], -0.2) and -0.4 < cost["candidates_low95"] < -0.05
 
 
 def test_the_table_s_lines_stand_beside_their_own_numbers() -> None:
@@ -259,7 +212,7 @@ def test_the_table_s_lines_stand_beside_their_own_numbers() -> None:
 
 @pytest.mark.parametrize(("token", "is_one"), [(" the", True), ("The", True), (" Europe", False), (" her", True)])
 def test_function_words(token: str, is_one: bool) -> None:
-    assert study_values.is_function_word(token) is is_one
+    assert is_function_word(token) is is_one
 
 
 def test_madrid_is_read_off_both_models(model: LanguageModel, found: StudyResult) -> None:
