@@ -3,10 +3,12 @@
 Every function takes the preset (`mechbook.induction.presets`) and a seed, which names the run's weights and batches.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 from mechbook.core.training.settings import TrainingSettings
 from mechbook.induction.presets import CHECKPOINT_EVERY, PROBE_EVERY, InductionPreset
+from mechbook.induction.realistic import RealisticSettings
 from mechbook.induction.runs import InductionSettings
 from mechbook.induction.streams import STREAMS
 from mechbook.shared.bigrams import BigramTask, shakespeare_task
@@ -45,13 +47,13 @@ def frozen_settings(setup: InductionPreset, seed: int, condition: str = "joint")
 
     `condition` is a key of FREEZE, KeyError otherwise. All conditions have the same weights and batches.
     """
-    checkpoints = tuple(range(0, setup.steps + 1, CHECKPOINT_EVERY))
-    return InductionSettings(
+    steps = setup.released_steps if FREEZE[condition] else setup.steps
+    spec = InductionSettings(
         T=setup.T,
         K=setup.K,
         model=SimplifiedConfig(N=_N, T=setup.T, d=setup.d, matrix_init=setup.matrix_init),
         training=TrainingSettings(
-            steps=setup.steps,
+            steps=steps,
             batch_size=setup.batch_size,
             optimizer="sgd",
             lr=setup.lr,
@@ -59,9 +61,22 @@ def frozen_settings(setup: InductionPreset, seed: int, condition: str = "joint")
         ),
         seed_key=(*STREAMS["frozen"], seed),
         probe_every=PROBE_EVERY,
-        # the model that the widgets show
-        checkpoint_steps=checkpoints if (condition, seed) == ("joint", 0) else (),
     )
+    if condition != "joint":
+        return spec
+    if seed == 0:  # the model that the widgets show
+        return replace(spec, checkpoint_steps=tuple(range(0, setup.steps + 1, CHECKPOINT_EVERY)))
+    return kept(spec) if setup.keep_joint else spec
+
+
+def joint_settings(setup: InductionPreset, seed: int) -> InductionSettings:
+    """The run of Figure 3 in which nothing is frozen, with a checkpoint at every probe step."""
+    return kept(frozen_settings(setup, seed))
+
+
+def kept(spec: InductionSettings) -> InductionSettings:
+    """The same run with a checkpoint at every probe step."""
+    return replace(spec, checkpoint_steps=spec.all_probe_steps())
 
 
 def trigger_settings(setup: InductionPreset, seed: int, condition: str) -> InductionSettings:
@@ -69,6 +84,19 @@ def trigger_settings(setup: InductionPreset, seed: int, condition: str) -> Induc
     how = _all_tokens_training(setup, setup.all_tokens.trigger_lr, setup.all_tokens.trigger_steps)
     K = 1 if condition == "few" else setup.K
     return _all_tokens(setup, "triggers", seed, K=K, triggers=TRIGGERS[condition], outputs="uniform", training=how)
+
+
+def length_settings(setup: InductionPreset, seed: int, condition: str) -> InductionSettings:
+    """A run with five frequent triggers ("base") or one ("few") as in `trigger_settings`, in long contexts."""
+    how, spec = setup.length, trigger_settings(setup, seed, condition)
+    assert isinstance(spec.model, SimplifiedConfig)
+    return replace(
+        spec,
+        T=how.T,
+        model=replace(spec.model, T=how.T, d=how.d),
+        training=replace(spec.training, lr=how.lr, batch_size=how.batch_size, steps=how.steps),
+        seed_key=(*STREAMS["length"], seed),
+    )
 
 
 def output_settings(setup: InductionPreset, seed: int, outputs: Literal["uniform", "bigram"]) -> InductionSettings:
@@ -134,7 +162,7 @@ def vanilla_settings(
     n_layers: int = 2,
     n_heads: int = 1,
 ) -> InductionSettings:
-    """A run of Figures 2, 10 and 11: the vanilla transformer, everything trained on every token."""
+    """A run of Figures 2 and 11: the vanilla transformer, everything trained on every token."""
     how, T = setup.vanilla, setup.short_T
     steps = how.fixed_steps if triggers == "frequent" else how.random_steps
     return InductionSettings(
@@ -154,4 +182,25 @@ def vanilla_settings(
         ),
         seed_key=(*STREAMS["vanilla"], n_layers, n_heads, seed),
         probe_every=20,
+    )
+
+
+def realistic_settings(setup: InductionPreset, seed: int) -> RealisticSettings:
+    """A run of Figure 10; any page that asks for it with the same preset gets the same run."""
+    how, vanilla = setup.realistic, setup.vanilla
+    return RealisticSettings(
+        T=how.T,
+        K=vanilla.K,
+        d=vanilla.d,
+        training=TrainingSettings(
+            steps=how.steps,
+            batch_size=how.batch_size,
+            optimizer=vanilla.optimizer,
+            lr=vanilla.lr,
+            weight_decay=vanilla.weight_decay,
+            warmup=vanilla.warmup,
+            clip_norm=vanilla.clip_norm,
+            loss_on="all",
+        ),
+        seed_key=(*STREAMS["realistic"], seed),
     )
