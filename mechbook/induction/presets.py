@@ -222,7 +222,7 @@ LAPTOP = InductionPreset(
         random_steps=2000,
         heads_steps=1000,
     ),
-    realistic=RealisticPreset(T=128, batch_size=16, steps=800),
+    realistic=RealisticPreset(T=128, batch_size=16, steps=1000),
 )
 
 PAPER = InductionPreset(

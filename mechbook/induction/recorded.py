@@ -9,7 +9,7 @@ from typing import Any
 
 from mechbook.claims.values import Values
 from mechbook.core.training.loop import TrainingResult
-from mechbook.induction import measurements, seed_values, values
+from mechbook.induction import measurements, seed_values, seed_values_by_hand, values
 from mechbook.induction import realistic as realistic_runs
 from mechbook.induction import runs as training
 from mechbook.induction.experiments import (
@@ -133,7 +133,7 @@ def _claim(claim: Values, measure: Any, *runs: str, few: bool = False, **more: A
     return PaperClaim(
         values=claim,
         measure=measure,
-        module=seed_values.__name__,
+        module=measure.__module__,
         seeds=(lambda setup: range(setup.few_seeds)) if few else (lambda setup: range(setup.seeds)),
         **{"runs": _names(*runs), **more},
     )
@@ -209,8 +209,8 @@ CLAIMS = [
     _claim(values.MULTI_HEAD, seed_values.multi_head, "vanilla/four_heads/{seed}", few=True),
     _claim(values.WF_COMPETITION, seed_values.competition, OUTPUTS[0], few=True),
     _claim(values.OUTPUT_DISTRIBUTION, seed_values.by_outputs, *OUTPUTS, few=True),
-    _claim(values.CONSTRUCTED, seed_values.constructed, few=True),
-    _claim(values.UNIFORM_INIT, seed_values.uniform_init, few=True),
+    _claim(values.CONSTRUCTED, seed_values_by_hand.constructed, few=True),
+    _claim(values.UNIFORM_INIT, seed_values_by_hand.uniform_init, few=True),
 ]
 
 

@@ -3,7 +3,7 @@
 They read runs (`mechbook.induction.experiments`), which are trained where they are not in the cache.
 """
 
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,13 +13,11 @@ from mechbook.claims.values import Values
 from mechbook.core.training.curves import steps_to
 from mechbook.core.training.loop import TrainingResult
 from mechbook.induction import measurements, values
-from mechbook.induction.construction import induction_head
 from mechbook.induction.experiments import (
     FREEZE,
     TRIGGERS,
     dimension_settings,
     frozen_settings,
-    hand_task,
     joint_settings,
     output_settings,
     realistic_settings,
@@ -28,13 +26,11 @@ from mechbook.induction.experiments import (
 )
 from mechbook.induction.positions import chance, position_use, probed
 from mechbook.induction.presets import InductionPreset
-from mechbook.induction.probes_attention import entropy
 from mechbook.induction.realistic import ALL_KEYS
 from mechbook.induction.streams import STREAMS
-from mechbook.shared.bigrams import BigramBatch, sample
 from mechbook.shared.recall import induction_memory_maps
 from mechbook.shared.shakespeare import load_counts
-from mechbook.shared.simplified import FeedForwardPlace, SimplifiedConfig, SimplifiedTransformer
+from mechbook.shared.simplified import SimplifiedTransformer
 
 Numbers = dict[str, int | float]
 
@@ -75,69 +71,6 @@ def head_vs_bigram(setup: InductionPreset, seed: int) -> Numbers:
     """The probability of the retrieved token, and how far it is raised above pi_b."""
     found = measurements.preference(vanilla_settings(setup, seed, "random"))
     return _numbers(values.HEAD_VS_BIGRAM, **found._asdict())
-
-
-@torch.no_grad()
-def constructed(setup: InductionPreset, seed: int) -> Numbers:
-    """Accuracy without W_F, and what W_F does to accuracy and to global predictions in two places."""
-    counts, hand = load_counts(), hand_task(setup)
-    assert hand.triggers is not None  # they are fixed
-    batch = sample(hand, 512, STREAMS.generator("by hand", seed, 1))
-    starts = torch.isin(batch.z[:, 0], torch.tensor(hand.triggers))
-    right, kl = {}, torch.empty(0)
-    places: list[tuple[str, FeedForwardPlace, Literal["random", "orthonormal"]]] = [
-        ("none", "none", "random"),
-        ("before_attention", "before_attention", "random"),
-        ("after_layer_2", "after_layer_2", "random"),
-        ("orthonormal", "after_layer_2", "orthonormal"),
-    ]
-    for name, reads, embeddings in places:
-        model = induction_head(
-            counts.N,
-            setup.T,
-            setup.hand_d,
-            triggers=hand.triggers,
-            feed_forward=reads,
-            pi_b=None if reads == "none" else counts.pi_b,
-            embeddings=embeddings,
-            generator=STREAMS.generator("by hand", seed),
-        )
-        logits = model(batch.inputs)
-        right[name] = (logits.argmax(-1) == batch.targets).double()
-        if name == "before_attention":
-            logp, rows = logits.log_softmax(-1).double(), counts.pi_b[batch.inputs]
-            kl = (torch.special.xlogy(rows, rows) - rows * logp).sum(-1)
-    counted = batch.in_context & ~starts[:, None]
-    return _numbers(
-        values.CONSTRUCTED,
-        accuracy=right["none"][counted].mean(),
-        accuracy_all_sequences=right["none"][batch.in_context].mean(),
-        accuracy_before_attention=right["before_attention"][counted].mean(),
-        accuracy_after_layer_2=right["after_layer_2"][counted].mean(),
-        accuracy_orthonormal=right["orthonormal"][counted].mean(),
-        kl_global=kl[batch.global_tokens].mean(),
-    )
-
-
-@torch.no_grad()
-def uniform_init(setup: InductionPreset, seed: int) -> Numbers:
-    """Entropy of layer 1's attention before training, as a fraction of log T."""
-    return values.UNIFORM_INIT(
-        unit_norm=float(_first_entropy(setup, seed, None)), standard_normal=float(_first_entropy(setup, seed, 1.0))
-    )
-
-
-def _first_entropy(setup: InductionPreset, seed: int, embedding_std: float | None) -> Tensor:
-    """Mean entropy of layer 1's attention at the last position, as a fraction of log T."""
-    config = SimplifiedConfig(N=load_counts().N, T=setup.T, d=setup.d, embedding_std=embedding_std)
-    model = SimplifiedTransformer(config, STREAMS.generator("initialisation", seed))
-    attention = model.trace(hand_batch(setup).inputs).attention[0]
-    return entropy(attention)[:, -1].mean() / np.log(setup.T)
-
-
-def hand_batch(setup: InductionPreset) -> BigramBatch:
-    """The 512 sequences on which the first model written by hand is tested."""
-    return sample(hand_task(setup), 512, STREAMS.generator("by hand", 1))
 
 
 def joint_run(setup: InductionPreset, seed: int) -> TrainingResult:

@@ -127,7 +127,7 @@ COPIED = (
 
 def _fill(row: Row, report: Mapping[str, Any], criterion: Criterion | None) -> list[str]:
     """Put a report and its verdict into the claim's row; return the problems."""
-    row.update({name: report[name] for name in COPIED if name in report})
+    row.update({name: report[name] for name in COPIED})
     row["status"] = NOT_RUN
     if row["measured"] is None:
         return []

@@ -35,7 +35,7 @@ def reported(id: str, mean: Any = 2.0, page: str = "01.html", **changes: Any) ->
     values = [] if mean is None else [mean]
     row = {"id": id, "measured": mean, "spread": None, "values": values, "seeds": list(range(len(values)))}
     settings = {"scale": "laptop", "seed": 0, "device": "cpu"}
-    place = {"page": page, "anchor": f"claim-{id}", "figure": "fig-x", "changed": []}
+    place = {"page": page, "anchor": f"claim-{id}", "figure": "fig-x", "changed": [], "never": {}}
     return {**row, **settings, "reason": None, **place, **changes}
 
 
@@ -75,6 +75,7 @@ def test_a_claim_that_holds() -> None:
         "anchor": "claim-a.one",
         "figure": "fig-x",
         "changed": [],
+        "never": {},
         "checks": [
             {"label": "mean over seeds", "value": 2.0, "op": ">", "bar": 1.0, "spread": None, "ok": True},
             {"label": "below 100", "value": 2.0, "op": "<", "bar": 100.0, "spread": None, "ok": True},
