@@ -47,13 +47,12 @@ def frozen_settings(setup: InductionPreset, seed: int, condition: str = "joint")
 
     `condition` is a key of FREEZE, KeyError otherwise. All conditions have the same weights and batches.
     """
-    steps = setup.released_steps if FREEZE[condition] else setup.steps
-    spec = InductionSettings(
+    return InductionSettings(
         T=setup.T,
         K=setup.K,
         model=SimplifiedConfig(N=_N, T=setup.T, d=setup.d, matrix_init=setup.matrix_init),
         training=TrainingSettings(
-            steps=steps,
+            steps=setup.released_steps if FREEZE[condition] else setup.steps,
             batch_size=setup.batch_size,
             optimizer="sgd",
             lr=setup.lr,
@@ -61,21 +60,19 @@ def frozen_settings(setup: InductionPreset, seed: int, condition: str = "joint")
         ),
         seed_key=(*STREAMS["frozen"], seed),
         probe_every=PROBE_EVERY,
+        checkpoint_steps=_checkpoints(setup, seed) if condition == "joint" else (),
     )
-    if condition != "joint":
-        return spec
+
+
+def _checkpoints(setup: InductionPreset, seed: int) -> tuple[int, ...]:
     if seed == 0:  # the model that the widgets show
-        return replace(spec, checkpoint_steps=tuple(range(0, setup.steps + 1, CHECKPOINT_EVERY)))
-    return kept(spec) if setup.keep_joint else spec
+        return tuple(range(0, setup.steps + 1, CHECKPOINT_EVERY))
+    return tuple(sorted({*range(0, setup.steps, PROBE_EVERY), setup.steps})) if setup.keep_joint else ()
 
 
 def joint_settings(setup: InductionPreset, seed: int) -> InductionSettings:
     """The run of Figure 3 in which nothing is frozen, with a checkpoint at every probe step."""
-    return kept(frozen_settings(setup, seed))
-
-
-def kept(spec: InductionSettings) -> InductionSettings:
-    """The same run with a checkpoint at every probe step."""
+    spec = frozen_settings(setup, seed)
     return replace(spec, checkpoint_steps=spec.all_probe_steps())
 
 
@@ -185,16 +182,17 @@ def vanilla_settings(
     )
 
 
-def realistic_settings(setup: InductionPreset, seed: int) -> RealisticSettings:
-    """A run of Figure 10; any page that asks for it with the same preset gets the same run."""
+def realistic_settings(setup: InductionPreset, seed: int, *, short: bool = False) -> RealisticSettings:
+    """A run of Figure 10; `short`: with sequences of short_T, and more of them, so that a batch has as many tokens."""
     how, vanilla = setup.realistic, setup.vanilla
+    T = setup.short_T if short else how.T
     return RealisticSettings(
-        T=how.T,
+        T=T,
         K=vanilla.K,
         d=vanilla.d,
         training=TrainingSettings(
-            steps=how.steps,
-            batch_size=how.batch_size,
+            steps=how.short_steps if short else how.steps,
+            batch_size=max(1, how.batch_size * how.T // T),
             optimizer=vanilla.optimizer,
             lr=vanilla.lr,
             weight_decay=vanilla.weight_decay,

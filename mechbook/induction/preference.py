@@ -58,13 +58,8 @@ def retrieval_preference(
     p = logits.softmax(-1).gather(2, r[..., None]).squeeze(2)
     raised = p - rows.gather(2, r[..., None]).squeeze(2)
     inside = (rows.topk(top, dim=2).indices == r[..., None]).any(2)
-    outside, inside = second & ~inside, second & inside
-    return Preference(
-        outside=_mean(p, outside),
-        inside=_mean(p, inside),
-        raised_outside=_mean(raised, outside),
-        raised_inside=_mean(raised, inside),
-    )
+    split = (second & ~inside, second & inside)
+    return Preference(*(_mean(values, where) for values in (p, raised) for where in split))
 
 
 def _mean(values: Float[Tensor, "B T"], where: Bool[Tensor, "B T"]) -> Float[Tensor, ""]:

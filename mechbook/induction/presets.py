@@ -86,14 +86,16 @@ class RealisticPreset:
     """Figure 10: everything trained, with LayerNorm, and an MLP in layer 2 alone; random triggers.
 
     T, batch_size, steps: inputs of a sequence, sequences in a batch, updates; the rest is as in `vanilla`
+    short_steps: updates where T is the preset's short_T and a batch has as many tokens, to see what the length does
     """
 
     T: int
     batch_size: int
     steps: int
+    short_steps: int
 
     def __post_init__(self) -> None:
-        require(self, *counts(self, batch_size=1, steps=1))
+        require(self, *counts(self, batch_size=1, steps=1, short_steps=1))
         require(self, ("T", self.T >= 8, "8 or more"))
 
 
@@ -181,7 +183,7 @@ class InductionPreset:
 
 
 # Few triggers in long contexts are trained once and recorded, whatever the scale.
-LENGTH = LengthPreset(T=256, d=128, batch_size=16, lr=0.2, steps=300)
+LENGTH = LengthPreset(T=256, d=128, batch_size=32, lr=0.2, steps=400)
 
 LAPTOP = InductionPreset(
     seeds=5,
@@ -222,7 +224,7 @@ LAPTOP = InductionPreset(
         random_steps=2000,
         heads_steps=1000,
     ),
-    realistic=RealisticPreset(T=128, batch_size=16, steps=1000),
+    realistic=RealisticPreset(T=128, batch_size=16, steps=1000, short_steps=300),
 )
 
 PAPER = InductionPreset(
@@ -264,5 +266,5 @@ PAPER = InductionPreset(
         random_steps=10_000,
         heads_steps=10_000,
     ),
-    realistic=RealisticPreset(T=256, batch_size=512, steps=10_000),
+    realistic=RealisticPreset(T=256, batch_size=512, steps=10_000, short_steps=10_000),
 )

@@ -50,7 +50,7 @@ def runs(setup: InductionPreset) -> list[PaperRun]:
     ]
     few, seeds = range(setup.few_seeds), range(setup.seeds)
     joint = [_run(f"joint/{s}", joint_settings(setup, s)) for s in seeds]
-    length = [_run(f"length/{c}/{s}", length_settings(setup, s, c)) for s in few for c in ("base", "few")]
+    length = [_run(f"length/{c}/{s}", length_settings(setup, s, c)) for s in seeds for c in ("base", "few")]
     realistic = [_realistic(f"realistic/{s}", realistic_settings(setup, s)) for s in few]
     vanilla = [_run(f"vanilla/two_layers_random/{s}", vanilla_settings(setup, s, "random")) for s in seeds]
     vanilla += [_run(f"vanilla/two_layers_fixed/{s}", vanilla_settings(setup, s, "frequent")) for s in few]
@@ -219,6 +219,7 @@ def claimed(claim: Values, setup: InductionPreset) -> dict[str, Any]:
     return wanted.claimed(CLAIMS, claim, setup, PAPER)
 
 
-def curves(spec: InductionSettings) -> TrainingResult:
+def curves(spec: InductionSettings | RealisticSettings) -> TrainingResult:
     """The curves of a run, which may come from a record and then have no weights: `spec.run()` has both."""
-    return shown.curves_of("induction", spec, MODULES)
+    modules = MODULES if isinstance(spec, InductionSettings) else (realistic_runs.__name__,)
+    return shown.curves_of("induction", spec, modules)

@@ -21,5 +21,6 @@ STREAMS = Streams(
     ("dimension", (3, 8), 2),
     ("length", (3, 9), 2),
     ("realistic", (3, 10), 2),
+    ("bags", (3, 12), 2),  # T and the number of triggers
     ("use", (3, 11), 0),  # which positions are looked for
 )

@@ -91,6 +91,16 @@ def test_long_contexts_have_one_trigger_or_five(setup: InductionPreset) -> None:
     assert few.task().triggers == base.task().triggers[:1]
 
 
+@presets
+def test_only_the_length_differs_where_it_is_compared(setup: InductionPreset) -> None:
+    """Oracle: tokens counted by hand; at the paper's size both lengths are one."""
+    long, short = realistic_settings(setup, 1), realistic_settings(setup, 1, short=True)
+    assert (short.T, long.T) == (setup.short_T, setup.realistic.T)
+    assert short.T * short.training.batch_size == long.T * long.training.batch_size
+    alike = replace(long.training, steps=short.training.steps, batch_size=short.training.batch_size)
+    assert replace(long, T=short.T, training=alike) == short
+
+
 def test_the_paper_scale_is_the_papers() -> None:
     # Oracle: Birth section 5 and appendix E.
     for run in everything(PAPER):

@@ -34,6 +34,7 @@ def test_what_the_chapter_draws_itself() -> None:
         ("positions", 5): (3, 1, 5),
         ("initialisation", 2): (3, 5, 2),
         ("use",): (3, 11),
+        ("bags", 32, 5): (3, 12, 32, 5),
         ("by hand", 2): (3, 7, 2),
         ("by hand", 2, 1): (3, 7, 2, 1),
     }.items():
