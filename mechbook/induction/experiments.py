@@ -137,10 +137,12 @@ def _all_tokens(
     )
 
 
-def dimension_settings(setup: InductionPreset, seed: int, d: int, lr: float) -> InductionSettings:
-    """A run of Figure 8: W_O2 alone, on in-context tokens, in dimension d."""
+def dimension_settings(
+    setup: InductionPreset, seed: int, d: int, lr: float, *, patient: bool = False
+) -> InductionSettings:
+    """A run of Figure 8: W_O2 alone, on in-context tokens, in dimension d; `patient`: for longer than the figure."""
     how, T = setup.dimension, setup.short_T
-    steps = how.steps if d < WIDE else how.wide_steps
+    steps = how.patient_steps if patient else how.steps if d < WIDE else how.wide_steps
     return InductionSettings(
         T=T,
         K=setup.K,

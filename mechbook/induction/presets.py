@@ -46,6 +46,7 @@ class DimensionPreset:
     lrs: the step sizes tried for each dimension
     fixed_lr: the one of the curves that are not tuned, one of `lrs`
     steps, wide_steps: updates below d = 128, and from there on, where fewer are needed and each costs more
+    patient_steps, bold_lr: more updates, and a larger step size, with which the smallest d is tried as well
     """
 
     batch_size: int
@@ -53,9 +54,11 @@ class DimensionPreset:
     fixed_lr: float
     steps: int
     wide_steps: int
+    patient_steps: int
+    bold_lr: float
 
     def __post_init__(self) -> None:
-        require(self, *counts(self, batch_size=1, steps=1, wide_steps=1))
+        require(self, *counts(self, batch_size=1, steps=1, wide_steps=1, patient_steps=1), *amounts(self, "bold_lr"))
         require(
             self,
             ("lrs", bool(self.lrs) and min(self.lrs, default=0) > 0, "one or more positive step sizes"),
@@ -210,7 +213,15 @@ LAPTOP = InductionPreset(
         output_K=3,
     ),
     length=LENGTH,
-    dimension=DimensionPreset(batch_size=64, lrs=(0.2, 0.5, 1.0), fixed_lr=0.2, steps=300, wide_steps=150),
+    dimension=DimensionPreset(
+        batch_size=64,
+        lrs=(0.2, 0.5, 1.0),
+        fixed_lr=0.2,
+        steps=300,
+        wide_steps=150,
+        patient_steps=1000,
+        bold_lr=8.0,
+    ),
     vanilla=VanillaPreset(
         K=5,
         d=64,
@@ -252,7 +263,15 @@ PAPER = InductionPreset(
         output_K=3,
     ),
     length=LENGTH,
-    dimension=DimensionPreset(batch_size=512, lrs=(0.05, 0.1, 0.2, 0.5, 1.0), fixed_lr=0.2, steps=300, wide_steps=150),
+    dimension=DimensionPreset(
+        batch_size=512,
+        lrs=(0.05, 0.1, 0.2, 0.5, 1.0),
+        fixed_lr=0.2,
+        steps=300,
+        wide_steps=150,
+        patient_steps=1000,
+        bold_lr=8.0,
+    ),
     vanilla=VanillaPreset(
         K=3,
         d=128,

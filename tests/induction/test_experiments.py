@@ -196,6 +196,7 @@ def test_a_changed_setting_changes_the_key_of_what_depends_on_it(setup: Inductio
         ("all_tokens", {"output_K": 2}, {"output"}),
         ("dimension", {"batch_size": 17}, {"dimension"}),
         ("dimension", {"wide_steps": 170}, set()),  # of d = 128 and 256
+        ("dimension", {"bold_lr": 3.0}, set()),  # of the smallest d
         ("vanilla", {"K": 2}, {"vanilla", "realistic"}),
         ("vanilla", {"batch_size": 17}, {"vanilla"}),
         ("vanilla", {"lr": 0.3}, {"vanilla", "realistic"}),
@@ -231,3 +232,4 @@ def test_settings_that_only_some_runs_have_reach_those(setup: InductionPreset) -
     assert vanilla_settings(longer, 0, "random", n_heads=4).training.steps == 78
     for d in DIMENSIONS:
         assert dimension_settings(longer, 0, d, 0.2).training.steps == (setup.dimension.steps if d < 128 else 79)
+        assert dimension_settings(longer, 0, d, 0.2, patient=True).training.steps == setup.dimension.patient_steps

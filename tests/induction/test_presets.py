@@ -50,6 +50,7 @@ def test_another_initial_matrix_is_refused() -> None:
     [
         ("all_tokens", {"output_K": 0}, "output_K is 0; it must be a whole number >= 1."),
         ("all_tokens", {"trigger_lr": -1.0}, "trigger_lr is -1.0; it must be a finite number > 0."),
+        ("dimension", {"bold_lr": 0.0}, "bold_lr is 0.0; it must be a finite number > 0."),
         ("dimension", {"lrs": ()}, "lrs is (); it must be one or more positive step sizes."),
         ("dimension", {"fixed_lr": 0.3}, "fixed_lr is 0.3; it must be one of lrs = (0.2, 0.5, 1.0)."),
         ("length", {"T": 7}, "T is 7; it must be 8 or more."),
