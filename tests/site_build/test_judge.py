@@ -222,3 +222,8 @@ def test_a_claim_has_one_criterion_function() -> None:
     assert "ih.order" in CRITERIA
     with pytest.raises(ValueError, match="two criterion functions"):
         criterion("ih.order")(above_one)
+
+
+def test_steps_that_were_never_reached_come_to_the_row() -> None:
+    rows, _ = judged(reported("a.one", never={"steps": [1, 320]}))
+    assert rows["a.one"]["never"] == {"steps": [1, 320]}
