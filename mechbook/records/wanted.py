@@ -65,7 +65,7 @@ class PaperClaim:
 
 
 def claimed(claims: Iterable[PaperClaim], values: Values, setup: Any, paper: Any) -> dict[str, Any]:
-    """The `values` and `seeds` with which a chapter reports a claim: measured now, or read from a record.
+    """The `values`, `seeds` and `budgets` with which a chapter reports a claim: measured now, or read from a record.
 
     Read where the book runs with the preset `paper` at its scale and a record of that preset, all its seeds and the
     present code is there; else from the runs. KeyError for a claim that is not among `claims`.
@@ -78,8 +78,8 @@ def claimed(claims: Iterable[PaperClaim], values: Values, setup: Any, paper: Any
     if setup == at_scale(None, paper):
         record = load_claim(values.claim)
         if record is not None and record.seeds == seeds and not record.earlier(setup_of(setup)):
-            return {"values": record.values, "seeds": seeds}
-    return {"values": [claim.measure(setup, seed) for seed in seeds], "seeds": seeds}
+            return {"values": record.values, "seeds": seeds, "budgets": record.budgets}
+    return {"values": [claim.measure(setup, seed) for seed in seeds], "seeds": seeds, "budgets": claim.budgets(setup)}
 
 
 def setup_of(setup: Any) -> dict[str, Any]:

@@ -38,8 +38,8 @@ def judge(
     `reports` are measurements as chapters displayed them, each with the "page" and "anchor" it stands at;
     `chapters_in_toc` are the numbers of the chapters in the table of contents. A row has: id, chapter, source,
     statement, paper, criterion, measured, spread, values, seeds, scale, seed, device, held, marginal, status, reason,
-    note, page, anchor, figure, changed, checks. A report with `changed` settings gets no verdict. `note` tells of a
-    difference from the committed record that is no problem. A claim that is recorded at the papers' size also has
+    note, page, anchor, figure, changed, never, checks. A report with `changed` settings gets no verdict. `note` tells
+    of a difference from the committed record that is no problem. A claim that is recorded at the papers' size also has
     "recorded", as `mechbook.site.recorded.judged` gives it (`at_paper`, by default what lies in results/paper).
 
     Problems: a claim in the committed record that the list lacks; one missing, reported twice, unknown, measured
@@ -114,12 +114,14 @@ def _blank(claim: Claim) -> Row:
         "anchor": None,
         "figure": None,
         "changed": [],
+        "never": {},
         "checks": [],
     }
 
 
 COPIED = (
     "measured", "spread", "values", "seeds", "scale", "seed", "device", "reason", "page", "anchor", "figure", "changed",
+    "never",
 )  # fmt: skip
 
 

@@ -41,10 +41,9 @@ def judged(record: ClaimRecord, criterion: Criterion | None, now: dict[str, Any]
     were; its mean is then a lower bound. `earlier`: of other code, or of another preset than `now`. A record of fewer
     seeds than the criterion asks for, or without a criterion, gets no verdict.
     """
-    row = measurement(record.claim, values=record.values, seeds=record.seeds)
-    column: dict[str, Any] = {name: row[name] for name in ("measured", "spread", "values", "seeds")}
+    row = measurement(record.claim, values=record.values, seeds=record.seeds, budgets=record.budgets)
+    column: dict[str, Any] = {name: row[name] for name in ("measured", "spread", "values", "seeds", "never")}
     column |= {
-        "never": _never(record),
         "where": where(record.machines),
         "device": ", ".join(dict.fromkeys(machine.device for machine in record.machines)),
         "date": max(machine.date for machine in record.machines),
@@ -73,12 +72,3 @@ def judged(record: ClaimRecord, criterion: Criterion | None, now: dict[str, Any]
         "marginal": any(check.marginal for check in checks),
         "checks": [check.as_dict() for check in checks],
     }
-
-
-def _never(record: ClaimRecord) -> dict[str, list[int]]:
-    found = {}
-    for name, budget in record.budgets.items():
-        column = [value[name] if isinstance(value, dict) else value for value in record.values]
-        if count := sum(value > budget for value in column):
-            found[name] = [count, budget]
-    return found

@@ -5,7 +5,7 @@ from typing import Any
 
 from docutils import nodes
 
-from mechbook.claims.report import format_number
+from mechbook.claims.report import measured_parts
 
 Row = Mapping[str, Any]
 Link = Callable[[str, str | None], str]
@@ -50,32 +50,6 @@ def recorded_verdict(recorded: Row) -> str:
     words = WORDS.get(recorded["status"], f"not judged: {recorded['reason']}")
     words += ", marginally" if recorded["marginal"] else ""
     return words + (" (of earlier code)" if recorded["earlier"] else "")
-
-
-def measured_parts(row: Row) -> list[str]:
-    """Each number measured, with its name where there are several and its spread: "accuracy 0.98 ± 0.01".
-
-    Steps never reached in some seeds make a mean a lower bound: "W_K1 ≥ 540, not within 600 in 2 of 5 seeds".
-    """
-    if row["measured"] is None:
-        return []
-    mean, spread = row["measured"], row["spread"]
-    named = mean if isinstance(mean, Mapping) else {"": mean}
-    spreads = spread if isinstance(spread, Mapping) else dict.fromkeys(named, spread)
-    never = row.get("never", {})
-    return [
-        f"{name} {_number(value, spreads.get(name), never.get(name), len(row['seeds']))}".strip()
-        for name, value in named.items()
-    ]
-
-
-def _number(mean: float, spread: float | None, never: list[int] | None, seeds: int) -> str:
-    if never is None:
-        return format_number(mean) + ("" if spread is None else f" ± {format_number(spread)}")
-    count, budget = never
-    if count == seeds:
-        return f"> {budget} in every seed"
-    return f"≥ {format_number(mean)}, not within {budget} in {count} of {seeds} seeds"
 
 
 def measured(row: Row) -> str:

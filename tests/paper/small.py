@@ -23,10 +23,13 @@ TINY: InductionPreset = replace(
     batch_size=4,
     steps=40,
     frozen_steps=20,
+    released_steps=40,
     seeds=2,
     few_seeds=1,
     all_tokens=replace(PAPER.all_tokens, d=8, batch_size=4, trigger_steps=10, output_steps=10),
-    dimension=replace(PAPER.dimension, batch_size=4, lrs=(0.2, 0.5), steps=5, wide_steps=5),
+    length=replace(PAPER.length, T=8, d=8, batch_size=4, steps=4),
+    realistic=replace(PAPER.realistic, T=8, batch_size=4, steps=4, short_steps=4),
+    dimension=replace(PAPER.dimension, batch_size=4, lrs=(0.2, 0.5), steps=5, wide_steps=5, patient_steps=6),
     vanilla=replace(PAPER.vanilla, d=8, batch_size=4, fixed_steps=4, random_steps=4, heads_steps=4),
 )
 INDUCTION = Theme(name="induction", setup=TINY, runs=induction.runs, claims=induction.CLAIMS)
