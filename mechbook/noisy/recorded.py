@@ -97,6 +97,7 @@ CLAIMS = [
     _claim(values.ATTENTION_AVOIDS_NOISE, seed_values.attention_avoids_noise, MAIN),
     _claim(values.FINETUNE, seed_values.finetune, "clean/{seed}", "fine_tuned/{seed}"),
     _claim(values.COMPONENT_ROLES, seed_values.component_roles, MAIN),
+    _claim(values.KQ_NOISE_SCORE, seed_values.kq_noise_score, MAIN),
     _claim(values.DROP_F1, seed_values.drop_F1, MAIN),
     replace(_claim(values.ALPHA_SWEEP, seed_values.alpha_sweep), runs=_levels),
     _claim(values.MULTIPLE_TRIGGERS, seed_values.multiple_triggers, "several/{seed}"),
