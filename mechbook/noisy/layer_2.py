@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mechbook.noisy.after_training import noisy_contexts, trained_model
 from mechbook.noisy.model import NoisyTransformer
-from mechbook.noisy.probes import attention_after_trigger, pair_positions, prediction
+from mechbook.noisy.probes import pair_positions, prediction
 from mechbook.noisy.runs import NoisySettings
 from mechbook.noisy.task import NoisyBatch
 
@@ -70,21 +70,19 @@ def score_parts(model: NoisyTransformer, batch: NoisyBatch, noise: int) -> dict[
     return found
 
 
-def without_noise_term(model: NoisyTransformer, noise: int) -> NoisyTransformer:
-    """A copy of the model whose W_KQ2 does not see the embedding of the noise: W_KQ2 (1 - w w^T), w along w_E(tau)."""
+def without_term(model: NoisyTransformer, token: int) -> NoisyTransformer:
+    """A copy of the model whose W_KQ2 sees no key's embedding of a token: W_KQ2 (1 - w w^T), w along w_E(token)."""
     copy = NoisyTransformer(model.config, torch.Generator()).to(model.W_E.device).requires_grad_(False)
     copy.load_state_dict(model.state_dict())
-    along = model.W_E[noise] / model.W_E[noise].norm()
+    along = model.W_E[token] / model.W_E[token].norm()
     copy.W_KQ2 -= torch.outer(copy.W_KQ2 @ along, along)
     return copy
 
 
 def attention_on(model: NoisyTransformer, batch: NoisyBatch, noise: int) -> dict[str, float]:
-    """Layer 2's mean attention, from the last position, on the answers and the noise after earlier triggers."""
-    attention = model.trace(batch.inputs).attention[1]
-    tokens = {"answer": batch.answer, "noise": torch.full_like(batch.answer, noise)}
-    last = attention[:, -1]
-    return {name: float(attention_after_trigger(last, batch.inputs, each).mean()) for name, each in tokens.items()}
+    """Layer 2's mean attention from the last position on the keys of each of KINDS; together they are 1."""
+    last = model.trace(batch.inputs).attention[1][:, -1]
+    return {kind: float((last * there).sum(1).mean()) for kind, there in kinds_of_keys(batch, noise).items()}
 
 
 def previous_by_part(spec: NoisySettings, parts: int = 8) -> dict[str, list[float]]:

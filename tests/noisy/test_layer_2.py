@@ -91,7 +91,7 @@ def test_a_model_that_does_not_see_the_noise_s_embedding():
     """Oracle: that score is zero; what is orthogonal to it scores as before; the model itself is left alone."""
     model, (q,) = after_training.trained_model(TINY), TINY.task().triggers
     before = model.W_KQ2.clone()
-    blind = layer_2.without_noise_term(model, NOISE)
+    blind = layer_2.without_term(model, NOISE)
     assert torch.equal(model.W_KQ2, before)
     assert float(layer_2.key_scores(blind, q)[NOISE]) == pytest.approx(0, abs=1e-5)
     w = model.W_E[NOISE]
@@ -100,16 +100,20 @@ def test_a_model_that_does_not_see_the_noise_s_embedding():
     torch.testing.assert_close(blind.W_KQ2 @ other, before @ other)
 
 
-def test_attention_on_answers_and_noise_by_a_loop():
-    """Oracle: sums over positions just after earlier triggers."""
+def test_attention_on_each_kind_of_key_by_a_loop():
+    """Oracle: sums over positions, those just after earlier triggers by what they hold."""
     model, batch = after_training.trained_model(TINY), after_training.noisy_contexts(TINY, 32)
     attention, (q,) = model.trace(batch.inputs).attention[1], TINY.task().triggers
-    sums = {"answer": 0.0, "noise": 0.0}
+    sums = dict.fromkeys(layer_2.KINDS, 0.0)
     for b, z in enumerate(batch.inputs.tolist()):
-        for s in range(1, T):
-            if z[s - 1] == q:
-                sums["noise"] += float(attention[b, -1, s]) * (z[s] == NOISE)
-                sums["answer"] += float(attention[b, -1, s]) * (z[s] == int(batch.answer[b]))
+        for s in range(T):
+            after = s > 0 and z[s - 1] == q
+            kind = "elsewhere"
+            if z[s] == q:
+                kind = "trigger"
+            elif after:
+                kind = "noise" if z[s] == NOISE else "answer"
+            sums[kind] += float(attention[b, -1, s])
     found = layer_2.attention_on(model, batch, NOISE)
     assert found == pytest.approx({name: total / len(batch.z) for name, total in sums.items()}, rel=1e-4)
 
