@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from mechbook.claims.report import measurement
@@ -10,9 +9,10 @@ from mechbook.core import settings
 from mechbook.core.cache import entries
 from mechbook.paper.everything import THEMES, Theme, theme_of
 from mechbook.paper.standing import computed
+from mechbook.records import code
 from mechbook.records.kept import ClaimRecord, RunRecord, as_json, load_claim, load_run, save
 from mechbook.records.machine import Machine, here
-from mechbook.records.wanted import PaperClaim, PaperRun
+from mechbook.records.wanted import PaperClaim, PaperRun, setup_of
 
 
 def record_run(run: PaperRun, *, replace: bool = False) -> bool:
@@ -61,12 +61,10 @@ def record_claims(theme: Theme, *, replace: bool = False) -> list[str]:
 
 
 def _record_claim(theme: Theme, claim: PaperClaim, seeds: list[int], *, replace: bool) -> bool:
-    id, setup = claim.values.claim, as_json(asdict(theme.setup))
-    modules = (claim.module,)
-    identity: dict[str, Any] = {"setup": setup, "seed": settings.seed(), "code": entries.code(modules)}
+    id, setup = claim.values.claim, setup_of(theme.setup)
     known: dict[int, Any] = {}
     old = load_claim(id)
-    if old is not None and old.identity() == identity:
+    if old is not None and old.seed == settings.seed() and not old.earlier(setup):
         known = dict(zip(old.seeds, old.values, strict=True))
     elif old is not None and not replace:
         return False
@@ -82,14 +80,16 @@ def _record_claim(theme: Theme, claim: PaperClaim, seeds: list[int], *, replace:
     return save(
         ClaimRecord(
             claim=id,
-            modules=modules,
+            setup=setup,
+            seed=settings.seed(),
+            modules=(claim.module,),
+            code=code.of_claim((claim.module,)),
             values=[known[seed] for seed in sorted(known)],
             seeds=sorted(known),
             budgets=claim.budgets(theme.setup),
             runs=runs,
             seconds=sum(record.seconds for record in records) or time.perf_counter() - began,
             machines=list(machines) or [here()],
-            **identity,
         ),
         replace=replace,
     )

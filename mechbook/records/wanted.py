@@ -6,6 +6,7 @@ Each theme has one `recorded.py` that lists both:
     CLAIMS: list[PaperClaim]
 """
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -83,5 +84,9 @@ def claimed(claims: Iterable[PaperClaim], values: Values, setup: Any, paper: Any
 
 
 def setup_of(setup: Any) -> dict[str, Any]:
-    """A preset as JSON values."""
-    return as_json(asdict(setup))
+    """A preset as JSON values, with the constants that its module has beside it, such as PROBE_EVERY."""
+    beside = vars(sys.modules[type(setup).__module__]).items()
+    constants = {
+        name: value for name, value in beside if name.isupper() and isinstance(value, bool | int | float | str)
+    }
+    return as_json(constants | asdict(setup))

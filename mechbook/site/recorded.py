@@ -1,15 +1,15 @@
 """The claims as recorded at the papers' size, judged by the same criteria as a build's own measurements."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from mechbook.claims.criteria import Criterion
 from mechbook.claims.report import measurement
 from mechbook.paper.everything import THEMES
 from mechbook.records import files, kept
-from mechbook.records.kept import ClaimRecord, as_json
+from mechbook.records.kept import ClaimRecord
 from mechbook.records.shown import where
+from mechbook.records.wanted import setup_of
 
 HELD, FAILED, FEW = "held", "failed", "too few seeds"
 
@@ -29,7 +29,7 @@ def recorded_claims(criteria: Mapping[str, Criterion]) -> tuple[dict[str, dict[s
             problems.append(str(error))
             continue
         if isinstance(record, ClaimRecord):
-            now = as_json(asdict(setups[record.claim])) if record.claim in setups else None
+            now = setup_of(setups[record.claim]) if record.claim in setups else None
             found[record.claim] = judged(record, criteria.get(record.claim), now)
     return found, problems
 

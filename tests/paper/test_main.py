@@ -130,6 +130,7 @@ def test_earlier_code_is_listed_left_and_replaced_when_asked(
     paper.main([], [theme])
     before = files.place(ALL[0]).read_bytes()
     monkeypatch.setattr("mechbook.core.cache.entries.code", lambda modules: "new")
+    monkeypatch.setattr("mechbook.records.code.of_claim", lambda modules: "new")
     capsys.readouterr()
     paper.main(["--list"], [theme])
     assert [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[:3]] == [

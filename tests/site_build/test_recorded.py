@@ -9,8 +9,8 @@ from docutils import nodes
 
 from mechbook.claims.catalogue import Claim
 from mechbook.claims.criteria import Check, Criterion, Measurement
-from mechbook.core.cache import entries
 from mechbook.records import files
+from mechbook.records.code import of_claim
 from mechbook.records.kept import ClaimRecord, RunRecord, save
 from mechbook.records.machine import Machine
 from mechbook.site import scorecard
@@ -33,7 +33,7 @@ def record(*values: Any, code: str | None = None, budgets: dict[str, int] | None
         "setup": {"T": 11},
         "seed": 0,
         "modules": MODULES,
-        "code": entries.code(MODULES) if code is None else code,
+        "code": of_claim(MODULES) if code is None else code,
         "values": list(values),
         "seeds": list(range(len(values))),
         "budgets": budgets or {},
