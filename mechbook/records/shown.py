@@ -16,7 +16,7 @@ from mechbook.core.cache import entries
 from mechbook.core.training.loop import TrainingResult, use_threads
 from mechbook.records import files, kept
 from mechbook.records.kept import RunRecord
-from mechbook.records.machine import Machine
+from mechbook.records.machine import where
 from mechbook.records.wanted import PaperRun, Settings
 
 
@@ -45,18 +45,23 @@ def told(records: Iterable[RunRecord], now: Iterable[PaperRun] = ()) -> str:
 
 
 def beside(records: Sequence[RunRecord], now: Iterable[PaperRun] = ()) -> str:
-    """The sentence of a caption about recorded runs drawn below a build's own; empty where there are none."""
+    """The sentence of a caption about recorded runs drawn below a build's own; empty where there are none.
+
+    Where `now` has more seeds of these runs it says so: "3 of 5 seeds".
+    """
     if not records:
         return ""
-    seeds = "one seed" if len(records) == 1 else f"{len(records)} seeds"
-    return f" Below: the same at the paper's own size, {seeds}, recorded on {told(records, now)}."
+    now = list(now)
+    return f" Below: the same at the paper's own size, {counted(records, now)}, recorded on {told(records, now)}."
 
 
-def where(machines: Iterable[Machine]) -> str:
-    """The devices, with TF32 where it was allowed, and the last day."""
-    machines = list(machines)
-    devices = dict.fromkeys(machine.device + (" with TF32" if machine.tf32 else "") for machine in machines)
-    return f"{' and '.join(devices)}, {max((machine.date for machine in machines), default='')}"
+def counted(records: Sequence[RunRecord], now: Iterable[PaperRun] = ()) -> str:
+    """How many seeds of one run there are, of those that `now` has under its name: "one seed", "3 of 5 seeds"."""
+    family = records[0].name.rpartition("/")[0] if records else ""
+    wanted = sum(run.name.rpartition("/")[0] == family for run in now)
+    if len(records) < wanted:
+        return f"{len(records)} of {wanted} seeds"
+    return "one seed" if len(records) == 1 else f"{len(records)} seeds"
 
 
 def curves_of(theme: str, settings: Settings, modules: tuple[str, ...]) -> TrainingResult:

@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from mechbook.claims.values import Values
+from mechbook.core import settings
 from mechbook.core.presets import at_scale
 from mechbook.records.kept import Value, as_json, load_claim
+from mechbook.records.machine import where
 
 
 @runtime_checkable
@@ -66,21 +68,28 @@ class PaperClaim:
 
 
 def claimed(claims: Iterable[PaperClaim], values: Values, setup: Any, paper: Any) -> dict[str, Any]:
-    """The `values` and `seeds` with which a chapter reports a claim: measured now, or read from a record.
+    """What a chapter reports a claim with, its `values` and `seeds`: measured now, or read from a record.
 
-    Read where the book runs with the preset `paper` at its scale and a record of that preset, all its seeds and the
-    present code is there; else from the runs. KeyError for a claim that is not among `claims`.
+    Read where the book runs with the preset `paper` at its scale: the seeds that a record of that preset, MECHBOOK_SEED
+    and the present code has, beside which `from_record` says where they come from. Other seeds are measured from the
+    runs. KeyError for a claim that is not among `claims`.
     """
     found = [claim for claim in claims if claim.values is values]
     if not found:
         raise KeyError(f"{values.claim} is not among the claims of recorded.py: add it there.")
     (claim,) = found
     seeds = list(claim.seeds(setup))
-    if setup == at_scale(None, paper):
-        record = load_claim(values.claim)
-        if record is not None and record.seeds == seeds and not record.earlier(setup_of(setup)):
-            return {"values": record.values, "seeds": seeds}
-    return {"values": [claim.measure(setup, seed) for seed in seeds], "seeds": seeds}
+    record = load_claim(values.claim) if setup == at_scale(None, paper) else None
+    if record is None or record.seed != settings.seed() or record.earlier(setup_of(setup)):
+        return {"values": [claim.measure(setup, seed) for seed in seeds], "seeds": seeds}
+    known = dict(zip(record.seeds, record.values, strict=True))
+    read: dict[str, Any] = {
+        "where": where(record.machines),
+        "device": ", ".join(dict.fromkeys(machine.device for machine in record.machines)),
+        "seeds": [seed for seed in seeds if seed in known],
+    }
+    rows = [known[seed] if seed in known else claim.measure(setup, seed) for seed in seeds]
+    return {"values": rows, "seeds": seeds, **({"from_record": read} if read["seeds"] else {})}
 
 
 def setup_of(setup: Any) -> dict[str, Any]:
