@@ -52,13 +52,15 @@ def recorded_verdict(recorded: Row) -> str:
     """
     words = WORDS.get(recorded["status"], f"not judged: {recorded['reason']}")
     words += ", marginally" if recorded["marginal"] else ""
+    beside = []
     if recorded.get("so_far") is not None:
-        words = (
-            f"not judged yet, with {recorded['reason']}: so far it {'holds' if recorded['so_far'] else 'does not hold'}"
-        )
+        so_far = "holds" if recorded["so_far"] else "does not hold"
+        words = f"not judged yet, with {recorded['reason']}: so far it {so_far}"
     elif len(recorded["seeds"]) < recorded.get("of", 0):
-        words += f" ({len(recorded['seeds'])} of {recorded['of']} seeds)"
-    return words + (" (of earlier code)" if recorded["earlier"] else "")
+        beside.append(f"{len(recorded['seeds'])} of {recorded['of']} seeds")
+    if recorded["earlier"]:
+        beside.append("of earlier code")
+    return words + (f" ({', '.join(beside)})" if beside else "")
 
 
 def measured_parts(row: Row) -> list[str]:

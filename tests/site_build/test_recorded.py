@@ -229,9 +229,18 @@ def test_with_a_record_each_row_has_its_column(folder: Path) -> None:
     assert heads == list(scorecard.COLUMNS_WITH_RECORDS)
     first, second = next(iter(shown.findall(nodes.tbody))).findall(nodes.row)
     # the record's preset is not the chapter's, so it is of earlier code
-    words = "held (2 of 5 seeds) (of earlier code)\n\na 2.25 ± 0.354 (2 of 5 seeds)\n\nRecorded on Abacus 3, 2031-05-17."
+    words = "\n\n".join(
+        [
+            "held (2 of 5 seeds, of earlier code)",
+            "a 2.25 ± 0.354 (2 of 5 seeds)",
+            "Recorded on Abacus 3, 2031-05-17.",
+        ]
+    )
     assert first[3].astext() == words and second[3].astext() == "–"
-    assert "At the papers' size 1 are recorded: 1 held, 0 did not hold." in shown.astext()
+    counts = (
+        "At the papers' size 1 are recorded: 1 held, 0 did not hold; 1 of these with fewer seeds than are asked for."
+    )
+    assert counts in shown.astext()
     card = scorecard.card({**both[0], "measured": None}, None)
     assert "At the papers' size" in card.astext() and "Recorded on Abacus 3" in card.astext()
 
