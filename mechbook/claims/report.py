@@ -64,6 +64,7 @@ def measurement(
     changes: Sequence[str] = (),
     device: str | None = None,
     budgets: Mapping[str, int] | None = None,
+    from_record: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return what was measured for one claim: each seed's values, their mean and their sample standard deviation.
 
@@ -72,8 +73,11 @@ def measurement(
     label of the figure that shows it; `changes` are the settings that a reader changed, in words. `device` is where it
     was computed: "cpu" for what never runs elsewhere, None for the settings' device. `budgets` has the steps there were
     for values that are steps to something: a larger value was never reached, which "never" tells by name, and a card
-    prints it as "> 320". Raises ValueError for anything else, and for a number that is not finite (a threshold never
-    reached is reported as the number of steps + 1); TypeError for other names than the claim's `Values` declare.
+    prints it as "> 320". `from_record` says of which seeds the values were read from a record ("seeds"), of which
+    "device", and "where": its device and day.
+
+    Raises ValueError for anything else, and for a number that is not finite (a threshold never reached is reported as
+    the number of steps + 1); TypeError for other names than the claim's `Values` declare.
     """
     id = claim.claim if isinstance(claim, Values) else claim
     if isinstance(claim, Values):
@@ -111,6 +115,8 @@ def measurement(
         raise ValueError(f"{id} names a seed twice in {row['seeds']}.")
     row["measured"], row["spread"] = _summary(id, row["values"])
     row["never"] = never(id, row["values"], budgets or {})
+    if from_record is not None:
+        _read(row, from_record)
     return row
 
 
@@ -127,6 +133,16 @@ def never(id: str, values: Sequence[Any], budgets: Mapping[str, int]) -> dict[st
         if count := sum(value > budget for value in column):
             found[name] = [count, budget]
     return found
+
+
+def _read(row: dict[str, Any], record: Mapping[str, Any]) -> None:
+    """Put into a row where the seeds come from that were not measured here."""
+    seeds = [_seed(row["id"], seed) for seed in record["seeds"]]
+    if not seeds or not set(seeds) <= set(row["seeds"]):
+        raise ValueError(f"{row['id']} is read from a record for the seeds {seeds}, and reported for {row['seeds']}.")
+    here = [] if set(seeds) == set(row["seeds"]) else [row["device"]]
+    row["from_record"] = {"where": str(record["where"]), "seeds": seeds}
+    row["device"] = ", ".join([str(record["device"]), *here])
 
 
 def _seed(id: str, seed: Any) -> int:
@@ -234,7 +250,17 @@ def _words(row: Mapping[str, Any]) -> str:
     parts = ("; " if bounded else ", ").join(measured_parts(row))
     count = len(row["seeds"])
     said = f"; settings changed by the reader: {', '.join(row['changed'])}" if row["changed"] else ""
-    return f"{parts} ({count} seed{'' if count == 1 else 's'}, {row['scale']} scale{said})"
+    read = f"; {told}" if (told := recorded_words(row)) else ""
+    return f"{parts} ({count} seed{'' if count == 1 else 's'}, {row['scale']} scale{read}{said})"
+
+
+def recorded_words(row: Mapping[str, Any]) -> str:
+    """Where values come from that were read: "recorded on NVIDIA H100, 2026-01-31"; empty where none were."""
+    if not (read := row.get("from_record")):
+        return ""
+    count, every = len(read["seeds"]), len(row["seeds"])
+    part = "" if count == every else f"{count} of {every} seeds "
+    return f"{part}recorded on {read['where']}"
 
 
 def as_text(row: Mapping[str, Any]) -> str:
