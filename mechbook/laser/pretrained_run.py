@@ -90,7 +90,8 @@ def run(name: str, *, network: bool, steps: Sequence[int] = ()) -> dict[str, Any
     if name not in CLAIMS:
         raise ValueError(f"MODEL is {name!r}; the chapter's claims need {' or '.join(CLAIMS)}.")
     use_threads()
-    hashes, values, more = {}, {}, {}
+    hashes, values = {}, {}
+    more: dict[str, Any] = {}
     if name == "gpt2":
         model = load(name, network=network)
         hashes["main"] = model.fingerprint
