@@ -1,4 +1,4 @@
-"""Where layer 2 of a trained model looks, and why: the scores of its keys, what they are made of, what it can do without.
+"""Where layer 2 of a trained model looks, and why: its keys' scores, what they are made of, what it can do without.
 
 All of it is about the last position, which holds a trigger.
 """

@@ -33,7 +33,7 @@ MODULES = (training.__name__,)
 
 
 def runs(setup: NoisyPreset) -> list[PaperRun]:
-    """The runs of a preset, most wanted first: the main ones, fine-tuning, the other figures', longer ones of LAPTOP."""
+    """The runs of a preset, most wanted first: main ones, fine-tuning, the other figures'; longer ones of LAPTOP."""
     seeds = range(setup.seeds)
     found = [_run(f"main/{s}", main_settings(setup, s)) for s in seeds]
     for s in seeds:

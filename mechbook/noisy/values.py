@@ -94,7 +94,7 @@ THEOREM_1 = Values(
     attention_exponent="that of attention's",
     samples_more="times the samples that attention needs where the derivation says more (one repeated token, T << N)",
     samples_as_many="the same where it says as many (typical contexts, T = N)",
-    samples_z="largest distance of such ratios from the exact ones, over lengths and kinds of contexts, at the largest N",
+    samples_z="largest distance of such ratios from the exact ones, over lengths and contexts, at the largest N",
 )
 LEMMA_MOMENTS = Values(
     "noisy.lemma_moments",

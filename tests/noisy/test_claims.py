@@ -42,9 +42,7 @@ HOLDS = {
         correct_full=0.5, correct_F1=0.9, correct_F2=0.8, loss_F1=0.1, loss_F2=0.3
     ),
     values.ARCH_LINEAR_MLP: values.ARCH_LINEAR_MLP(correct_full=0.5, correct_F2=0.9, noise_full=0.5, noise_F1=0.7),
-    values.ARCH_NONE: values.ARCH_NONE(
-        gain=0.1, mlp_gain=0.4, correct_5=0.55, correct_1=0.1, correct_full=0.5
-    ),
+    values.ARCH_NONE: values.ARCH_NONE(gain=0.1, mlp_gain=0.4, correct_5=0.55, correct_1=0.1, correct_full=0.5),
 }
 
 # (claim, what is changed in every seed, the checks that then fail, by their place in the list)

@@ -1,4 +1,4 @@
-"""The noise's own logit while the feed-forward matrix learns it: appendix A.2's recursion and its bound on the step size.
+"""The noise's own logit while W_F learns it: the recursion of Chen et al., appendix A.2, and its bound on the step.
 
 With all other logits at zero the noise is predicted with p(xi) = e^xi / (N + e^xi), and a step of size eta gives
 
