@@ -1,19 +1,21 @@
 """The values of chapter 7's claims, each a function of the preset and a seed; what they mean is said in `values.py`.
 
-They read runs (`mechbook.hops.experiments`), which are trained where they are not in the cache. The two claims that
-compare with the steps the mixture needed are measured in the chapter, as their runs' budgets follow from those.
+They read runs (`mechbook.hops.experiments`), which are trained where they are not in the cache.
 """
 
 from mechbook.hops.experiments import (
     carried,
     construction_accuracy,
     curriculum_settings,
+    direct_settings,
     head_errors,
     head_settings,
     log_log_slope,
     mixture_settings,
     readable_by_layer,
     scaling_results,
+    shallow_settings,
+    steps_needed,
     steps_or_more,
 )
 from mechbook.hops.presets import HopsPreset
@@ -21,7 +23,9 @@ from mechbook.hops.runs import fresh_accuracy
 from mechbook.hops.training import HopTrainingResult
 from mechbook.hops.values import (
     CONSTRUCTION,
+    DEPTH,
     DEPTHS,
+    DIRECT_FAILS,
     DIRECT_HOPS,
     EASY_HOPS,
     HEAD_HOPS,
@@ -46,6 +50,24 @@ def mixture_solves(setup: HopsPreset, seed: int) -> float:
 def curriculum_solves(setup: HopsPreset, seed: int) -> float:
     """The curriculum's accuracy on k hops."""
     return float(fresh_accuracy(curriculum_settings(setup), seed)[-1])
+
+
+def direct_fails(setup: HopsPreset, seed: int) -> Numbers:
+    """Direct training's accuracy on k hops after several times the updates that the mixture needed."""
+    needed = steps_needed(mixture_settings(setup).run())
+    direct = direct_settings(setup, needed)
+    accuracy, run = fresh_accuracy(direct, seed), direct.run()[seed]
+    return DIRECT_FAILS(accuracy=float(accuracy[-1]), chance=1 / setup.n, steps=run.steps[-1], mixture_steps=needed)
+
+
+def depth(setup: HopsPreset, seed: int) -> Numbers:
+    """The mixture's accuracy on k hops, and the highest along the training of the model with one layer fewer."""
+    mixture = mixture_settings(setup)
+    needed = steps_needed(mixture.run())
+    run = shallow_settings(setup, needed).run()[seed]
+    three = float(fresh_accuracy(mixture, seed)[-1])
+    highest = max(row[-1] for row in run.accuracy)
+    return DEPTH(three=three, two=highest, steps=run.steps[-1], mixture_steps=needed)
 
 
 def order(setup: HopsPreset, seed: int) -> Numbers:

@@ -31,10 +31,16 @@ def record_run(run: PaperRun, *, replace: bool = False) -> bool:
         steps=[int(step) for step in steps],
         values={name: [float(value) for value in row] for name, row in values.items()},
         final={name: float(value) for name, value in run.final().items()},
-        seconds=float(getattr(result, "seconds", time.perf_counter() - began)),
+        seconds=_seconds(result, time.perf_counter() - began),
         machine=here(),
     )
     return save(record, replace=replace)
+
+
+def _seconds(result: Any, elapsed: float) -> float:
+    """What a run says it took, all of its seeds together; else the time since it was asked for."""
+    parts = result if isinstance(result, list) else [result]
+    return float(sum(part.seconds for part in parts) if all(hasattr(part, "seconds") for part in parts) else elapsed)
 
 
 def record_claims(theme: Theme, *, replace: bool = False) -> list[str]:
@@ -48,8 +54,11 @@ def record_claims(theme: Theme, *, replace: bool = False) -> list[str]:
     def there(name: str) -> bool:
         if name not in here_too:
             record = load_run(name)
-            run = by_name[name]
-            here_too[name] = record is not None and not record.earlier(run.settings.key()) and computed(run)
+            # some runs are listed only once another one is known
+            run = by_name.get(name)
+            here_too[name] = (
+                run is not None and record is not None and not record.earlier(run.settings.key()) and computed(run)
+            )
         return here_too[name]
 
     written = []

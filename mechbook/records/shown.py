@@ -69,7 +69,7 @@ def curves_of(theme: str, settings: Settings, modules: tuple[str, ...]) -> Train
 
     A record has no weights: `checkpoints` and `final` are then empty, and values have six digits.
     """
-    record = _in_place_of(theme, settings, modules)
+    record = in_place_of(theme, settings, modules)
     if record is None:
         result: TrainingResult = settings.run()
         return result
@@ -80,12 +80,15 @@ def final_of(
     theme: str, settings: Settings, modules: tuple[str, ...], measure: Callable[[], dict[str, float]]
 ) -> dict[str, float]:
     """What is measured at a run's end, from where `curves_of` takes the run: `measure()`, or a record's `final`."""
-    record = _in_place_of(theme, settings, modules)
+    record = in_place_of(theme, settings, modules)
     return measure() if record is None else record.final
 
 
-def _in_place_of(theme: str, settings: Settings, modules: tuple[str, ...]) -> RunRecord | None:
-    """The record of a run, where that takes its place: it is not in the cache, and neither it nor its code changed."""
+def in_place_of(theme: str, settings: Settings, modules: tuple[str, ...]) -> RunRecord | None:
+    """The record of a run, where that takes its place: it is not in the cache, and neither it nor its code changed.
+
+    None where the run itself is to be read or made.
+    """
     if not files.files(theme):
         return None
     use_threads()

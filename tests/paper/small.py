@@ -8,6 +8,9 @@ from mechbook.claims.values import Values
 from mechbook.core.cache import entries
 from mechbook.core.presets import replace
 from mechbook.core.training.loop import TrainingResult
+from mechbook.hops import recorded as hops
+from mechbook.hops.presets import PAPER as HOPS_PAPER
+from mechbook.hops.presets import HopsPreset
 from mechbook.induction import recorded as induction
 from mechbook.induction.presets import PAPER, InductionPreset
 from mechbook.paper.everything import Theme
@@ -30,6 +33,24 @@ TINY: InductionPreset = replace(
     vanilla=replace(PAPER.vanilla, d=8, batch_size=4, fixed_steps=4, random_steps=4, heads_steps=4),
 )
 INDUCTION = Theme(name="induction", setup=TINY, runs=induction.runs, claims=induction.CLAIMS)
+
+HOPS_TINY: HopsPreset = replace(
+    HOPS_PAPER,
+    seeds=2,
+    few_seeds=2,
+    n=3,
+    d=8,
+    n_heads=1,
+    steps=10,
+    batch_size=4,
+    record_every=5,
+    direct_factor=1,
+    shallow_factor=1,
+    direct_steps=10,
+    eight=replace(HOPS_PAPER.eight, n=3, steps=5, batch_size=2),
+    heads=replace(HOPS_PAPER.heads, T=9, letters=3, steps=5, batch_size=2, record_every=5, n_heads=1),
+)
+HOPS = Theme(name="hops", setup=HOPS_TINY, runs=hops.runs, claims=hops.CLAIMS)
 
 # The code that the runs below stand on.
 MODULES = ("mechbook.records.machine",)
