@@ -48,7 +48,7 @@ def work(
             if not _recorded_now(run, stop, counts, replace=replace, themes=themes):
                 return int(counts["failed"] > 0)
         for theme in themes_of(runs, themes):
-            _claims(theme, replace)
+            _claims(theme, replace, counts)
     return int(counts["failed"] > 0)
 
 
@@ -84,7 +84,7 @@ def _recorded_now(
         return False
     counts["done"] += 1
     print(f"{run.name}: recorded after {time.perf_counter() - began:.0f} s.", flush=True)
-    _claims(theme_of(run, themes), replace)
+    _claims(theme_of(run, themes), replace, counts)
     return True
 
 
@@ -99,9 +99,13 @@ def _too_long(run: PaperRun, stop: stopping.Stop) -> bool:
     return True
 
 
-def _claims(theme: Theme, replace: bool) -> None:
-    for id in record_claims(theme, replace=replace):
-        print(f"{id}: recorded.", flush=True)
+def _claims(theme: Theme, replace: bool, counts: dict[str, int]) -> None:
+    for id, wrong in record_claims(theme, replace=replace).items():
+        if wrong:
+            counts["failed"] += 1
+            print(f"{id} is not recorded: {wrong}", file=sys.stderr)
+        else:
+            print(f"{id}: recorded.", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None, themes: Sequence[Theme] = THEMES) -> int:

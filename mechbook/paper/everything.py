@@ -1,5 +1,6 @@
 """Every theme's runs and claims at the papers' size, the most wanted theme first."""
 
+import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -45,7 +46,11 @@ def chosen(patterns: Sequence[str], themes: Sequence[Theme] = THEMES) -> list[Pa
     for pattern in patterns:
         fitting = [run for run in every if fnmatchcase(run.name, pattern)]
         if not fitting:
-            raise ValueError(f"No run is named {pattern!r}: LIST=1 lists the names, and * stands for any part of one.")
+            near = difflib.get_close_matches(pattern, [run.name for run in every], n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ValueError(
+                f"No run is named {pattern!r}{hint}: LIST=1 lists the names, and * stands for any part of one."
+            )
         # the first place of a name stays
         found |= {run.name: run for run in fitting}
     return list(found.values())

@@ -9,7 +9,7 @@ from mechbook.core import settings
 from mechbook.core.cache import entries
 from mechbook.paper.everything import THEMES, Theme, theme_of
 from mechbook.paper.standing import computed
-from mechbook.records import code
+from mechbook.records import code, files
 from mechbook.records.kept import ClaimRecord, RunRecord, as_json, load_claim, load_run, save
 from mechbook.records.machine import Machine, here
 from mechbook.records.wanted import PaperClaim, PaperRun, setup_of
@@ -43,10 +43,11 @@ def _seconds(result: Any, elapsed: float) -> float:
     return float(sum(part.seconds for part in parts) if all(hasattr(part, "seconds") for part in parts) else elapsed)
 
 
-def record_claims(theme: Theme, *, replace: bool = False) -> list[str]:
-    """Measure each claim of a theme for the seeds whose runs this machine has, and keep the records; their ids.
+def record_claims(theme: Theme, *, replace: bool = False) -> dict[str, str]:
+    """Measure each claim of a theme for the seeds whose runs this machine has, and keep the records.
 
-    Values of other seeds that a record of the same settings and code has already stay in it.
+    By the id of each that is new: empty text, or what went wrong with it, which stops no other. Values of other seeds
+    that a record of the same settings and code has already stay in it.
     """
     by_name = {run.name: run for run in theme.runs(theme.setup)}
     here_too: dict[str, bool] = {}
@@ -61,12 +62,17 @@ def record_claims(theme: Theme, *, replace: bool = False) -> list[str]:
             )
         return here_too[name]
 
-    written = []
+    found: dict[str, str] = {}
     for claim in theme.claims:
         seeds = [seed for seed in claim.seeds(theme.setup) if all(map(there, claim.runs(theme.setup, seed)))]
-        if seeds and _record_claim(theme, claim, seeds, replace=replace):
-            written.append(claim.values.claim)
-    return written
+        try:
+            if seeds and _record_claim(theme, claim, seeds, replace=replace):
+                found[claim.values.claim] = ""
+        except (files.BadRecord, files.Refused):
+            raise
+        except (FloatingPointError, RuntimeError, ValueError) as error:
+            found[claim.values.claim] = str(error)
+    return found
 
 
 def _record_claim(theme: Theme, claim: PaperClaim, seeds: list[int], *, replace: bool) -> bool:

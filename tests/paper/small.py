@@ -13,6 +13,9 @@ from mechbook.hops.presets import PAPER as HOPS_PAPER
 from mechbook.hops.presets import HopsPreset
 from mechbook.induction import recorded as induction
 from mechbook.induction.presets import PAPER, InductionPreset
+from mechbook.noisy import recorded as noisy
+from mechbook.noisy.presets import PAPER as NOISY_PAPER
+from mechbook.noisy.presets import NoisyPreset, Schedule
 from mechbook.paper.everything import Theme
 from mechbook.records.wanted import PaperClaim, PaperRun
 
@@ -48,9 +51,28 @@ HOPS_TINY: HopsPreset = replace(
     shallow_factor=1,
     direct_steps=10,
     eight=replace(HOPS_PAPER.eight, n=3, steps=5, batch_size=2),
-    heads=replace(HOPS_PAPER.heads, T=9, letters=3, steps=5, batch_size=2, record_every=5, n_heads=1),
+    heads=replace(HOPS_PAPER.heads, T=32, letters=3, steps=5, batch_size=2, record_every=5, n_heads=1),
 )
 HOPS = Theme(name="hops", setup=HOPS_TINY, runs=hops.runs, claims=hops.CLAIMS)
+
+SHORT = Schedule(steps=6, batch=4, lr=0.03)
+NOISY_TINY: NoisyPreset = replace(
+    NOISY_PAPER,
+    seeds=2,
+    T=32,
+    d=8,
+    steps=6,
+    batch=4,
+    other_d=(16,),
+    levels=tuple((alpha, SHORT) for alpha, _ in NOISY_PAPER.levels),
+    several=SHORT,
+    clean=SHORT,
+    fine_tuned=SHORT,
+    mlp_linear=SHORT,
+    linear_mlp=SHORT,
+    no_blocks=SHORT,
+)
+NOISY = Theme(name="noisy", setup=NOISY_TINY, runs=noisy.runs, claims=noisy.CLAIMS)
 
 # The code that the runs below stand on.
 MODULES = ("mechbook.records.machine",)
