@@ -1,6 +1,6 @@
 """Record runs at the papers' size: `make paper`.
 
-    python -m mechbook.paper [--list] [--seconds 3600] [--replace] ["induction/frozen/*" ...]
+    python -m mechbook.paper [--list] [--seconds 3600] [--replace] [--small] ["induction/frozen/*" ...]
 
 What is missing is computed, most wanted first; laser/pythia-1b and laser/gpt2, which ask the model hub for weights,
 only by name. It stops by itself after --seconds, or on Ctrl-C or SIGTERM, at the next safe point, and says in one line
@@ -69,8 +69,8 @@ def _recorded_now(
     try:
         record_run(run, replace=replace)
     except stopping.Stopped as stopped:
-        at = f"step {stopped.step} of {run.steps}" if stopped.path.exists() else "its start"
-        print(f"{run.name} stopped at {at}; its state is kept, and {done}")
+        kept = f"step {stopped.step} of {run.steps}; its state is kept, and" if stopped.path.exists() else "its start;"
+        print(f"{run.name} stopped at {kept} {done}")
         return False
     except (FloatingPointError, RuntimeError, ValueError) as error:
         counts["failed"] += 1
@@ -114,6 +114,9 @@ def main(arguments: Sequence[str] | None = None, themes: Sequence[Theme] = THEME
     parser.add_argument("runs", nargs="*", help="names or patterns of runs; all by default")
     parser.add_argument("--list", action="store_true", help="say how far each run is, and compute none")
     parser.add_argument("--seconds", help="stop by itself after so many")
+    parser.add_argument(
+        "--small", action="store_true", help="presets of seconds, to try the whole way"
+    )
     parser.add_argument("--replace", action="store_true", help="also replace records of earlier code")
     given = parser.parse_args(arguments)
     os.environ["MECHBOOK_SCALE"] = "paper"
@@ -121,6 +124,8 @@ def main(arguments: Sequence[str] | None = None, themes: Sequence[Theme] = THEME
     named = [name for name in given.runs if name in BY_NAME]
     patterns = [pattern for pattern in given.runs if pattern not in BY_NAME]
     try:
+        if given.small:
+            themes = _small()
         seconds = None if given.seconds is None else whole_time(given.seconds)
         runs = [] if named and not patterns else chosen(patterns, themes)
         if given.list:
@@ -136,6 +141,15 @@ def main(arguments: Sequence[str] | None = None, themes: Sequence[Theme] = THEME
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _small() -> tuple[Theme, ...]:
+    if not os.environ.get("MECHBOOK_RECORDS"):
+        raise ValueError("--small records into a folder of its own: name it (MECHBOOK_RECORDS=/tmp/small).")
+    # only here: nothing else needs it
+    from mechbook.paper.small import SMALL
+
+    return SMALL
 
 
 def whole_time(text: str) -> float:

@@ -17,9 +17,9 @@ from mechbook.hops.experiments import curriculum_settings, mixture_settings
 from mechbook.hops.runs import fresh_accuracy
 from mechbook.paper import __main__ as paper
 from mechbook.paper.everything import Theme
+from mechbook.paper.small import HOPS, HOPS_TINY
 from mechbook.paper.standing import kept_step
 from mechbook.records.kept import load_claim, load_run, rounded
-from tests.paper.small import HOPS, HOPS_TINY
 
 
 def forbidden(spec: Any) -> Any:

@@ -18,9 +18,9 @@ from mechbook.induction.experiments import frozen_settings
 from mechbook.paper import __main__ as paper
 from mechbook.paper.estimate import two_steps
 from mechbook.paper.everything import THEMES
+from mechbook.paper.small import INDUCTION, TINY
 from mechbook.paper.standing import kept_step
 from mechbook.records.kept import load_claim, load_run, rounded
-from tests.paper.small import INDUCTION, TINY
 
 JOINT = "induction/frozen/joint/0"
 # Listed only once the run that they follow from is known.
