@@ -22,6 +22,7 @@ export MECHBOOK_TF32=${MECHBOOK_TF32:-1} MECHBOOK_CACHE=${MECHBOOK_CACHE:-$out/c
 if ! "$python" -c 'import torch; raise SystemExit(not torch.cuda.is_available())'; then
   export MECHBOOK_TF32=0
 fi
+ended() { echo "exit $1$([ "$1" = 124 ] && echo ', its time was over')"; }
 # less what it takes to end: a signal, a last step, a state that is written
 left() { echo $((seconds > SECONDS + 25 ? seconds - SECONDS - 20 : 5)); }
 
@@ -45,12 +46,12 @@ echo "--- steps on the device against the CPU, and their times"
 flags=(--seconds $(($(left) / 6)) --out "$out/steps.json")
 if [ "$size" = small ]; then flags+=(--small); fi
 timeout -k 5 $(($(left) / 2)) "$python" -m benchmarks.on_device "${flags[@]}"
-echo "exit $?"
+ended $?
 
 if "$python" -c 'import pytest' 2>/dev/null && [ "$size" != small ]; then
   echo "--- the tests of devices"
   timeout -k 5 $(($(left) / 4)) "$python" -m pytest -q -p no:cacheprovider tests/test_devices.py tests/*/test_devices.py
-  echo "exit $?"
+  ended $?
 fi
 
 mkdir -p "$out/paper" || exit 1
@@ -64,5 +65,5 @@ else
 fi
 # every record is there as soon as it is written, whatever happens afterwards
 MECHBOOK_RECORDS=$out/paper timeout -s INT -k 15 "$(($(left) + 5))" "$python" -m mechbook.paper "${arguments[@]}"
-echo "exit $?"
+ended $?
 echo "$(date -u +%FT%TZ): done after $SECONDS s; records: $(find "$out/paper" -name '*.json' | wc -l)"

@@ -182,7 +182,7 @@ def main() -> int:
     """Print a line for each case; 1 where one is out of bounds."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.on_device", description=__doc__)
     parser.add_argument("--small", action="store_true", help="a laptop's sizes")
-    parser.add_argument("--seconds", type=float, default=60, help="for all timings together; none begins after 2.5 times as many")
+    parser.add_argument("--seconds", type=float, default=60, help="for all timings; none begins after 2.5 times that")
     parser.add_argument("--out", type=Path, help="a file for the numbers, as JSON")
     given = parser.parse_args()
     devices.use_precision()
