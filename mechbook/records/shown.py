@@ -8,6 +8,7 @@ With no record at all a page looks as it would without this module.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -56,12 +57,17 @@ def beside(records: Sequence[RunRecord], now: Iterable[PaperRun] = ()) -> str:
 
 
 def counted(records: Sequence[RunRecord], now: Iterable[PaperRun] = ()) -> str:
-    """How many seeds of one run there are, of those that `now` has under its name: "one seed", "3 of 5 seeds"."""
-    family = records[0].name.rpartition("/")[0] if records else ""
-    wanted = sum(run.name.rpartition("/")[0] == family for run in now)
-    if len(records) < wanted:
-        return f"{len(records)} of {wanted} seeds"
-    return "one seed" if len(records) == 1 else f"{len(records)} seeds"
+    """How many seeds of each run there are, of those that `now` has under its name: "one seed", "3 of 5 seeds".
+
+    Of several runs with different numbers of seeds: "2 to 3 of 5 seeds".
+    """
+    there = Counter(record.name.rpartition("/")[0] for record in records)
+    wanted = Counter(run.name.rpartition("/")[0] for run in now)
+    least, most = min(there.values(), default=0), max(there.values(), default=0)
+    number = str(least) if least == most else f"{least} to {most}"
+    if least < (asked := max((wanted[family] for family in there), default=0)):
+        return f"{number} of {asked} seeds"
+    return "one seed" if most == 1 else f"{number} seeds"
 
 
 def curves_of(theme: str, settings: Settings, modules: tuple[str, ...]) -> TrainingResult:

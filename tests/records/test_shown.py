@@ -70,6 +70,8 @@ def test_a_caption_names_device_day_and_earlier_code() -> None:
     assert beside(others, wanted[3:]).startswith(" Below: the same at the paper's own size, 2 seeds, recorded on")
     assert beside(others, wanted).startswith(" Below: the same at the paper's own size, 2 of 3 seeds, recorded on")
     assert beside(others[:1], wanted).startswith(" Below: the same at the paper's own size, 1 of 3 seeds, recorded on")
+    several = [*others, run_record(code=now.code, name="induction/frozen/other/0")]
+    assert " own size, 1 to 2 of 3 seeds, recorded on" in beside(several, wanted)
     same = PaperRun(name=now.name, settings=Counted("", []), modules=MODULES, steps=7, kind="")
     assert told([now], [same]).endswith("; of earlier code")  # its settings are others now
     other = type(MACHINE)(**{**asdict(MACHINE), "device": "Slate", "tf32": False, "date": "2031-05-18"})
