@@ -106,8 +106,8 @@ def why(here: Mapping[str, Runs], there: Mapping[str, Runs], setup: InductionPre
     after, after_there = setup.steps - setup.frozen_steps, paper.steps - paper.frozen_steps
     if after < after_there and any(there.get(condition) for condition in COLUMNS):
         said.append(
-            f"After the release the paper's frozen runs go on for {after_there} steps and this build's for {after}: where "
-            f"accuracy {SOLVED} is not reached here, that may be because the run is over."
+            f"After the release the paper's frozen runs go on for {after_there} steps and this build's for {after}: "
+            f"where accuracy {SOLVED} is not reached here, that may be because the run is over."
         )
     accuracy_here, accuracy_there = (end(runs["joint"], "accuracy") for runs in (here, there))
     said.append(f"Accuracy ends at {accuracy_there:.2f} there and at {accuracy_here:.2f} here.")

@@ -69,7 +69,7 @@ def _recorded_now(
     try:
         record_run(run, replace=replace)
     except stopping.Stopped as stopped:
-        kept = f"step {stopped.step} of {run.steps}; its state is kept, and" if stopped.path.exists() else "its start;"
+        kept = f"{run.at(stopped.step)}; its state is kept, and" if stopped.path.exists() else "its start;"
         print(f"{run.name} stopped at {kept} {done}")
         return False
     except (FloatingPointError, RuntimeError, ValueError) as error:
@@ -114,9 +114,7 @@ def main(arguments: Sequence[str] | None = None, themes: Sequence[Theme] = THEME
     parser.add_argument("runs", nargs="*", help="names or patterns of runs; all by default")
     parser.add_argument("--list", action="store_true", help="say how far each run is, and compute none")
     parser.add_argument("--seconds", help="stop by itself after so many")
-    parser.add_argument(
-        "--small", action="store_true", help="presets of seconds, to try the whole way"
-    )
+    parser.add_argument("--small", action="store_true", help="presets of seconds, to try the whole way")
     parser.add_argument("--replace", action="store_true", help="also replace records of earlier code")
     given = parser.parse_args(arguments)
     os.environ["MECHBOOK_SCALE"] = "paper"

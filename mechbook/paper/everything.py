@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from mechbook.facts import presets as facts_presets
+from mechbook.facts import recorded as facts
 from mechbook.hops import presets as hops_presets
 from mechbook.hops import recorded as hops
 from mechbook.induction import presets as induction_presets
 from mechbook.induction import recorded as induction
 from mechbook.laser.recorded import MODELS, ModelRecord
+from mechbook.memories import presets as memories_presets
+from mechbook.memories import recorded as memories
 from mechbook.noisy import presets as noisy_presets
 from mechbook.noisy import recorded as noisy
 from mechbook.records.wanted import PaperClaim, PaperRun
@@ -30,6 +34,8 @@ THEMES: tuple[Theme, ...] = (
     Theme(name="induction", setup=induction_presets.PAPER, runs=induction.runs, claims=induction.CLAIMS),
     Theme(name="noisy", setup=noisy_presets.PAPER, runs=noisy.runs, claims=noisy.CLAIMS),
     Theme(name="hops", setup=hops_presets.PAPER, runs=hops.runs, claims=hops.CLAIMS),
+    Theme(name="facts", setup=facts_presets.PAPER, runs=facts.runs, claims=facts.CLAIMS),
+    Theme(name="memories", setup=memories_presets.PAPER, runs=memories.runs, claims=memories.CLAIMS),
 )
 
 # What is recorded when it is asked for by name alone, as it needs the network.

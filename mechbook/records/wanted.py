@@ -32,7 +32,8 @@ class PaperRun:
 
     name: theme, then the run's own name: "induction/frozen/joint/0"
     settings, modules: the run, and the modules whose code decides it, as its cache entry has them
-    steps: its updates; kind: runs of one kind take equally long a step
+    steps: its updates, 0 for a search, which trains as often as it takes and counts in parts
+    kind: runs of one kind take equally long a step
     short: the same run cut to so many updates, to time it; None where it cannot be cut
     curves: steps and values of its result; final: what is measured at its end, by name
     keeps_state: whether it can be stopped and goes on later
@@ -47,6 +48,10 @@ class PaperRun:
     curves: Callable[[Any], tuple[Sequence[int], Mapping[str, Sequence[float]]]] = lambda run: (run.steps, run.values)
     final: Callable[[], Mapping[str, float]] = dict
     keeps_state: bool = True
+
+    def at(self, step: int) -> str:
+        """A place in it, in words: "step 5 of 9", or of a search "part 5"."""
+        return f"step {step} of {self.steps}" if self.steps else f"part {step}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
