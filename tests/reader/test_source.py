@@ -48,7 +48,7 @@ def package(tmp_path: Path) -> Path:
 
 def test_a_function_is_shown_with_its_decorators(package: Path) -> None:
     found = excerpt(["toy.sub.m:f"], package=package)
-    assert found.text == "@cache\ndef f(x):\n    \"\"\"Double.\"\"\"\n    return 2 * x"
+    assert found.text == '@cache\ndef f(x):\n    """Double."""\n    return 2 * x'
     assert (found.file, found.first, found.last) == ("toy/sub/m.py", 11, 14)
 
 
