@@ -33,8 +33,7 @@ from mechbook.induction.values import (
 
 # Chapter 3's own floors: of a mean, and of a count, as "4 of 5" needs 5.
 FEWEST, FEWEST_COUNTED = 3, 5
-# In-context accuracy that shows an induction head at work: one layer stays below (Birth section 3: about 0.55 with
-# fixed triggers; with the random ones of these claims less).
+# In-context accuracy that shows an induction head at work: a bag of words, as of W_O2 trained alone, stays below.
 HEAD_AT_WORK = 0.5
 
 
@@ -171,7 +170,7 @@ def output_distribution(m: Measurement) -> list[Check]:
 
     Uniform training generalises to bigram outputs better than the reverse: it loses less (uu - ub < bb - bu), and is
     better on the outputs it was not trained on (ub > bu). Recalls of W_O2 and W_K2 are higher under uniform outputs.
-    Both models must do what they were trained for better than half, which one layer does not.
+    Both models must do what they were trained for better than half, which a bag of words does not.
     """
     loss_u, loss_b = m.gaps("ub", "uu"), m.gaps("bu", "bb")
     paired = [b - u for u, b in zip(loss_u, loss_b, strict=True)]
@@ -189,7 +188,7 @@ def output_distribution(m: Measurement) -> list[Check]:
 def wf_competition(m: Measurement) -> list[Check]:
     """Mean KL over the last tenth of training at least 10% above its minimum, in models with an induction head.
 
-    That is an in-context accuracy above a half, which one layer does not reach. Each seed's `ratio` is shown.
+    That is an in-context accuracy above a half, which a bag of words does not reach. Each seed's `ratio` is shown.
     """
     return [m.compare("late", ">=", "minimum", factor=1.1), m.bar("accuracy", ">", HEAD_AT_WORK)]
 

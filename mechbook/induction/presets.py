@@ -214,13 +214,7 @@ LAPTOP = InductionPreset(
     ),
     length=LENGTH,
     dimension=DimensionPreset(
-        batch_size=64,
-        lrs=(0.2, 0.5, 1.0),
-        fixed_lr=0.2,
-        steps=300,
-        wide_steps=150,
-        patient_steps=1000,
-        bold_lr=8.0,
+        batch_size=64, lrs=(0.2, 0.5, 1.0), fixed_lr=0.2, steps=300, wide_steps=150, patient_steps=1000, bold_lr=8.0
     ),
     vanilla=VanillaPreset(
         K=5,

@@ -172,7 +172,7 @@ FAILS = [
     ("ih.output_distribution", {"uu": 0.55, "ub": 0.5}, {1}),
     ("ih.output_distribution", {"W_O2_b": 1.0}, {2}),
     ("ih.output_distribution", {"W_K2_b": 0.95}, {3}),
-    # one layer's accuracies in the two tasks: a bag of words, no induction head
+    # a bag of words, no induction head
     ("ih.output_distribution", {"uu": 0.44, "ub": 0.44, "bu": 0.2, "bb": 0.6}, {4}),
     ("ih.output_distribution", {"bb": 0.5, "bu": 0.0}, {5}),
     ("ih.wf_competition", {"late": 0.109}, {0}),
