@@ -3,11 +3,14 @@
 #
 # It checks each model's step on the device against the CPU, times the steps at the papers' size, and records runs of
 # the papers' size for the seconds that are left; it ends by itself and leaves OUT/report.txt, OUT/steps.json and
-# OUT/paper (records, to be copied into results/paper). It needs Python 3.11 or newer with torch, numpy, scipy,
-# matplotlib, safetensors, jaxtyping, filelock and transformers; wheels of the rest may lie in OUT/../wheels.
-# "small" tries all of it on a laptop. PYTHON names the interpreter; MECHBOOK_TF32=1 is set unless it is given.
+# OUT/paper (records, to be copied into results/paper; those there are already go along, and OUT/cache holds the weights
+# and the state of a run that was under way: with both, a later call goes on). It needs Python 3.11 or newer with torch,
+# numpy, scipy, matplotlib, safetensors, jaxtyping, filelock, transformers, joblib, tqdm and IPython, and "timeout";
+# wheels of the rest may lie in OUT/../wheels.
+# "small" tries all of it on a laptop, with runs of seconds. PYTHON names the interpreter; MECHBOOK_TF32=1 is set unless
+# it is given.
 set -uo pipefail
-if [ $# -lt 2 ] || ! [[ $1 =~ ^[0-9]+$ ]]; then
+if [ $# -lt 2 ] || ! [[ $1 =~ ^[0-9]+$ ]] || [[ ${3:-small} != small ]]; then
   echo "usage: benchmarks/gpu.sh SECONDS OUT [small]" >&2
   exit 2
 fi
@@ -19,7 +22,9 @@ export MECHBOOK_TF32=${MECHBOOK_TF32:-1} MECHBOOK_CACHE=${MECHBOOK_CACHE:-$out/c
 if ! "$python" -c 'import torch; raise SystemExit(not torch.cuda.is_available())'; then
   export MECHBOOK_TF32=0
 fi
-left() { echo $((seconds > SECONDS + 5 ? seconds - SECONDS : 5)); }
+ended() { echo "exit $1$([ "$1" = 124 ] && echo ', its time was over')"; }
+# less what it takes to end: a signal, a last step, a state that is written
+left() { echo $((seconds > SECONDS + 25 ? seconds - SECONDS - 20 : 5)); }
 
 exec > >(tee "$out/report.txt") 2>&1
 echo "$(date -u +%FT%TZ), commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown), $seconds s"
@@ -40,21 +45,25 @@ fi
 echo "--- steps on the device against the CPU, and their times"
 flags=(--seconds $(($(left) / 6)) --out "$out/steps.json")
 if [ "$size" = small ]; then flags+=(--small); fi
-timeout $(($(left) / 2)) "$python" -m benchmarks.on_device "${flags[@]}"
-echo "exit $?"
+timeout -k 5 $(($(left) / 2)) "$python" -m benchmarks.on_device "${flags[@]}"
+ended $?
 
 if "$python" -c 'import pytest' 2>/dev/null && [ "$size" != small ]; then
   echo "--- the tests of devices"
-  timeout $(($(left) / 4)) "$python" -m pytest -q -p no:cacheprovider tests/test_devices.py tests/*/test_devices.py
-  echo "exit $?"
+  timeout -k 5 $(($(left) / 4)) "$python" -m pytest -q -p no:cacheprovider tests/test_devices.py tests/*/test_devices.py
+  ended $?
 fi
 
-echo "--- runs at the papers' size, for $(left) s"
+mkdir -p "$out/paper" || exit 1
+arguments=(--seconds "$(left)")
 if [ "$size" = small ]; then
-  timeout "$(left)" "$python" -m mechbook.paper --list 'induction/frozen/joint/0'
+  echo "--- small runs, for $(left) s"
+  arguments+=(--small)
 else
-  timeout -s INT -k 20 "$(left)" "$python" -m mechbook.paper --seconds $(($(left) * 9 / 10))
+  echo "--- runs at the papers' size, for $(left) s"
+  cp -Rn results/paper/. "$out/paper/"
 fi
-echo "exit $?"
-mkdir -p "$out/paper" && cp -R results/paper/. "$out/paper/"
+# every record is there as soon as it is written, whatever happens afterwards
+MECHBOOK_RECORDS=$out/paper timeout -s INT -k 15 "$(($(left) + 5))" "$python" -m mechbook.paper "${arguments[@]}"
+ended $?
 echo "$(date -u +%FT%TZ): done after $SECONDS s; records: $(find "$out/paper" -name '*.json' | wc -l)"

@@ -4,8 +4,9 @@
 
 The step is the one that runs take on an accelerator: every position, weighed, no waiting. Each model's loss and
 gradients in float32 are held against float64 on the CPU, within BOUND of the largest entry. Then a step at the papers'
-size, batches drawn on the device: its time, by the chosen way and by attention maps written out, and which share of the
-device's rate for a product of large matrices its arithmetic comes to. With --small the sizes are a laptop's.
+size, batches drawn on the device: its time, by the chosen way and by attention maps written out, which share of the
+device's rate for a product of large matrices its arithmetic comes to, and how many kernels it starts. With --small the
+sizes are a laptop's.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from mechbook.core import devices, settings
@@ -38,6 +40,8 @@ from mechbook.shared import bigrams_device
 # Float32 rounds at 6e-8 and sums some ten thousand terms; TF32 keeps ten bits of each factor.
 BOUND = {False: 2e-4, True: 2e-2}
 Logits = Callable[[nn.Module, Any], Tensor]
+# Operations that move no number and are no views to torch.
+FREE = {"detach", "alias", "_unsafe_view", "_reshape_alias", "lift_fresh", "resize_", "set_"}
 
 
 @dataclass(frozen=True)
@@ -146,14 +150,43 @@ def operations(case: Case, device: torch.device) -> int:
     return counter.get_total_flops()
 
 
+class Launches(TorchDispatchMode):
+    """Counts the operations that would each start a kernel: all but views and memory that is not filled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.__name__.split(".")[0]
+        self.count += not (func.is_view or name in FREE or name.startswith(("empty", "new_empty")))
+        return func(*args, **(kwargs or {}))
+
+
+def launches(case: Case, device: torch.device) -> int:
+    """How many kernels one step starts: loss, gradients and update, its batch drawn before."""
+    how, model = case.spec.training, case.spec.build().to(device)
+    batch = case.sampler(case.spec.task(), how.batch_size, device)(Generator().manual_seed(4))
+    trained = [p for p in model.parameters() if p.requires_grad]
+    sgd = torch.optim.SGD(trained, lr=1e-3, momentum=0.9, foreach=devices.is_accelerator(device) or None)
+    meter, everywhere = Meter(), how.loss_on == "all"
+    for _ in range(2):  # the second, as the first makes the optimiser's state
+        with Launches() as seen:
+            masked(model, batch, everywhere, case.chosen, meter).backward()
+            sgd.step()
+            sgd.zero_grad(set_to_none=True)
+    return seen.count
+
+
 def main() -> int:
     """Print a line for each case; 1 where one is out of bounds."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.on_device", description=__doc__)
     parser.add_argument("--small", action="store_true", help="a laptop's sizes")
-    parser.add_argument("--seconds", type=float, default=60, help="for all timings together")
+    parser.add_argument("--seconds", type=float, default=60, help="for all timings; none begins after 2.5 times that")
     parser.add_argument("--out", type=Path, help="a file for the numbers, as JSON")
     given = parser.parse_args()
     devices.use_precision()
+    began = time.perf_counter()
     device, tf32 = settings.device(), settings.uses_tf32()
     rate = product_rate(device, 1024 if given.small else 8192)
     found: dict[str, Any] = {
@@ -168,15 +201,19 @@ def main() -> int:
         found["cases"][case.name] = {"farthest": gap}
         print(f"{case.name:<24} farthest from float64 on the CPU: {gap:.1e} (bound {BOUND[tf32]:.0e})", flush=True)
     for case in all_cases:
+        if time.perf_counter() - began > 2.5 * given.seconds:
+            print(f"{case.name:<24} left out: the time for it is over", flush=True)
+            continue
         row = found["cases"][case.name]
         share = given.seconds / len(all_cases) / 2
-        row["flops"] = operations(case, device)
+        row["flops"], row["launches"] = operations(case, device), launches(case, device)
         for way, logits in (("chosen", case.chosen), ("maps", case.maps)):
             row[way], row[f"{way}_steps"] = step_time(case, device, logits, share)
         used = row["flops"] / row["chosen"] / rate
         print(
             f"{case.name:<24} {1e3 * row['chosen']:>9.2f} ms a step ({1 / row['chosen']:.0f}/s), with maps "
-            f"{row['maps'] / row['chosen']:.2f} times as long; {row['flops'] / 1e9:.1f} GFLOP, {used:.0%} of the rate",
+            f"{row['maps'] / row['chosen']:.2f} times as long; {row['flops'] / 1e9:.1f} GFLOP, {used:.0%} of the rate, "
+            f"{row['launches']} launches",
             flush=True,
         )
         if given.out is not None:

@@ -113,7 +113,8 @@ def chapter_5_words() -> str:
     from mechbook.laser.data.cities import load_facts
     from mechbook.laser.data.control import control_text
 
-    words = [*ioi.NAMES, *ioi.PLACES, *ioi.THINGS, "the", "a", "southern", "northern", "them", "her", "country", "of", "an", "north"]
+    other = ["the", "a", "southern", "northern", "them", "her", "country", "of", "an", "north"]
+    words = [*ioi.NAMES, *ioi.PLACES, *ioi.THINGS, *other]
     sentences = [text.format(A="Mary", B="John", S="John", P="store", O="drink") for text in ioi.TEMPLATES]
     facts = [f"{fact.city} is located in {fact.country}." for fact in load_facts()]
     return " ".join([*words, *sentences, *facts, control_text()])

@@ -63,15 +63,21 @@ def measurement(
     figure: str | None = None,
     changes: Sequence[str] = (),
     device: str | None = None,
+    budgets: Mapping[str, int] | None = None,
+    from_record: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return what was measured for one claim: each seed's values, their mean and their sample standard deviation.
 
     `values` holds one entry for each of `seeds`: a number, or a flat mapping of names to numbers with the same names
     for every seed. With one seed the spread is None. `reason` says, instead, why the claim was not run. `figure` is the
     label of the figure that shows it; `changes` are the settings that a reader changed, in words. `device` is where it
-    was computed: "cpu" for what never runs elsewhere, None for the settings' device. Raises ValueError for anything
-    else, and for a number that is not finite (a threshold never reached is reported as the number of steps + 1);
-    TypeError for other names than the claim's `Values` declare.
+    was computed: "cpu" for what never runs elsewhere, None for the settings' device. `budgets` has the steps there were
+    for values that are steps to something: a larger value was never reached, which "never" tells by name, and a card
+    prints it as "> 320". `from_record` says of which seeds the values were read from a record ("seeds"), of which
+    "device", and "where": its device and day.
+
+    Raises ValueError for anything else, and for a number that is not finite (a threshold never reached is reported as
+    the number of steps + 1); TypeError for other names than the claim's `Values` declare.
     """
     id = claim.claim if isinstance(claim, Values) else claim
     if isinstance(claim, Values):
@@ -91,6 +97,7 @@ def measurement(
         "reason": reason,
         "figure": figure,
         "changed": list(changes),
+        "never": {},
     }
     if (values is None) == (reason is None):
         raise ValueError(f"{id} is reported either with values or with the reason why it was not run.")
@@ -107,7 +114,35 @@ def measurement(
     if len(set(row["seeds"])) != len(row["seeds"]):
         raise ValueError(f"{id} names a seed twice in {row['seeds']}.")
     row["measured"], row["spread"] = _summary(id, row["values"])
+    row["never"] = never(id, row["values"], budgets or {})
+    if from_record is not None:
+        _read(row, from_record)
     return row
+
+
+def never(id: str, values: Sequence[Any], budgets: Mapping[str, int]) -> dict[str, list[int]]:
+    """For each value that some seed did not reach within its budget: in how many seeds, and the budget.
+
+    A claim of one number has it under any name. Raises ValueError for a budget of a value that was not reported.
+    """
+    found = {}
+    for name, budget in budgets.items():
+        if any(isinstance(value, Mapping) and name not in value for value in values):
+            raise ValueError(f"{id} is reported with a budget for {name!r}, which is not among its values.")
+        column = [value[name] if isinstance(value, Mapping) else value for value in values]
+        if count := sum(value > budget for value in column):
+            found[name] = [count, budget]
+    return found
+
+
+def _read(row: dict[str, Any], record: Mapping[str, Any]) -> None:
+    """Put into a row where the seeds come from that were not measured here."""
+    seeds = [_seed(row["id"], seed) for seed in record["seeds"]]
+    if not seeds or not set(seeds) <= set(row["seeds"]):
+        raise ValueError(f"{row['id']} is read from a record for the seeds {seeds}, and reported for {row['seeds']}.")
+    here = [] if set(seeds) == set(row["seeds"]) else [row["device"]]
+    row["from_record"] = {"where": str(record["where"]), "seeds": seeds}
+    row["device"] = ", ".join([str(record["device"]), *here])
 
 
 def _seed(id: str, seed: Any) -> int:
@@ -178,23 +213,54 @@ def format_number(number: Number | None) -> str:
     return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
 
 
-def _pairs(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    measured, spread = row["measured"], row["spread"]
-    named = measured if isinstance(measured, dict) else {"": measured}
-    spreads = spread if isinstance(spread, dict) else dict.fromkeys(named, spread)
+def measured_parts(row: Mapping[str, Any]) -> list[str]:
+    """Each number measured, with its name where there are several and its spread: "accuracy 0.98 ± 0.01".
+
+    Steps never reached in some seeds make a mean a lower bound: "W_K1 ≥ 540, not within 600 in 2 of 5 seeds".
+    """
+    if row["measured"] is None:
+        return []
+    mean, spread = row["measured"], row["spread"]
+    named = mean if isinstance(mean, Mapping) else {"": mean}
+    spreads = spread if isinstance(spread, Mapping) else dict.fromkeys(named, spread)
+    never, seeds = row.get("never", {}), len(row["seeds"])
     return [
-        (name, format_number(mean) + ("" if spreads[name] is None else f" ± {format_number(spreads[name])}"))
-        for name, mean in named.items()
+        f"{name} {format_mean(value, spreads.get(name), never.get(name), seeds)}".strip()
+        for name, value in named.items()
     ]
+
+
+def format_mean(mean: float, spread: float | None, never: Sequence[int] | None, seeds: int) -> str:
+    """Return a mean over seeds with its spread; a bound with `never`, which is (seeds that did not get there, budget).
+
+    "310 ± 4"; "> 320 in every seed" where none got there; "≥ 290, not within 320 in 2 of 5 seeds" where some did not.
+    """
+    if never is None:
+        return format_number(mean) + ("" if spread is None else f" ± {format_number(spread)}")
+    count, budget = never
+    if count == seeds:
+        return f"> {budget}" + (" in every seed" if seeds > 1 else "")
+    return f"≥ {format_number(mean)}, not within {budget} in {count} of {seeds} seeds"
 
 
 def _words(row: Mapping[str, Any]) -> str:
     if row["reason"] is not None:
         return f"not run: {row['reason']}"
-    parts = ", ".join(f"{name} {text}".strip() for name, text in _pairs(row))
+    bounded = any(row.get("never", {}).values())
+    parts = ("; " if bounded else ", ").join(measured_parts(row))
     count = len(row["seeds"])
     said = f"; settings changed by the reader: {', '.join(row['changed'])}" if row["changed"] else ""
-    return f"{parts} ({count} seed{'' if count == 1 else 's'}, {row['scale']} scale{said})"
+    read = f"; {told}" if (told := recorded_words(row)) else ""
+    return f"{parts} ({count} seed{'' if count == 1 else 's'}, {row['scale']} scale{read}{said})"
+
+
+def recorded_words(row: Mapping[str, Any]) -> str:
+    """Where values come from that were read: "recorded on NVIDIA H100, 2026-01-31"; empty where none were."""
+    if not (read := row.get("from_record")):
+        return ""
+    count, every = len(read["seeds"]), len(row["seeds"])
+    part = "" if count == every else f"{count} of {every} seeds "
+    return f"{part}recorded on {read['where']}"
 
 
 def as_text(row: Mapping[str, Any]) -> str:

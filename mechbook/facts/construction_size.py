@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -90,11 +90,14 @@ class FewestSettings:
     seeds: int
     facts_asked: int = 1024
 
+    def key(self) -> dict[str, Any]:
+        """All that decides the search besides its code and the machine, as JSON values."""
+        return {"fewest": asdict(self), "seed": settings.seed()}
+
     def run(self) -> "FewestResult":
         """The smallest constructions, from the cache where they were found before."""
         use_threads()
-        key = {"fewest": asdict(self), "seed": settings.seed()}
-        return FewestResult(**cached(key, lambda: vars(_fewest(self)), modules=(__name__,)))
+        return FewestResult(**cached(self.key(), lambda: vars(_fewest(self)), modules=(__name__,)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,14 +7,15 @@ All seeds of a run are trained side by side, as one stack of models; each has it
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from mechbook.core import settings
-from mechbook.core.cache.entries import cached
+from mechbook.core.cache.entries import cached, scratch
+from mechbook.core.training.keeper import Keeper
 from mechbook.core.training.loop import use_threads
 from mechbook.core.training.progress import Progress
 from mechbook.facts.model import head_tables, linear_logits, softmax_logits
@@ -60,11 +61,17 @@ class DynamicsSettings:
         answers = structured_answers(self.S, self.R, self.D)
         return FactTask(S=self.S, R=self.R, D=self.D, T=self.T, n_noise=self.n_noise, answers=answers)
 
+    def key(self) -> dict[str, Any]:
+        """All that decides the run besides its code and the machine, as JSON values."""
+        return {"dynamics": asdict(self), "seed": settings.seed()}
+
     def run(self) -> "DynamicsResult":
-        """The run, from the cache where it was made before; on the device of the settings, the result on the CPU."""
+        """The run, from the cache where it was made before; interrupted, it goes on from where it was kept.
+
+        On the device of the settings, the result on the CPU.
+        """
         use_threads()
-        key = {"dynamics": asdict(self), "seed": settings.seed()}
-        return DynamicsResult(**cached(key, lambda: vars(_train(self)), modules=(__name__,)))
+        return DynamicsResult(**cached(self.key(), lambda: vars(_train(self)), modules=(__name__,)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,8 +108,27 @@ def _train(spec: DynamicsSettings) -> DynamicsResult:
     kept = checkpoint_steps(spec.steps, spec.checkpoints)
     scores: list[FactScores] = []
     snapshots: list[tuple[Tensor, Tensor]] = []
-    with Progress(0, spec.steps) as progress:
-        for step in range(spec.steps + 1):
+    path, first, before = scratch(spec.key(), modules=(__name__,)), 0, 0.0
+    keeper = Keeper(path, {"run": spec.key()})
+    if (state := keeper.read()) is not None:
+        first, before, snapshots = state["step"], state["seconds"], state["snapshots"]
+        scores = [FactScores(**{name: row[name].to(device) for name in SCORES}) for row in state["scores"]]
+        stream.set_state(state["stream"])
+        for table, found in zip(tables, state["tables"], strict=True):
+            table.copy_(found)
+
+    def now() -> dict[str, Any]:
+        return {
+            "tables": [table.clone() for table in tables],
+            "snapshots": snapshots,
+            "scores": [{name: getattr(score, name) for name in SCORES} for score in scores],
+            "stream": stream.get_state(),
+            "seconds": before + time.monotonic() - started,
+        }
+
+    with Progress(first, spec.steps) as progress:
+        for step in range(first, spec.steps + 1):
+            keeper.turn(step, now)
             if step in kept:
                 snapshots.append((tables[0][0].clone(), tables[1][0].clone()))
             if step % spec.probe_every == 0 or step == spec.steps:
@@ -112,15 +138,17 @@ def _train(spec: DynamicsSettings) -> DynamicsResult:
                 progress.advance()
     if not all(bool(table.isfinite().all()) for table in tables):
         raise FloatingPointError(f"The weights are not finite after {spec.steps} steps: lower lr = {spec.lr:g}.")
+    if path is not None:
+        path.unlink(missing_ok=True)
     return DynamicsResult(
         steps=probes,
         scores={name: torch.stack([getattr(score, name) for score in scores]).cpu() for name in SCORES},
         checkpoint_steps=kept,
-        values=torch.stack([values for values, _ in snapshots]).cpu(),
-        weights=torch.stack([weights for _, weights in snapshots]).cpu(),
+        values=torch.stack([values.cpu() for values, _ in snapshots]),
+        weights=torch.stack([weights.cpu() for _, weights in snapshots]),
         final_values=tables[0].cpu(),
         final_weights=tables[1].cpu(),
-        seconds=time.monotonic() - started,
+        seconds=before + time.monotonic() - started,
     )
 
 

@@ -7,14 +7,16 @@ few thousand parameters. All seeds of a run are trained side by side.
 import math
 import time
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from mechbook.core import devices, settings
-from mechbook.core.cache.entries import cached
+from mechbook.core.cache.entries import cached, scratch
 from mechbook.core.training.ahead import seeded
+from mechbook.core.training.keeper import Keeper
 from mechbook.core.training.loop import use_threads
 from mechbook.core.training.progress import Progress
 from mechbook.facts.gpt import Weights, gpt_logits, initial_gpt, parameter_count, quantise_rows
@@ -52,11 +54,14 @@ class KnowledgeSettings:
         task = self.people()
         return VanillaConfig(N=task.Q + 1, T=task.length, d=d, n_layers=layers, n_heads=heads)
 
+    def key(self) -> dict[str, Any]:
+        """All that decides the run besides its code and the machine, as JSON values."""
+        return {"knowledge": asdict(self), "seed": settings.seed()}
+
     def run(self) -> "KnowledgeResult":
-        """The run, from the cache where it was made before."""
+        """The run, from the cache where it was made before, or on from where it was kept."""
         use_threads()
-        key = {"knowledge": asdict(self), "seed": settings.seed()}
-        return KnowledgeResult(**cached(key, lambda: vars(_train(self)), modules=(__name__,)))
+        return KnowledgeResult(**cached(self.key(), lambda: vars(_train(self)), modules=(__name__,)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +84,11 @@ def _train(spec: KnowledgeSettings) -> KnowledgeResult:
     everyone = everyone.to(device)
     drawn = initial_gpt(config, G, STREAMS.generator("knowledge", *place, 1))
     weights = {name: values.to(device) for name, values in drawn.items()}
-    train_people(weights, everyone, spec, STREAMS.generator("knowledge", *place, 2))
+    path = scratch(spec.key(), modules=(__name__,))
+    keeper = Keeper(path, {"run": spec.key()})
+    train_people(weights, everyone, spec, STREAMS.generator("knowledge", *place, 2), keeper)
+    if path is not None:
+        path.unlink(missing_ok=True)
     inputs = model_inputs(task, everyone)
     count = parameter_count(weights)
 
@@ -97,11 +106,14 @@ def _train(spec: KnowledgeSettings) -> KnowledgeResult:
     )
 
 
-def train_people(weights: Weights, everyone: Tensor, spec: KnowledgeSettings, stream: torch.Generator) -> None:
+def train_people(
+    weights: Weights, everyone: Tensor, spec: KnowledgeSettings, stream: torch.Generator, keeper: Keeper | None = None
+) -> None:
     """Train the stack in place, model g on everyone[g], with the people's order drawn from `stream`.
 
-    `stream` is on the CPU, wherever the people and the weights are, and nothing is read from the device.
-    `mechbook.facts.plain.learn_people` is the definition, for one model.
+    `keeper` keeps the state between steps, and has that of an interrupted call. `stream` is on the CPU, wherever the
+    people and the weights are, and nothing else is read from the device. `mechbook.facts.plain.learn_people` is the
+    definition, for one model.
     """
     config, G, device = spec.config(), len(everyone), everyone.device
     inputs = model_inputs(spec.people(), everyone)
@@ -116,9 +128,27 @@ def train_people(weights: Weights, everyone: Tensor, spec: KnowledgeSettings, st
 
     draw = seeded(in_any_order, device) if devices.is_accelerator(device) else in_any_order
     batches = -(-spec.N // spec.batch_size)
-    steps = spec.exposures * batches
-    with Progress(0, steps) as progress:
-        for step in range(steps):
+    steps, first = spec.exposures * batches, 0
+    named = dict(zip(weights, parameters, strict=True))
+    order = torch.empty(0)
+    if keeper is not None and (state := keeper.read()) is not None:
+        first, order = state["step"], state["order"].to(device)
+        stream.set_state(state["stream"])
+        with torch.no_grad():
+            for name, found in state["weights"].items():
+                weights[name].copy_(found)
+        for name, found in state["moments"].items():
+            optimizer.state[named[name]] = {what: value.to(named[name].device) for what, value in found.items()}
+
+    def now() -> dict[str, Any]:
+        held = {name: values.detach() for name, values in weights.items()}
+        moments = {name: dict(optimizer.state[values]) for name, values in named.items()}
+        return {"weights": held, "moments": moments, "order": order, "stream": stream.get_state()}
+
+    with Progress(first, steps) as progress:
+        for step in range(first, steps):
+            if keeper is not None:
+                keeper.turn(step, now)
             if step % batches == 0:
                 order = draw(stream)
             chosen = order[:, (step % batches) * spec.batch_size :][:, : spec.batch_size]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mechbook.hops.construction import hop_construction
 from mechbook.hops.presets import HopsPreset
-from mechbook.hops.probes import first_layer, keys_of_hops, landings_of_hops, mass_on, readable
+from mechbook.hops.probes import first_layer, keys_of_hops, keys_of_two_layers, landings_of_hops, mass_on, readable
 from mechbook.hops.runs import CompositionSettings, HeadSettings, fresh, trained
 from mechbook.hops.streams import STREAMS
 from mechbook.hops.task import draw_composition, hop_targets, sample_sigma
@@ -51,23 +51,16 @@ def shallow_settings(setup: HopsPreset, needed: float) -> CompositionSettings:
 
 
 def scaling_settings(setup: HopsPreset, regime: str, k: int) -> CompositionSettings:
-    """Runs on k positions with as many layers as doubling needs; eight hops have settings of their own.
-
-    Where the main experiment has the same settings but for its seeds, these are its own: no run is made twice.
-    """
-    if k == 8:
-        spec = _composition(setup, regime, steps=setup.eight.steps, seeds=setup.few_seeds)
-        training = replace(spec.training, batch_size=setup.eight.batch_size, lr=setup.eight.lr)
-        return replace(spec, n=setup.eight.n, k=8, n_layers=layers_by_doubling(8), training=training)
-    steps = setup.direct_steps if regime == "direct" else setup.steps
-    spec = replace(_composition(setup, regime, steps=steps, seeds=setup.few_seeds), k=k, n_layers=layers_by_doubling(k))
-    main = _composition(setup, regime, steps=setup.steps, seeds=setup.seeds)
-    return main if replace(spec, seeds=main.seeds) == main else spec
+    """Runs on k positions with as many layers as doubling needs; all else is the same for every k and regime."""
+    own = setup.scaling
+    spec = _composition(setup, regime, steps=own.steps, seeds=setup.few_seeds)
+    training = replace(spec.training, batch_size=own.batch_size, lr=own.lr)
+    return replace(spec, n=own.n, k=k, n_layers=layers_by_doubling(k), training=training)
 
 
 def scaling_results(setup: HopsPreset, regime: str, k: int) -> list[HopTrainingResult]:
     """The runs of a regime on k positions, one for each of the few seeds."""
-    return scaling_settings(setup, regime, k).run()[: setup.few_seeds]
+    return scaling_settings(setup, regime, k).run()
 
 
 def head_settings(setup: HopsPreset, n_layers: int) -> HeadSettings:
@@ -162,21 +155,21 @@ def attention_by_layer(spec: CompositionSettings, seed: int, B: int = 200) -> li
     return [{"reads": mass_on(a, reads), "lands": mass_on(a, lands)} for a in attention]
 
 
+def look_ups(spec: CompositionSettings, seed: int, B: int = 200) -> tuple[Tensor, Tensor]:
+    """Mean attention of each head on what two layers could do four hops with.
+
+    Layer 1's on the keys of `keys_of_two_layers`, (heads, 3); layer 2's on what hop r + 1 reads, (heads, k).
+    """
+    task = spec.task(seed)
+    z, _ = fresh(spec, seed, B)
+    sigma = z.view(B, spec.k, spec.n)
+    first, second, *_ = trained(spec, seed).trace(z).attention
+    return mass_on(first, keys_of_two_layers(task, sigma)), mass_on(second, keys_of_hops(task, sigma))
+
+
 def head_errors(spec: HeadSettings, seed: int, B: int = 2048) -> tuple[Tensor, Tensor, Tensor]:
     """Each hop's error with and without the targets that are undefined, and these targets' share: three of (hops,)."""
     z, targets = fresh(spec, seed, B)
     wrong, targets = (trained(spec, seed)(z).argmax(-1) != targets).cpu().double(), targets.cpu()
     defined = (targets < spec.letters).double()
     return wrong.mean((0, 1)), (wrong * defined).sum((0, 1)) / defined.sum((0, 1)), 1 - defined.mean((0, 1))
-
-
-def log_log_slope(ks: Sequence[int], steps: Sequence[int], solved: Sequence[bool]) -> float:
-    """The least-squares slope of log(steps) against log(k), over the k that were solved.
-
-    Where fewer than two were, over all of them, unsolved ones with the steps given (one more than their budget).
-    """
-    chosen = [index for index, done in enumerate(solved) if done]
-    if len(chosen) < 2:
-        chosen = list(range(len(ks)))
-    x, y = (np.log([values[index] for index in chosen]) for values in (ks, steps))
-    return float(np.polyfit(x, y, 1)[0])

@@ -6,10 +6,10 @@ from mechbook.core.presets import require
 
 
 @dataclass(frozen=True, kw_only=True)
-class EightPreset:
-    """The models of eight hops, whose sequences hold more than twice as many answers as those of four.
+class ScalingPreset:
+    """The models of different numbers of hops, which differ in nothing else but their layers.
 
-    n: values
+    n: values; few, for k = 8 has kn tokens in a sequence
     steps: the most updates of a run
     batch_size: sequences in an update
     lr: step size
@@ -73,8 +73,7 @@ class HopsPreset:
     record_every: accuracies are means over so many steps
     direct_factor: direct training has so many times the steps that the mixture needed
     shallow_factor: one layer fewer has so many times the steps that the mixture needed
-    direct_steps: the most updates of direct training where the number of hops is varied
-    eight: the models of eight hops
+    scaling: the models of different numbers of hops
     heads: the k-hop induction heads
     """
 
@@ -91,8 +90,7 @@ class HopsPreset:
     record_every: int
     direct_factor: int
     shallow_factor: int
-    direct_steps: int
-    eight: EightPreset
+    scaling: ScalingPreset
     heads: HeadsPreset
 
     def __post_init__(self) -> None:
@@ -110,12 +108,11 @@ class HopsPreset:
         ]
         require(self, *rules, *_training_rules(self))
         require(self, _in_records("steps", self.steps, self.record_every))
-        require(self, _in_records("direct_steps", self.direct_steps, self.record_every))
-        require(self.eight, _in_records("steps", self.eight.steps, self.record_every))
+        require(self.scaling, _in_records("steps", self.scaling.steps, self.record_every))
         require(self.heads, ("n_heads", self.d % self.heads.n_heads == 0, f"a divisor of d = {self.d}"))
 
 
-def _training_rules(preset: EightPreset | HeadsPreset | HopsPreset) -> list[tuple[str, bool, str]]:
+def _training_rules(preset: ScalingPreset | HeadsPreset | HopsPreset) -> list[tuple[str, bool, str]]:
     return [("batch_size", preset.batch_size >= 1, "1 or more"), ("lr", preset.lr > 0, "positive")]
 
 
@@ -137,8 +134,7 @@ LAPTOP = HopsPreset(
     record_every=25,
     direct_factor=5,
     shallow_factor=3,
-    direct_steps=1500,
-    eight=EightPreset(n=3, steps=2000, batch_size=16, lr=3e-3),
+    scaling=ScalingPreset(n=3, steps=2000, batch_size=16, lr=3e-3),
     heads=HeadsPreset(letters=4, T=32, n_heads=4, steps=800, batch_size=32, lr=3e-3, record_every=50),
 )
 
@@ -157,7 +153,6 @@ PAPER = HopsPreset(
     record_every=25,
     direct_factor=10,
     shallow_factor=3,
-    direct_steps=20_000,
-    eight=EightPreset(n=3, steps=20_000, batch_size=64, lr=3e-3),
+    scaling=ScalingPreset(n=3, steps=20_000, batch_size=64, lr=3e-3),
     heads=HeadsPreset(letters=4, T=100, n_heads=4, steps=20_000, batch_size=32, lr=3e-3, record_every=50),
 )

@@ -77,6 +77,21 @@ def landings_of_hops(task: Composition, sigma: Int[Tensor, "B k n"]) -> Int[Tens
     return (positions[:, None, :] * n + hop_targets(task, sigma, range(k))).flatten(1, 2)
 
 
+def keys_of_two_layers(task: Composition, sigma: Int[Tensor, "B k n"]) -> Int[Tensor, "B T 3"]:
+    """Return, for each query token (i, y), what layer 1 of `four_hops_in_two_layers` looks at, as numbers of tokens.
+
+    In this order: the key (i, pi_i(y)) of one hop from here; (i + 1, pi_{i+1} sigma_i (y)), where its own sigma leads
+    next; and the (i - 1, u) that carries pi_i^-1 (y), where one comes from.
+    """
+    k, n = task.k, task.n
+    pi, i = task.pi.to(sigma), torch.arange(k, device=sigma.device)[:, None]
+    forth = pi.roll(-1, 0)[i, sigma]
+    # u with sigma_{i-1}(u) = pi_i^-1 (y)
+    back = sigma.argsort(-1).roll(1, 1)[:, i, pi.argsort(-1)]
+    found = ((i * n + pi).expand_as(sigma), (i + 1) % k * n + forth, (i - 1) % k * n + back)
+    return torch.stack(found, -1).flatten(1, 2)
+
+
 def mass_on(attention: Float[Tensor, "B H T T"], keys: Int[Tensor, "B T K"]) -> Float[Tensor, "H K"]:
     """Return each head's mean attention from all queries on their own key number 0..K-1."""
     B, H, T, _ = attention.shape

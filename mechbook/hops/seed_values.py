@@ -1,27 +1,31 @@
 """The values of chapter 7's claims, each a function of the preset and a seed; what they mean is said in `values.py`.
 
-They read runs (`mechbook.hops.experiments`), which are trained where they are not in the cache. The two claims that
-compare with the steps the mixture needed are measured in the chapter, as their runs' budgets follow from those.
+They read runs (`mechbook.hops.experiments`), which are trained where they are not in the cache.
 """
 
 from mechbook.hops.experiments import (
     carried,
     construction_accuracy,
     curriculum_settings,
+    direct_settings,
     head_errors,
     head_settings,
-    log_log_slope,
     mixture_settings,
     readable_by_layer,
     scaling_results,
+    shallow_settings,
+    steps_needed,
     steps_or_more,
 )
 from mechbook.hops.presets import HopsPreset
 from mechbook.hops.runs import fresh_accuracy
+from mechbook.hops.slopes import log_log_slope
 from mechbook.hops.training import HopTrainingResult
 from mechbook.hops.values import (
     CONSTRUCTION,
+    DEPTH,
     DEPTHS,
+    DIRECT_FAILS,
     DIRECT_HOPS,
     EASY_HOPS,
     HEAD_HOPS,
@@ -48,6 +52,24 @@ def curriculum_solves(setup: HopsPreset, seed: int) -> float:
     return float(fresh_accuracy(curriculum_settings(setup), seed)[-1])
 
 
+def direct_fails(setup: HopsPreset, seed: int) -> Numbers:
+    """Direct training's accuracy on k hops after several times the updates that the mixture needed."""
+    needed = steps_needed(mixture_settings(setup).run())
+    direct = direct_settings(setup, needed)
+    accuracy, run = fresh_accuracy(direct, seed), direct.run()[seed]
+    return DIRECT_FAILS(accuracy=float(accuracy[-1]), chance=1 / setup.n, steps=run.steps[-1], mixture_steps=needed)
+
+
+def depth(setup: HopsPreset, seed: int) -> Numbers:
+    """The mixture's accuracy on k hops, and the highest along the training of the model with one layer fewer."""
+    mixture = mixture_settings(setup)
+    needed = steps_needed(mixture.run())
+    run = shallow_settings(setup, needed).run()[seed]
+    three = float(fresh_accuracy(mixture, seed)[-1])
+    highest = max(row[-1] for row in run.accuracy)
+    return DEPTH(three=three, two=highest, steps=run.steps[-1], mixture_steps=needed)
+
+
 def order(setup: HopsPreset, seed: int) -> Numbers:
     """Steps of the mixture to each number of hops, and whether it solved k."""
     run = mixture_settings(setup).run()[seed]
@@ -65,18 +87,18 @@ def layerwise(setup: HopsPreset, seed: int) -> Numbers:
 
 
 def scaling(setup: HopsPreset, seed: int) -> Numbers:
-    """Steps to solve k hops by regime and k, and the slopes of the easy ones."""
+    """Steps to solve k hops by regime and k, their budget, and the slopes of the claim's first reading."""
     runs = {name: {k: scaling_results(setup, name, k)[seed] for k in ks} for name, ks in SIZES.items()}
     steps = {f"{name}_{k}": steps_or_more(run) for name, by_k in runs.items() for k, run in by_k.items()}
-    slopes = {
-        f"{name}_slope": log_log_slope(
-            SIZES[name],
-            [steps_or_more(run) for run in runs[name].values()],
-            [run.solved is not None for run in runs[name].values()],
-        )
-        for name in ("mixture", "curriculum")
-    }
-    return SCALING(**steps, **slopes)
+    slopes = {f"{name}_slope": first_reading(runs[name]) for name in ("mixture", "curriculum")}
+    return SCALING(**steps, **slopes, budget=setup.scaling.steps)
+
+
+def first_reading(runs: dict[int, HopTrainingResult]) -> float:
+    """The slope over 2, 4 and 8 hops of those that the seed solved, of all three where it solved fewer than two."""
+    solved = [k for k in (2, 4, 8) if runs[k].solved is not None]
+    ks = solved if len(solved) > 1 else [2, 4, 8]
+    return log_log_slope(ks, [steps_or_more(runs[k]) for k in ks])
 
 
 def hop_heads(setup: HopsPreset, seed: int) -> Numbers:

@@ -33,6 +33,9 @@ from mechbook.induction.values import (
 
 # Chapter 3's own floors: of a mean, and of a count, as "4 of 5" needs 5.
 FEWEST, FEWEST_COUNTED = 3, 5
+# In-context accuracy that shows an induction head at work: one layer stays below (Birth section 3: about 0.55 with
+# fixed triggers; with the random ones of these claims less).
+HEAD_AT_WORK = 0.5
 
 
 def by_scale(m: Measurement, *, laptop: float, paper: float) -> float:
@@ -75,14 +78,17 @@ def fixed_vs_random(m: Measurement) -> list[Check]:
 
 @criterion(HEAD_VS_BIGRAM, seeds=FEWEST_COUNTED)
 def head_vs_bigram(m: Measurement) -> list[Check]:
-    """P - pi_b of the retrieved token larger `outside` pi_b's top 3 than `inside`, in 4 of 5 seeds."""
+    """P of the retrieved token larger `outside` pi_b's top 3 than `inside`, in 4 of 5 seeds.
+
+    P - pi_b, which is shown, is larger outside for a model that gives every retrieved token the same probability, too.
+    """
     return [m.in_most_seeds("outside > inside", m.gaps("inside", "outside"))]
 
 
 @criterion(CONSTRUCTED, seeds=FEWEST)
 def constructed(m: Measurement) -> list[Check]:
-    """Accuracy at least 0.99 without training; `kl_global` and `accuracy_after_layer_2` must be there, to be shown."""
-    return [m.bar("accuracy", ">=", 0.99)]
+    """Accuracy at least 0.99 without training: of (7) and (8) as printed, and of (7) alone; the others are shown."""
+    return [m.bar("accuracy_after_layer_2", ">=", 0.99), m.bar("accuracy", ">=", 0.99)]
 
 
 @criterion(UNIFORM_INIT, seeds=FEWEST)
@@ -93,9 +99,10 @@ def uniform_init(m: Measurement) -> list[Check]:
 
 @criterion(ORDER, seeds=FEWEST_COUNTED)
 def order(m: Measurement) -> list[Check]:
-    """Steps to recall 0.6 with W_O2 < W_K2 < W_K1 in 4 of 5 seeds, both in the same seed; `W_K1_early` is shown.
+    """Steps to recall 0.6 by equation (9) with W_O2 < W_K2 < W_K1 in 4 of 5 seeds, both in the same seed.
 
-    A W_K1 that never reaches 0.6 (steps + 1) comes last; two that never do are a tie, which is no order.
+    A W_K1 that never reaches 0.6 (steps + 1) comes last; two that never do are a tie, which is no order. The readings
+    with one memory weighted by use, and with both, are shown.
     """
     gaps = [min(pair) for pair in zip(m.gaps("W_O2", "W_K2"), m.gaps("W_K2", "W_K1"), strict=True)]
     return [m.in_most_seeds("W_O2 < W_K2 < W_K1", gaps)]
@@ -123,14 +130,17 @@ def wo2_needed(m: Measurement) -> list[Check]:
     ]
 
 
-@criterion(EARLY_POSITIONS, seeds=FEWEST)
+@criterion(EARLY_POSITIONS, seeds=FEWEST_COUNTED)
 def early_positions(m: Measurement) -> list[Check]:
-    """The mean over seeds of each seed's smallest gap, over every probe step (the first included), above 0.
+    """By equation (9) over all keys: recall 0.6 in fewer steps on early positions in 4 of 5 seeds, and always a gap.
 
-    'Throughout training' is read strictly: the mean of the smallest gaps is never above the smallest gap of the mean
-    curve. `fraction` of probe steps with a positive gap is shown.
+    Always: the mean over seeds of the smallest gap from recall 0.1 on above 0. A matrix that stores nothing reaches
+    0.6 nowhere, which is a tie, and has a gap of 0; by the keys that attention sees chance alone makes one.
     """
-    return [m.bar("smallest_gap", ">", 0.0)]
+    return [
+        m.in_most_seeds("steps_early < steps_late", m.gaps("steps_early", "steps_late")),
+        m.bar("smallest_gap", ">", 0.0),
+    ]
 
 
 @criterion(GLOBAL_FIRST, seeds=FEWEST)
@@ -161,6 +171,7 @@ def output_distribution(m: Measurement) -> list[Check]:
 
     Uniform training generalises to bigram outputs better than the reverse: it loses less (uu - ub < bb - bu), and is
     better on the outputs it was not trained on (ub > bu). Recalls of W_O2 and W_K2 are higher under uniform outputs.
+    Both models must do what they were trained for better than half, which one layer does not.
     """
     loss_u, loss_b = m.gaps("ub", "uu"), m.gaps("bu", "bb")
     paired = [b - u for u, b in zip(loss_u, loss_b, strict=True)]
@@ -169,13 +180,18 @@ def output_distribution(m: Measurement) -> list[Check]:
         m.compare("ub", ">", "bu"),
         m.compare("W_O2_u", ">", "W_O2_b"),
         m.compare("W_K2_u", ">", "W_K2_b"),
+        m.bar("uu", ">", HEAD_AT_WORK),
+        m.bar("bb", ">", HEAD_AT_WORK),
     ]
 
 
 @criterion(WF_COMPETITION, seeds=FEWEST)
 def wf_competition(m: Measurement) -> list[Check]:
-    """Mean KL over the last tenth of training at least 10% above its minimum; each seed's `ratio` is shown."""
-    return [m.compare("late", ">=", "minimum", factor=1.1)]
+    """Mean KL over the last tenth of training at least 10% above its minimum, in models with an induction head.
+
+    That is an in-context accuracy above a half, which one layer does not reach. Each seed's `ratio` is shown.
+    """
+    return [m.compare("late", ">=", "minimum", factor=1.1), m.bar("accuracy", ">", HEAD_AT_WORK)]
 
 
 @criterion(MEMORY_MAPS, seeds=FEWEST)
@@ -186,9 +202,10 @@ def memory_maps(m: Measurement) -> list[Check]:
 
 @criterion(DIMENSION, seeds=FEWEST)
 def dimension(m: Measurement) -> list[Check]:
-    """Steps decrease with each doubling of d, tuned and fixed rate; the fixed rate's ratio from 32 to 256 is larger.
+    """Steps to recall 0.3 fall with each doubling of d, tuned and fixed; the fixed rate's ratio of 32 to 256 is larger.
 
-    The ratios are those of the means. Raises ValueError where a number of steps is not positive.
+    The ratios are those of the means. Steps to recall 0.9, which d = 32 never reaches, are shown. Raises ValueError
+    where a number of steps is not positive.
     """
     smallest, largest = DIMENSIONS[0], DIMENSIONS[-1]
     if min(min(m.per_seed(f"{rate}_{largest}")) for rate in ("tuned", "fixed")) <= 0:
@@ -210,7 +227,7 @@ def dimension(m: Measurement) -> list[Check]:
 
 @criterion(REALISTIC, seeds=FEWEST)
 def realistic(m: Measurement) -> list[Check]:
-    """Accuracy at least 0.9 and mean steps to recall 0.6 in the order W_O2, W_K2, W_K1."""
+    """Accuracy at least 0.9 and mean steps to recall 0.6, by equation (9), in the order W_O2, W_K2, W_K1."""
     return [m.bar("accuracy", ">=", 0.9), m.compare("W_O2", "<", "W_K2"), m.compare("W_K2", "<", "W_K1")]
 
 

@@ -3,10 +3,12 @@
 Every function takes the preset (`mechbook.induction.presets`) and a seed, which names the run's weights and batches.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 from mechbook.core.training.settings import TrainingSettings
 from mechbook.induction.presets import CHECKPOINT_EVERY, PROBE_EVERY, InductionPreset
+from mechbook.induction.realistic import RealisticSettings
 from mechbook.induction.runs import InductionSettings
 from mechbook.induction.streams import STREAMS
 from mechbook.shared.bigrams import BigramTask, shakespeare_task
@@ -45,13 +47,12 @@ def frozen_settings(setup: InductionPreset, seed: int, condition: str = "joint")
 
     `condition` is a key of FREEZE, KeyError otherwise. All conditions have the same weights and batches.
     """
-    checkpoints = tuple(range(0, setup.steps + 1, CHECKPOINT_EVERY))
     return InductionSettings(
         T=setup.T,
         K=setup.K,
         model=SimplifiedConfig(N=_N, T=setup.T, d=setup.d, matrix_init=setup.matrix_init),
         training=TrainingSettings(
-            steps=setup.steps,
+            steps=setup.released_steps if FREEZE[condition] else setup.steps,
             batch_size=setup.batch_size,
             optimizer="sgd",
             lr=setup.lr,
@@ -59,9 +60,20 @@ def frozen_settings(setup: InductionPreset, seed: int, condition: str = "joint")
         ),
         seed_key=(*STREAMS["frozen"], seed),
         probe_every=PROBE_EVERY,
-        # the model that the widgets show
-        checkpoint_steps=checkpoints if (condition, seed) == ("joint", 0) else (),
+        checkpoint_steps=_checkpoints(setup, seed) if condition == "joint" else (),
     )
+
+
+def _checkpoints(setup: InductionPreset, seed: int) -> tuple[int, ...]:
+    if seed == 0:  # the model that the widgets show
+        return tuple(range(0, setup.steps + 1, CHECKPOINT_EVERY))
+    return tuple(sorted({*range(0, setup.steps, PROBE_EVERY), setup.steps})) if setup.keep_joint else ()
+
+
+def joint_settings(setup: InductionPreset, seed: int) -> InductionSettings:
+    """The run of Figure 3 in which nothing is frozen, with a checkpoint at every probe step."""
+    spec = frozen_settings(setup, seed)
+    return replace(spec, checkpoint_steps=spec.all_probe_steps())
 
 
 def trigger_settings(setup: InductionPreset, seed: int, condition: str) -> InductionSettings:
@@ -69,6 +81,19 @@ def trigger_settings(setup: InductionPreset, seed: int, condition: str) -> Induc
     how = _all_tokens_training(setup, setup.all_tokens.trigger_lr, setup.all_tokens.trigger_steps)
     K = 1 if condition == "few" else setup.K
     return _all_tokens(setup, "triggers", seed, K=K, triggers=TRIGGERS[condition], outputs="uniform", training=how)
+
+
+def length_settings(setup: InductionPreset, seed: int, condition: str) -> InductionSettings:
+    """A run with five frequent triggers ("base") or one ("few") as in `trigger_settings`, in long contexts."""
+    how, spec = setup.length, trigger_settings(setup, seed, condition)
+    assert isinstance(spec.model, SimplifiedConfig)
+    return replace(
+        spec,
+        T=how.T,
+        model=replace(spec.model, T=how.T, d=how.d),
+        training=replace(spec.training, lr=how.lr, batch_size=how.batch_size, steps=how.steps),
+        seed_key=(*STREAMS["length"], seed),
+    )
 
 
 def output_settings(setup: InductionPreset, seed: int, outputs: Literal["uniform", "bigram"]) -> InductionSettings:
@@ -112,10 +137,12 @@ def _all_tokens(
     )
 
 
-def dimension_settings(setup: InductionPreset, seed: int, d: int, lr: float) -> InductionSettings:
-    """A run of Figure 8: W_O2 alone, on in-context tokens, in dimension d."""
+def dimension_settings(
+    setup: InductionPreset, seed: int, d: int, lr: float, *, patient: bool = False
+) -> InductionSettings:
+    """A run of Figure 8: W_O2 alone, on in-context tokens, in dimension d; `patient`: for longer than the figure."""
     how, T = setup.dimension, setup.short_T
-    steps = how.steps if d < WIDE else how.wide_steps
+    steps = how.patient_steps if patient else how.steps if d < WIDE else how.wide_steps
     return InductionSettings(
         T=T,
         K=setup.K,
@@ -134,7 +161,7 @@ def vanilla_settings(
     n_layers: int = 2,
     n_heads: int = 1,
 ) -> InductionSettings:
-    """A run of Figures 2, 10 and 11: the vanilla transformer, everything trained on every token."""
+    """A run of Figures 2 and 11: the vanilla transformer, everything trained on every token."""
     how, T = setup.vanilla, setup.short_T
     steps = how.fixed_steps if triggers == "frequent" else how.random_steps
     return InductionSettings(
@@ -154,4 +181,26 @@ def vanilla_settings(
         ),
         seed_key=(*STREAMS["vanilla"], n_layers, n_heads, seed),
         probe_every=20,
+    )
+
+
+def realistic_settings(setup: InductionPreset, seed: int, *, short: bool = False) -> RealisticSettings:
+    """A run of Figure 10; `short`: with sequences of short_T, and more of them, so that a batch has as many tokens."""
+    how, vanilla = setup.realistic, setup.vanilla
+    T = setup.short_T if short else how.T
+    return RealisticSettings(
+        T=T,
+        K=vanilla.K,
+        d=vanilla.d,
+        training=TrainingSettings(
+            steps=how.short_steps if short else how.steps,
+            batch_size=max(1, how.batch_size * how.T // T),
+            optimizer=vanilla.optimizer,
+            lr=vanilla.lr,
+            weight_decay=vanilla.weight_decay,
+            warmup=vanilla.warmup,
+            clip_norm=vanilla.clip_norm,
+            loss_on="all",
+        ),
+        seed_key=(*STREAMS["realistic"], seed),
     )

@@ -1,5 +1,6 @@
 """What is measured on trained models: accuracy on fresh sequences, attention masses, preferences, diagonals."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -8,6 +9,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from mechbook.claims.criteria import mean_of
+from mechbook.claims.report import format_mean
 from mechbook.core import settings
 from mechbook.induction.metrics import in_context_accuracy
 from mechbook.induction.preference import Preference, retrieval_preference
@@ -64,6 +67,12 @@ def preference(spec: InductionSettings) -> Preference:
     batch = fresh_batch(spec)
     logits = trained(spec)(batch.inputs)
     return retrieval_preference(logits, batch.inputs, batch.occurrence, spec.task().pi_b.to(logits))
+
+
+def steps_in_words(steps: Sequence[int], budget: int) -> str:
+    """Steps to something over seeds for a table: their mean; a bound where some seed did not get there in `budget`."""
+    count = sum(number > budget for number in steps)
+    return format_mean(mean_of(steps), None, (count, budget) if count else None, len(steps))
 
 
 def diagonal_separation(matrix: Tensor) -> float:

@@ -8,10 +8,16 @@ from torch import Tensor
 
 
 class Preference(NamedTuple):
-    """Means over second occurrences, by whether the retrieved token is one of pi_b's most likely; NaN where none is."""
+    """Means over second occurrences, by whether the retrieved token r is one of pi_b's most likely; NaN where none is.
+
+    outside, inside: of p(r), the model's probability
+    raised_outside, raised_inside: of p(r) - pi_b(r)
+    """
 
     outside: Float[Tensor, ""]
     inside: Float[Tensor, ""]
+    raised_outside: Float[Tensor, ""]
+    raised_inside: Float[Tensor, ""]
 
 
 def retrieved_token(z: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
@@ -35,10 +41,10 @@ def retrieval_preference(
     top: int = 3,
     where: Bool[Tensor, "B T"] | None = None,
 ) -> Preference:
-    """Return the mean of p(r | z_1..z_t) - pi_b(r | z_t) over second occurrences, r being the retrieved token.
+    """Return the means of p(r | z_1..z_t) and of that less pi_b(r | z_t), where z_t occurs a second time.
 
-    Split by whether r is among the `top` most likely tokens of pi_b(. | z_t). `where` marks the positions to count;
-    None marks all. Raises ValueError when top is outside 1..N.
+    r is the token after its first occurrence. Split by whether r is among the `top` most likely tokens of
+    pi_b(. | z_t). `where` marks the positions to count; None marks all. Raises ValueError when top is outside 1..N.
     """
     N = logits.shape[-1]
     if not 1 <= top <= N:
@@ -50,9 +56,10 @@ def retrieval_preference(
     r = retrieved.clamp(min=0)
     rows = pi_b.to(logits)[z]
     p = logits.softmax(-1).gather(2, r[..., None]).squeeze(2)
-    gap = p - rows.gather(2, r[..., None]).squeeze(2)
+    raised = p - rows.gather(2, r[..., None]).squeeze(2)
     inside = (rows.topk(top, dim=2).indices == r[..., None]).any(2)
-    return Preference(outside=_mean(gap, second & ~inside), inside=_mean(gap, second & inside))
+    split = (second & ~inside, second & inside)
+    return Preference(*(_mean(values, where) for values in (p, raised) for where in split))
 
 
 def _mean(values: Float[Tensor, "B T"], where: Bool[Tensor, "B T"]) -> Float[Tensor, ""]:

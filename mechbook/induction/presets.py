@@ -46,6 +46,7 @@ class DimensionPreset:
     lrs: the step sizes tried for each dimension
     fixed_lr: the one of the curves that are not tuned, one of `lrs`
     steps, wide_steps: updates below d = 128, and from there on, where fewer are needed and each costs more
+    patient_steps, bold_lr: more updates, and a larger step size, with which the smallest d is tried as well
     """
 
     batch_size: int
@@ -53,9 +54,11 @@ class DimensionPreset:
     fixed_lr: float
     steps: int
     wide_steps: int
+    patient_steps: int
+    bold_lr: float
 
     def __post_init__(self) -> None:
-        require(self, *counts(self, batch_size=1, steps=1, wide_steps=1))
+        require(self, *counts(self, batch_size=1, steps=1, wide_steps=1, patient_steps=1), *amounts(self, "bold_lr"))
         require(
             self,
             ("lrs", bool(self.lrs) and min(self.lrs, default=0) > 0, "one or more positive step sizes"),
@@ -64,8 +67,44 @@ class DimensionPreset:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LengthPreset:
+    """Few triggers in long contexts: five frequent triggers against one, all matrices and W_F, on every token.
+
+    T, d, batch_size, lr, steps: as in the experiments above
+    """
+
+    T: int
+    d: int
+    batch_size: int
+    lr: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        require(self, *counts(self, d=1, batch_size=1, steps=1), *amounts(self, "lr"))
+        require(self, ("T", self.T >= 8, "8 or more"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealisticPreset:
+    """Figure 10: everything trained, with LayerNorm, and an MLP in layer 2 alone; random triggers.
+
+    T, batch_size, steps: inputs of a sequence, sequences in a batch, updates; the rest is as in `vanilla`
+    short_steps: updates where T is the preset's short_T and a batch has as many tokens, to see what the length does
+    """
+
+    T: int
+    batch_size: int
+    steps: int
+    short_steps: int
+
+    def __post_init__(self) -> None:
+        require(self, *counts(self, batch_size=1, steps=1, short_steps=1))
+        require(self, ("T", self.T >= 8, "8 or more"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class VanillaPreset:
-    """Figures 2, 10 and 11: the vanilla transformer, everything trained, the loss on all tokens.
+    """Figures 2 and 11: the vanilla transformer, everything trained, the loss on all tokens.
 
     K, d: triggers of a sequence, and width
     batch_size, optimizer, lr, weight_decay, warmup, clip_norm: as in `TrainingSettings`
@@ -101,7 +140,10 @@ class InductionPreset:
     hand_d: width of the model written by hand
     d, matrix_init, batch_size, lr, steps: the runs of Figure 3, in which the induction head is learned alone
     frozen_steps: the update before which Figure 3's frozen matrices are released
-    all_tokens, dimension, vanilla: what the other experiments have of their own
+    released_steps: updates of the runs in which something is frozen, which go on after the release
+    keep_joint: whether the runs with nothing frozen keep a checkpoint at every probe step, from the second seed on; the
+        first keeps those that the widgets show. What needs them all trains such a run again where they are not kept
+    all_tokens, length, dimension, vanilla, realistic: what the other experiments have of their own
     """
 
     seeds: int
@@ -116,9 +158,13 @@ class InductionPreset:
     lr: float
     steps: int
     frozen_steps: int
+    released_steps: int
+    keep_joint: bool
     all_tokens: AllTokensPreset
+    length: LengthPreset
     dimension: DimensionPreset
     vanilla: VanillaPreset
+    realistic: RealisticPreset
 
     def __post_init__(self) -> None:
         require(self, *counts(self, seeds=1, hand_d=1, d=1, batch_size=1))
@@ -135,8 +181,12 @@ class InductionPreset:
             ("matrix_init", self.matrix_init in ("gaussian", "uniform"), "'gaussian' or 'uniform'"),
             ("steps", self.steps >= 2 * CHECKPOINT_EVERY, f"{2 * CHECKPOINT_EVERY} or more"),
             ("frozen_steps", released, f"a multiple of {PROBE_EVERY}, at most steps = {self.steps}"),
+            ("released_steps", self.released_steps >= self.frozen_steps, f"frozen_steps = {self.frozen_steps} or more"),
         )
 
+
+# Few triggers in long contexts are trained once and recorded, whatever the scale.
+LENGTH = LengthPreset(T=256, d=128, batch_size=32, lr=0.2, steps=400)
 
 LAPTOP = InductionPreset(
     seeds=5,
@@ -151,6 +201,8 @@ LAPTOP = InductionPreset(
     lr=0.05,
     steps=320,
     frozen_steps=300,
+    released_steps=480,
+    keep_joint=True,
     all_tokens=AllTokensPreset(
         d=256,
         batch_size=32,
@@ -160,7 +212,16 @@ LAPTOP = InductionPreset(
         output_steps=440,
         output_K=3,
     ),
-    dimension=DimensionPreset(batch_size=64, lrs=(0.2, 0.5, 1.0), fixed_lr=0.2, steps=300, wide_steps=150),
+    length=LENGTH,
+    dimension=DimensionPreset(
+        batch_size=64,
+        lrs=(0.2, 0.5, 1.0),
+        fixed_lr=0.2,
+        steps=300,
+        wide_steps=150,
+        patient_steps=1000,
+        bold_lr=8.0,
+    ),
     vanilla=VanillaPreset(
         K=5,
         d=64,
@@ -174,6 +235,7 @@ LAPTOP = InductionPreset(
         random_steps=2000,
         heads_steps=1000,
     ),
+    realistic=RealisticPreset(T=128, batch_size=16, steps=1000, short_steps=300),
 )
 
 PAPER = InductionPreset(
@@ -189,6 +251,8 @@ PAPER = InductionPreset(
     lr=0.2,
     steps=600,
     frozen_steps=300,
+    released_steps=600,
+    keep_joint=False,
     all_tokens=AllTokensPreset(
         d=128,
         batch_size=512,
@@ -198,7 +262,16 @@ PAPER = InductionPreset(
         output_steps=2000,
         output_K=3,
     ),
-    dimension=DimensionPreset(batch_size=512, lrs=(0.05, 0.1, 0.2, 0.5, 1.0), fixed_lr=0.2, steps=300, wide_steps=150),
+    length=LENGTH,
+    dimension=DimensionPreset(
+        batch_size=512,
+        lrs=(0.05, 0.1, 0.2, 0.5, 1.0),
+        fixed_lr=0.2,
+        steps=300,
+        wide_steps=150,
+        patient_steps=1000,
+        bold_lr=8.0,
+    ),
     vanilla=VanillaPreset(
         K=3,
         d=128,
@@ -212,4 +285,5 @@ PAPER = InductionPreset(
         random_steps=10_000,
         heads_steps=10_000,
     ),
+    realistic=RealisticPreset(T=256, batch_size=512, steps=10_000, short_steps=10_000),
 )

@@ -9,18 +9,23 @@ from typing import Any
 
 from mechbook.claims.values import Values
 from mechbook.core.training.loop import TrainingResult
-from mechbook.induction import measurements, seed_values, values
+from mechbook.induction import measurements, seed_values, seed_values_by_hand, values
+from mechbook.induction import realistic as realistic_runs
 from mechbook.induction import runs as training
 from mechbook.induction.experiments import (
     FREEZE,
     TRIGGERS,
     dimension_settings,
     frozen_settings,
+    joint_settings,
+    length_settings,
     output_settings,
+    realistic_settings,
     trigger_settings,
     vanilla_settings,
 )
 from mechbook.induction.presets import PAPER, InductionPreset
+from mechbook.induction.realistic import RealisticSettings
 from mechbook.induction.runs import InductionSettings
 from mechbook.records import shown, wanted
 from mechbook.records.wanted import PaperClaim, PaperRun
@@ -44,13 +49,16 @@ def runs(setup: InductionPreset) -> list[PaperRun]:
         for lr in setup.dimension.lrs
     ]
     few, seeds = range(setup.few_seeds), range(setup.seeds)
+    joint = [_run(f"joint/{s}", joint_settings(setup, s)) for s in seeds]
+    length = [_run(f"length/{c}/{s}", length_settings(setup, s, c)) for s in seeds for c in ("base", "few")]
+    realistic = [_realistic(f"realistic/{s}", realistic_settings(setup, s)) for s in few]
     vanilla = [_run(f"vanilla/two_layers_random/{s}", vanilla_settings(setup, s, "random")) for s in seeds]
     vanilla += [_run(f"vanilla/two_layers_fixed/{s}", vanilla_settings(setup, s, "frequent")) for s in few]
     vanilla += [_run(f"vanilla/one_layer/{s}", vanilla_settings(setup, s, "frequent", n_layers=1)) for s in few]
     vanilla += [_run(f"vanilla/four_heads/{s}", vanilla_settings(setup, s, "random", n_heads=4)) for s in few]
     first = [run for run in vanilla if run.name.endswith("/0")]
     others = [run for run in vanilla if not run.name.endswith("/0")]
-    return [*frozen, *triggers, *dimension, *first, *outputs, *others]
+    return [*frozen, *triggers, *dimension, *first, *outputs, *others, *realistic, *joint, *length]
 
 
 def _run(name: str, spec: InductionSettings) -> PaperRun:
@@ -62,6 +70,18 @@ def _run(name: str, spec: InductionSettings) -> PaperRun:
         kind=f"{type(spec.model).__name__} {spec.model.d} {spec.training.loss_on} {_heads(spec)}",
         short=partial(shortened, spec),
         final=partial(_final, spec),
+    )
+
+
+def _realistic(name: str, spec: RealisticSettings) -> PaperRun:
+    return PaperRun(
+        name=f"induction/{name}",
+        settings=spec,
+        modules=(realistic_runs.__name__,),
+        steps=spec.training.steps,
+        kind=f"realistic {spec.d} {spec.T}",
+        short=lambda steps: replace(spec, training=replace(spec.training, steps=steps)),
+        final=lambda: {"accuracy": spec.accuracy()},
     )
 
 
@@ -106,14 +126,14 @@ def _budgets(claim: Values, steps: Any, *prefixes: str) -> Any:
 
 def _dimension_budgets(setup: InductionPreset) -> dict[str, int]:
     steps = {d: dimension_settings(setup, 0, d, setup.dimension.fixed_lr).training.steps for d in values.DIMENSIONS}
-    return {f"{rate}_{d}": steps[d] for rate in ("tuned", "fixed") for d in values.DIMENSIONS}
+    return {name: steps[int(name.split("_")[1])] for name in values.DIMENSION.names}
 
 
 def _claim(claim: Values, measure: Any, *runs: str, few: bool = False, **more: Any) -> PaperClaim:
     return PaperClaim(
         values=claim,
         measure=measure,
-        module=seed_values.__name__,
+        module=measure.__module__,
         seeds=(lambda setup: range(setup.few_seeds)) if few else (lambda setup: range(setup.seeds)),
         **{"runs": _names(*runs), **more},
     )
@@ -123,29 +143,40 @@ def _steps(setup: InductionPreset) -> int:
     return setup.steps
 
 
+def _joint_budgets(setup: InductionPreset) -> dict[str, int]:
+    steps = {f"steps_{name}": setup.released_steps if frozen else setup.steps for name, frozen in FREEZE.items()}
+    return {name: steps[name] for name in values.JOINT_FASTER.names if name in steps}
+
+
+def _realistic_budgets(setup: InductionPreset) -> dict[str, int]:
+    steps = [name for name in values.REALISTIC.names if name != "accuracy"]
+    return {n: setup.vanilla.random_steps if n.startswith("short") else setup.realistic.steps for n in steps}
+
+
 def _trigger_steps(setup: InductionPreset) -> int:
     return setup.all_tokens.trigger_steps
-
-
-def _random_steps(setup: InductionPreset) -> int:
-    return setup.vanilla.random_steps
 
 
 RANDOM, FIXED = "vanilla/two_layers_random/{seed}", "vanilla/two_layers_fixed/{seed}"
 OUTPUTS = ("outputs/uniform/{seed}", "outputs/bigram/{seed}")
 FROZEN = tuple(f"frozen/{condition}/{{seed}}" for condition in FREEZE)
 TRIGGER = tuple(f"triggers/{condition}/{{seed}}" for condition in TRIGGERS)
-MEMORIES = ("W_O2", "W_K2", "W_K1")
+JOINT = "joint/{seed}"
 
 CLAIMS = [
-    _claim(values.ORDER, seed_values.order, FROZEN[0], budgets=_budgets(values.ORDER, _steps)),
-    _claim(values.EARLY_POSITIONS, seed_values.early_positions, FROZEN[0]),
+    _claim(values.ORDER, seed_values.order, JOINT, budgets=_budgets(values.ORDER, _steps)),
+    _claim(
+        values.EARLY_POSITIONS,
+        seed_values.early_positions,
+        JOINT,
+        budgets=_budgets(values.EARLY_POSITIONS, _steps, "steps"),
+    ),
     _claim(values.WO2_NEEDED, seed_values.W_O2_needed, "frozen/freeze_W_O2/{seed}", "frozen/freeze_both/{seed}"),
     _claim(
         values.JOINT_FASTER,
         seed_values.joint_faster,
         *FROZEN,
-        budgets=_budgets(values.JOINT_FASTER, _steps, "steps"),
+        budgets=_joint_budgets,
     ),
     _claim(values.MEMORY_MAPS, seed_values.memory_maps, FROZEN[0]),
     _claim(
@@ -170,14 +201,16 @@ CLAIMS = [
     _claim(
         values.REALISTIC,
         seed_values.realistic,
+        "realistic/{seed}",
         RANDOM,
-        budgets=_budgets(values.REALISTIC, _random_steps, *MEMORIES),
+        few=True,
+        budgets=_realistic_budgets,
     ),
     _claim(values.MULTI_HEAD, seed_values.multi_head, "vanilla/four_heads/{seed}", few=True),
     _claim(values.WF_COMPETITION, seed_values.competition, OUTPUTS[0], few=True),
     _claim(values.OUTPUT_DISTRIBUTION, seed_values.by_outputs, *OUTPUTS, few=True),
-    _claim(values.CONSTRUCTED, seed_values.constructed, few=True),
-    _claim(values.UNIFORM_INIT, seed_values.uniform_init, few=True),
+    _claim(values.CONSTRUCTED, seed_values_by_hand.constructed, few=True),
+    _claim(values.UNIFORM_INIT, seed_values_by_hand.uniform_init, few=True),
 ]
 
 
@@ -186,6 +219,7 @@ def claimed(claim: Values, setup: InductionPreset) -> dict[str, Any]:
     return wanted.claimed(CLAIMS, claim, setup, PAPER)
 
 
-def curves(spec: InductionSettings) -> TrainingResult:
+def curves(spec: InductionSettings | RealisticSettings) -> TrainingResult:
     """The curves of a run, which may come from a record and then have no weights: `spec.run()` has both."""
-    return shown.curves_of("induction", spec, MODULES)
+    modules = MODULES if isinstance(spec, InductionSettings) else (realistic_runs.__name__,)
+    return shown.curves_of("induction", spec, modules)

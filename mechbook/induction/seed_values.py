@@ -13,29 +13,31 @@ from mechbook.claims.values import Values
 from mechbook.core.training.curves import steps_to
 from mechbook.core.training.loop import TrainingResult
 from mechbook.induction import measurements, values
-from mechbook.induction.construction import induction_head
 from mechbook.induction.experiments import (
     FREEZE,
     TRIGGERS,
     dimension_settings,
     frozen_settings,
-    hand_task,
+    joint_settings,
     output_settings,
+    realistic_settings,
     trigger_settings,
     vanilla_settings,
 )
+from mechbook.induction.positions import chance, position_use, probed
 from mechbook.induction.presets import InductionPreset
-from mechbook.induction.probes_attention import entropy
+from mechbook.induction.realistic import ALL_KEYS
 from mechbook.induction.streams import STREAMS
-from mechbook.shared.bigrams import BigramBatch, sample
 from mechbook.shared.recall import induction_memory_maps
 from mechbook.shared.shakespeare import load_counts
-from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
+from mechbook.shared.simplified import SimplifiedTransformer
 
 Numbers = dict[str, int | float]
 
 # Recalls that count as learned, of a memory among others and of W_O2 where it is compared; the same for accuracy.
 LEARNED, LEARNED_W_O2, SOLVED = 0.6, 0.9, 0.8
+# W_O2's recall that every dimension of Figure 8 reaches, and W_K1's from which on something is stored.
+REACHED, STORED = 0.3, 0.1
 
 
 def one_layer(setup: InductionPreset, seed: int) -> float:
@@ -66,82 +68,53 @@ def fixed_vs_random(setup: InductionPreset, seed: int) -> Numbers:
 
 
 def head_vs_bigram(setup: InductionPreset, seed: int) -> Numbers:
-    """How far the retrieved token is raised above pi_b."""
+    """The probability of the retrieved token, and how far it is raised above pi_b."""
     found = measurements.preference(vanilla_settings(setup, seed, "random"))
-    return values.HEAD_VS_BIGRAM(outside=float(found.outside), inside=float(found.inside))
+    return _numbers(values.HEAD_VS_BIGRAM, **found._asdict())
 
 
-@torch.no_grad()
-def constructed(setup: InductionPreset, seed: int) -> Numbers:
-    """Accuracy without W_F, and what W_F does to accuracy and to global predictions in two places."""
-    counts, hand = load_counts(), hand_task(setup)
-    assert hand.triggers is not None  # they are fixed
-    batch = sample(hand, 512, STREAMS.generator("by hand", seed, 1))
-    starts = torch.isin(batch.z[:, 0], torch.tensor(hand.triggers))
-    right, kl = {}, torch.empty(0)
-    for reads in ("none", "before_attention", "after_layer_2"):
-        model = induction_head(
-            counts.N,
-            setup.T,
-            setup.hand_d,
-            triggers=hand.triggers,
-            feed_forward=reads,
-            pi_b=None if reads == "none" else counts.pi_b,
-            generator=STREAMS.generator("by hand", seed),
-        )
-        logits = model(batch.inputs)
-        right[reads] = (logits.argmax(-1) == batch.targets).double()
-        if reads == "before_attention":
-            logp, rows = logits.log_softmax(-1).double(), counts.pi_b[batch.inputs]
-            kl = (torch.special.xlogy(rows, rows) - rows * logp).sum(-1)
-    counted = batch.in_context & ~starts[:, None]
-    return _numbers(
-        values.CONSTRUCTED,
-        accuracy=right["none"][counted].mean(),
-        accuracy_all_sequences=right["none"][batch.in_context].mean(),
-        accuracy_before_attention=right["before_attention"][counted].mean(),
-        accuracy_after_layer_2=right["after_layer_2"][counted].mean(),
-        kl_global=kl[batch.global_tokens].mean(),
-    )
+def joint_run(setup: InductionPreset, seed: int) -> TrainingResult:
+    """The run of Figure 3 with nothing frozen, with W_K1's recall over all keys (`positions.probed`)."""
+    return probed(joint_settings(setup, seed), use_of_positions(setup))
 
 
-@torch.no_grad()
-def uniform_init(setup: InductionPreset, seed: int) -> Numbers:
-    """Entropy of layer 1's attention before training, as a fraction of log T."""
-    return values.UNIFORM_INIT(
-        unit_norm=float(_first_entropy(setup, seed, None)), standard_normal=float(_first_entropy(setup, seed, 1.0))
-    )
-
-
-def _first_entropy(setup: InductionPreset, seed: int, embedding_std: float | None) -> Tensor:
-    """Mean entropy of layer 1's attention at the last position, as a fraction of log T."""
-    config = SimplifiedConfig(N=load_counts().N, T=setup.T, d=setup.d, embedding_std=embedding_std)
-    model = SimplifiedTransformer(config, STREAMS.generator("initialisation", seed))
-    attention = model.trace(hand_batch(setup).inputs).attention[0]
-    return entropy(attention)[:, -1].mean() / np.log(setup.T)
-
-
-def hand_batch(setup: InductionPreset) -> BigramBatch:
-    """The 512 sequences on which the first model written by hand is tested."""
-    return sample(hand_task(setup), 512, STREAMS.generator("by hand", 1))
+def use_of_positions(setup: InductionPreset) -> Tensor:
+    """How often each position is looked for, of all, (T,), in Figure 3's task."""
+    return position_use(joint_settings(setup, 0).task(), 1024, STREAMS.generator("use"))
 
 
 def order(setup: InductionPreset, seed: int) -> Numbers:
-    """Steps until each memory is learned, all three trained together."""
-    run = frozen_settings(setup, seed).run()
-    return values.ORDER(
-        W_O2=steps_to(run, "W_O2", LEARNED),
-        W_K2=steps_to(run, "W_K2_weighted", LEARNED),
-        W_K1=steps_to(run, "W_K1", LEARNED),
-        W_K1_early=steps_to(run, "W_K1_early", LEARNED),
-    )
+    """Steps until each memory is learned, all three trained together, in each reading of equation (9)."""
+    run = joint_run(setup, seed)
+    probes = {
+        "W_O2": "W_O2",
+        "W_K2": "W_K2",
+        "W_K1": "W_K1_all_keys",
+        "W_K2_weighted": "W_K2_weighted",
+        "W_K1_weighted": "W_K1_all_keys_used",
+        "W_K1_seen": "W_K1",
+        "W_K1_early": "W_K1_early",
+    }
+    return values.ORDER(**{name: steps_to(run, probe, LEARNED) for name, probe in probes.items()})
 
 
 def early_positions(setup: InductionPreset, seed: int) -> Numbers:
-    """How far W_K1's recall on early positions is above that on late ones: the least, and how often at all."""
-    run = frozen_settings(setup, seed).run()
-    gap = np.subtract(run.values["W_K1_early"], run.values["W_K1_late"])
-    return values.EARLY_POSITIONS(smallest_gap=float(gap.min()), fraction=float((gap > 0).mean()))
+    """W_K1's recall on early positions against that on late ones: over all keys, and over those that attention sees."""
+    run, T = joint_run(setup, seed), setup.T
+    recall, seen = ({part: np.array(run.values[f"{name}_{part}"]) for part in ("early", "late")}
+                    for name in ("W_K1_all_keys", "W_K1"))  # fmt: skip
+    gap, stored = recall["early"] - recall["late"], np.array(run.values["W_K1_all_keys"]) >= STORED
+    early, late = (chance(T, window, all_keys=False) for window in ((1, T // 4), (T // 4, T)))
+    return values.EARLY_POSITIONS(
+        steps_early=steps_to(run, "W_K1_all_keys_early", LEARNED),
+        steps_late=steps_to(run, "W_K1_all_keys_late", LEARNED),
+        # nothing stored is no gap
+        smallest_gap=float(gap[stored].min()) if stored.any() else 0.0,
+        gap_throughout=float(gap.min()),
+        chance=chance(T),
+        gap_seen=float((seen["early"] - seen["late"]).min()),
+        chance_gap_seen=early - late,
+    )
 
 
 def while_frozen(setup: InductionPreset, seed: int, condition: str, name: str) -> list[float]:
@@ -161,6 +134,7 @@ def W_O2_needed(setup: InductionPreset, seed: int) -> Numbers:
     return values.WO2_NEEDED(
         drift_W_K1=drift(setup, seed, "W_K1"),
         drift_W_K2=drift(setup, seed, "W_K2"),
+        drift_W_K2_weighted=drift(setup, seed, "W_K2_weighted"),
         alone_W_O2=max(while_frozen(setup, seed, "freeze_both", "W_O2")),
         alone_accuracy=max(while_frozen(setup, seed, "freeze_both", "accuracy")),
     )
@@ -173,8 +147,8 @@ def joint_faster(setup: InductionPreset, seed: int) -> Numbers:
         for condition in FREEZE
     }
     return values.JOINT_FASTER(
-        recall_W_K2=while_frozen(setup, seed, "freeze_W_K1", "W_K2_weighted")[-1],
-        recall_W_K2_unweighted=while_frozen(setup, seed, "freeze_W_K1", "W_K2")[-1],
+        recall_W_K2=while_frozen(setup, seed, "freeze_W_K1", "W_K2")[-1],
+        recall_W_K2_weighted=while_frozen(setup, seed, "freeze_W_K1", "W_K2_weighted")[-1],
         recall_W_K1=while_frozen(setup, seed, "freeze_W_K2", "W_K1")[-1],
         **steps,
     )
@@ -204,7 +178,12 @@ def competition(setup: InductionPreset, seed: int) -> Numbers:
     run = output_settings(setup, seed, "uniform").run()
     kl = np.array(run.values["W_F_kl"])
     late = kl[np.array(run.steps) >= 0.9 * run.steps[-1]].mean()
-    return values.WF_COMPETITION(minimum=float(kl.min()), late=float(late), ratio=float(late / kl.min()))
+    return values.WF_COMPETITION(
+        accuracy=measurements.accuracy(output_settings(setup, seed, "uniform")),
+        minimum=float(kl.min()),
+        late=float(late),
+        ratio=float(late / kl.min()),
+    )
 
 
 def by_outputs(setup: InductionPreset, seed: int) -> Numbers:
@@ -232,41 +211,50 @@ def memory_maps(setup: InductionPreset, seed: int) -> Numbers:
     )
 
 
-def tuned_rate(by_rate: dict[float, list[TrainingResult]]) -> float:
-    """The step size with the fewest steps to recall 0.9; where none gets there, with the highest recall at the end.
+def tuned_rate(by_rate: dict[float, list[TrainingResult]], bar: float) -> float:
+    """The step size with the fewest steps to recall `bar`; where none gets there, with the highest recall at the end.
 
     `by_rate` holds, for each step size in the order in which ties are broken, a run for each seed; means are compared.
     """
 
     def cost(lr: float) -> tuple[float, float]:
-        steps = np.mean([steps_to(run, "W_O2", LEARNED_W_O2) for run in by_rate[lr]])
+        steps = np.mean([steps_to(run, "W_O2", bar) for run in by_rate[lr]])
         return float(steps), -float(np.mean([run.values["W_O2"][-1] for run in by_rate[lr]]))
 
     return min(by_rate, key=cost)
 
 
 def dimension(setup: InductionPreset, seed: int) -> Numbers:
-    """Steps to recall 0.9 in each dimension, with the step size tuned for it on all seeds and with one for all."""
-    tuned, fixed = {}, {}
+    """Steps to recall 0.3, and to 0.9, in each dimension: with the step size tuned for it on all seeds, or with one."""
+    found = {}
     for d in values.DIMENSIONS:
         by_rate = {
             lr: [dimension_settings(setup, s, d, lr).run() for s in range(setup.few_seeds)]
             for lr in setup.dimension.lrs
         }
-        tuned[f"tuned_{d}"] = steps_to(by_rate[tuned_rate(by_rate)][seed], "W_O2", LEARNED_W_O2)
-        fixed[f"fixed_{d}"] = steps_to(by_rate[setup.dimension.fixed_lr][seed], "W_O2", LEARNED_W_O2)
-    return values.DIMENSION(**tuned, **fixed)
+        for bar, end in ((REACHED, ""), (LEARNED_W_O2, "_to_0.9")):
+            for rate, lr in (("tuned", tuned_rate(by_rate, bar)), ("fixed", setup.dimension.fixed_lr)):
+                found[f"{rate}_{d}{end}"] = steps_to(by_rate[lr][seed], "W_O2", bar)
+    return values.DIMENSION(**found)
 
 
 def realistic(setup: InductionPreset, seed: int) -> Numbers:
-    """Accuracy of the vanilla transformer, and steps until each memory is learned."""
-    spec = vanilla_settings(setup, seed, "random")
+    """Accuracy in Figure 10's architecture, and steps until each memory is learned, there and in short contexts."""
+    spec, short = realistic_settings(setup, seed), vanilla_settings(setup, seed, "random").run()
     run = spec.run()
+    probes = {
+        "W_O2": "W_O2",
+        "W_K2": "W_K2",
+        "W_K1": ALL_KEYS,
+        "W_K2_weighted": "W_K2_weighted",
+        "W_K1_seen": "W_K1",
+    }
     return values.REALISTIC(
-        accuracy=measurements.accuracy(spec),
-        W_O2=steps_to(run, "W_O2", LEARNED),
-        W_K2=steps_to(run, "W_K2_weighted", LEARNED),
-        W_K1=steps_to(run, "W_K1", LEARNED),
+        accuracy=spec.accuracy(),
+        **{name: steps_to(run, probe, LEARNED) for name, probe in probes.items()},
+        short_W_O2=steps_to(short, "W_O2", LEARNED),
+        short_W_K2_weighted=steps_to(short, "W_K2_weighted", LEARNED),
+        short_W_K1_seen=steps_to(short, "W_K1", LEARNED),
     )
 
 

@@ -19,4 +19,8 @@ STREAMS = Streams(
     # sequences, which chapter 3 also looks at before training, those of "by hand" 1: the start of that seed's weights.
     ("by hand", (3, 7), (1, 2)),
     ("dimension", (3, 8), 2),
+    ("length", (3, 9), 2),
+    ("realistic", (3, 10), 2),
+    ("bags", (3, 12), 2),  # T and the number of triggers
+    ("use", (3, 11), 0),  # which positions are looked for
 )

@@ -1,7 +1,8 @@
 """What chapter 3 reports for each claim and seed: the names of the values, and what they mean.
 
-Steps to a threshold that is never reached are the number of steps + 1. Recalls, accuracies and attention masses are
-fractions.
+Steps to a threshold that is never reached are the number of steps + 1; `recorded.py` has the budgets by which a card
+tells them from steps that were measured. Where it is not said over which keys W_K1's recall is, it is over those that
+attention sees. Recalls, accuracies and attention masses are fractions.
 """
 
 from mechbook.claims.values import Values
@@ -24,15 +25,18 @@ FIXED_VS_RANDOM = Values(
 )
 HEAD_VS_BIGRAM = Values(
     "ih.head_vs_bigram",
-    outside="P(retrieved) - pi_b(retrieved) where the retrieved token is outside pi_b's top 3",
+    outside="P(retrieved) where the retrieved token is outside pi_b's top 3",
     inside="the same where it is inside",
+    raised_outside="P(retrieved) - pi_b(retrieved) outside pi_b's top 3",
+    raised_inside="the same inside",
 )
 CONSTRUCTED = Values(
     "ih.constructed",
-    accuracy="without W_F, on sequences that do not start with a trigger",
-    accuracy_all_sequences="without W_F, on all sequences",
-    accuracy_before_attention="W_F of eq. 8 reading the stream before attention",
-    accuracy_after_layer_2="W_F of eq. 8 reading layer 2's output",
+    accuracy_after_layer_2="(7) and (8) as printed: W_F reads layer 2's output",
+    accuracy="(7) alone, without W_F",
+    accuracy_all_sequences="the same, also on sequences that start with a trigger",
+    accuracy_before_attention="W_F of (8) reads the stream before attention",
+    accuracy_orthonormal="(7) and (8) as printed, embeddings that do not interfere",
     kl_global="KL from pi_b at positions without a trigger, W_F reading before attention, in nats",
 )
 UNIFORM_INIT = Values(
@@ -43,15 +47,18 @@ UNIFORM_INIT = Values(
 ORDER = Values(
     "ih.order",
     W_O2="steps to recall 0.6",
-    W_K2="steps to recall 0.6, weighted by how often a token is a trigger",
-    W_K1="steps to recall 0.6",
-    W_K1_early="steps to recall 0.6 over the first quarter of the positions",
+    W_K2="steps to recall 0.6, every token alike",
+    W_K1="steps to recall 0.6, every position alike, over all keys",
+    W_K2_weighted="steps to recall 0.6, weighted by how often a token is a trigger",
+    W_K1_weighted="steps to recall 0.6, weighted by how often a position is looked for",
+    W_K1_seen="steps to recall 0.6, every position alike, over the keys that attention sees",
+    W_K1_early="the same, over the first quarter of the positions",
 )
 JOINT_FASTER = Values(
     "ih.joint_faster",
-    recall_W_K2="at the release, W_K1 frozen, weighted by how often a token is a trigger",
-    recall_W_K2_unweighted="the same, every token alike",
-    recall_W_K1="at the release, W_K2 frozen",
+    recall_W_K2="at the release, W_K1 frozen, every token alike",
+    recall_W_K2_weighted="the same, weighted by how often a token is a trigger",
+    recall_W_K1="at the release, W_K2 frozen, over the keys that attention sees",
     steps_joint="steps to accuracy 0.8, nothing frozen",
     steps_freeze_W_O2="steps to accuracy 0.8, W_O2 frozen until the release",
     steps_freeze_W_K1="the same, W_K1 frozen",
@@ -61,14 +68,20 @@ JOINT_FASTER = Values(
 WO2_NEEDED = Values(
     "ih.wo2_needed",
     drift_W_K1="largest change of W_K1's recall while W_O2 is frozen",
-    drift_W_K2="largest change of W_K2's recall while W_O2 is frozen",
+    drift_W_K2="largest change of W_K2's recall while W_O2 is frozen, every token alike",
+    drift_W_K2_weighted="the same, weighted by how often a token is a trigger",
     alone_W_O2="largest recall of W_O2 before the release, trained alone",
     alone_accuracy="largest accuracy before the release, W_O2 trained alone",
 )
 EARLY_POSITIONS = Values(
     "ih.early_positions",
-    smallest_gap="W_K1's recall over the first quarter less that over the rest, the smallest over all probe steps",
-    fraction="of the probe steps, those with a gap above 0",
+    steps_early="steps to recall 0.6 over all keys, first quarter of the positions",
+    steps_late="the same, the rest of the positions",
+    smallest_gap="recall over the first quarter less that over the rest, the smallest from recall 0.1 on",
+    gap_throughout="the smallest over all probe steps, the first included",
+    chance="recall of a random matrix over all keys",
+    gap_seen="as gap_throughout, over the keys that attention sees",
+    chance_gap_seen="the gap of a random matrix over the keys that attention sees",
 )
 GLOBAL_FIRST = Values(
     "ih.global_first",
@@ -100,6 +113,7 @@ OUTPUT_DISTRIBUTION = Values(
 )
 WF_COMPETITION = Values(
     "ih.wf_competition",
+    accuracy="in-context, at the end",
     minimum="smallest KL(W_F, pi_b)",
     late="its mean over the last tenth of training",
     ratio="late / minimum",
@@ -114,15 +128,21 @@ MEMORY_MAPS = Values(
 )
 DIMENSION = Values(
     "ih.dimension",
-    **{f"tuned_{d}": f"steps to W_O2's recall 0.9 at d = {d}, learning rate tuned for it" for d in DIMENSIONS},
-    **{f"fixed_{d}": f"steps to W_O2's recall 0.9 at d = {d}, the same learning rate for all" for d in DIMENSIONS},
+    **{f"tuned_{d}": f"steps to W_O2's recall 0.3 at d = {d}, learning rate tuned for it" for d in DIMENSIONS},
+    **{f"fixed_{d}": f"steps to W_O2's recall 0.3 at d = {d}, the same learning rate for all" for d in DIMENSIONS},
+    **{f"{rate}_{d}_to_0.9": f"as {rate}_{d}, to recall 0.9" for rate in ("tuned", "fixed") for d in DIMENSIONS},
 )
 REALISTIC = Values(
     "ih.realistic",
     accuracy="in-context, at the end",
     W_O2="steps to recall 0.6",
-    W_K2="steps to recall 0.6, weighted by how often a token is a trigger",
-    W_K1="steps to recall 0.6",
+    W_K2="steps to recall 0.6, every token alike",
+    W_K1="steps to recall 0.6, every position alike, over all keys",
+    W_K2_weighted="steps to recall 0.6, weighted by how often a token is a trigger",
+    W_K1_seen="steps to recall 0.6, every position alike, over the keys that attention sees",
+    short_W_O2="W_O2 in the transformer with two MLPs and short contexts",
+    short_W_K2_weighted="the same for W_K2_weighted",
+    short_W_K1_seen="the same for W_K1_seen",
 )
 MULTI_HEAD = Values(
     "ih.multi_head",

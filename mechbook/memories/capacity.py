@@ -12,8 +12,9 @@ from scipy import stats
 from torch import Generator, Tensor
 
 from mechbook.core import settings
-from mechbook.core.cache.entries import cached
+from mechbook.core.cache.entries import cached, scratch
 from mechbook.core.training.loop import use_threads
+from mechbook.core.training.parts import Parts
 from mechbook.memories.outer_product import draw_embeddings, outer_product_memory, predicted_recall, recall, scores
 from mechbook.memories.presets import MemoriesPreset
 from mechbook.memories.streams import STREAMS
@@ -100,10 +101,14 @@ class TrainedSearches:
                 passed[place] = recalled >= self.how.enough
         return passed
 
-    def capacities(self) -> list[int]:
-        """Every search's capacity, all of them in step."""
+    def capacities(self, parts: Parts | None = None) -> list[int]:
+        """Every search's capacity, all of them in step; `parts` keeps what each step found."""
+
+        def passes(tried: Sequence[tuple[int, int]]) -> list[bool]:
+            return self.pass_together(tried) if parts is None else parts.take(lambda: self.pass_together(tried))
+
         numbers = [search.numbers() for search in self.searches]
-        return capacities_by_climbing(self.pass_together, numbers, [search.guess for search in self.searches])
+        return capacities_by_climbing(passes, numbers, [search.guess for search in self.searches])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,21 +128,29 @@ class CapacitySettings:
                 f"enough is {self.enough}, and {self.training.enough} in the training; both must be the same recall."
             )
 
+    def key(self) -> dict[str, Any]:
+        """All that decides the capacities besides code and machine, as JSON values."""
+        return {**asdict(self), "seed": settings.seed()}
+
     def run(self) -> "CapacityResult":
-        """The capacities, all memories in step with one another, or read from the cache."""
+        """The capacities, all memories in step with one another, or read from the cache.
+
+        Interrupted, trained ones go on after the last step that was kept.
+        """
         use_threads()
         training = self.training
 
         def compute() -> dict[str, Any]:
-            start = time.perf_counter()
             if training is None:
+                start = time.perf_counter()
                 found = [outer_capacity(each, self.enough) for each in self.searches]
-            else:
-                found = TrainedSearches(self.searches, training).capacities()
-            return {"found": found, "seconds": time.perf_counter() - start}
+                return {"found": found, "seconds": time.perf_counter() - start}
+            parts = Parts(scratch(self.key(), modules=(__name__,)), self.key())
+            found = TrainedSearches(self.searches, training).capacities(parts)
+            parts.over()
+            return {"found": found, "seconds": parts.seconds}
 
-        key = {**asdict(self), "seed": settings.seed()}
-        return CapacityResult(self, **cached(key, compute, modules=(__name__,)))
+        return CapacityResult(self, **cached(self.key(), compute, modules=(__name__,)))
 
 
 @dataclass(frozen=True)

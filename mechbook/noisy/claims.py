@@ -19,6 +19,7 @@ from mechbook.noisy.values import (
     F2_MARGIN,
     FINETUNE,
     FULL_PREDICTS_NOISE,
+    KQ_NOISE_SCORE,
     LEVELS,
     MULTIPLE_TRIGGERS,
     NOISE_FIRST,
@@ -98,8 +99,17 @@ def alpha_sweep(m: Measurement) -> list[Check]:
 
 @criterion(COMPONENT_ROLES, seeds=3)
 def component_roles(m: Measurement) -> list[Check]:
-    """Three probes as in the figure, each above 0.9."""
-    return [m.bar(name, ">", 0.9) for name in ("previous", "noise", "value")]
+    """The three shares of the figure and the one where layer 2 looks above 0.9; the noise not copied in any seed."""
+    return [
+        *(m.bar(name, ">", 0.9) for name in ("previous", "used", "noise", "value")),
+        m.in_every_seed("the noise's own logit not the largest", [place - 1 for place in m.per_seed("noise_rank")]),
+    ]
+
+
+@criterion(KQ_NOISE_SCORE, seeds=3)
+def kq_noise_score(m: Measurement) -> list[Check]:
+    """The noise's score is below that of every other token, in every seed."""
+    return [m.in_every_seed("the noise's score below every other", m.gaps("noise", "lowest"))]
 
 
 @criterion(MULTIPLE_TRIGGERS, seeds=3)
@@ -135,5 +145,9 @@ def arch_linear_mlp(m: Measurement) -> list[Check]:
 
 @criterion(ARCH_NONE, seeds=3)
 def arch_none(m: Measurement) -> list[Check]:
-    """The best rho gains less than dropping F_2 in the MLP model; rho = 0.01 is below the full model."""
-    return [m.compare("gain", "<", "mlp_gain"), m.compare("correct_1", "<", "correct_full")]
+    """rho = 0.05 gains, even the best rho less than dropping F_2 in the MLP model, and rho = 0.01 loses."""
+    return [
+        m.compare("correct_5", ">", "correct_full"),
+        m.compare("gain", "<", "mlp_gain"),
+        m.compare("correct_1", "<", "correct_full"),
+    ]

@@ -23,6 +23,7 @@ from mechbook.noisy.experiments import (
     main_settings,
     several_settings,
 )
+from mechbook.noisy.longer import NAMES, longer_settings
 from mechbook.noisy.presets import PAPER, NoisyPreset
 from mechbook.noisy.runs import NoisySettings
 from mechbook.records import shown, wanted
@@ -32,7 +33,7 @@ MODULES = (training.__name__,)
 
 
 def runs(setup: NoisyPreset) -> list[PaperRun]:
-    """The runs of a preset, most wanted first: the main ones and fine-tuning, then the other figures'."""
+    """The runs of a preset, most wanted first: main ones, fine-tuning, the other figures'; longer ones of LAPTOP."""
     seeds = range(setup.seeds)
     found = [_run(f"main/{s}", main_settings(setup, s)) for s in seeds]
     for s in seeds:
@@ -42,7 +43,9 @@ def runs(setup: NoisyPreset) -> list[PaperRun]:
     levels = [alpha for alpha, _ in setup.levels if alpha != setup.alpha]
     found += [_run(f"level/{alpha:g}/{s}", level_settings(setup, alpha, s)) for s in seeds for alpha in levels]
     dimensions = [d for d in setup.other_d if d != setup.d]
-    return [*found, *(_run(f"dimension/{d}/{s}", dimension_settings(setup, d, s)) for s in seeds for d in dimensions)]
+    found += [_run(f"dimension/{d}/{s}", dimension_settings(setup, d, s)) for s in seeds for d in dimensions]
+    # of the laptop's size, and the same whatever the preset
+    return [*found, *(_run(f"longer/{name}/{s}", longer_settings(name, s)) for name in NAMES for s in seeds)]
 
 
 def _run(name: str, spec: NoisySettings) -> PaperRun:
@@ -97,6 +100,7 @@ CLAIMS = [
     _claim(values.ATTENTION_AVOIDS_NOISE, seed_values.attention_avoids_noise, MAIN),
     _claim(values.FINETUNE, seed_values.finetune, "clean/{seed}", "fine_tuned/{seed}"),
     _claim(values.COMPONENT_ROLES, seed_values.component_roles, MAIN),
+    _claim(values.KQ_NOISE_SCORE, seed_values.kq_noise_score, MAIN),
     _claim(values.DROP_F1, seed_values.drop_F1, MAIN),
     replace(_claim(values.ALPHA_SWEEP, seed_values.alpha_sweep), runs=_levels),
     _claim(values.MULTIPLE_TRIGGERS, seed_values.multiple_triggers, "several/{seed}"),

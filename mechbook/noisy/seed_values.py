@@ -5,7 +5,7 @@ What they mean is said in `values.py`; runs (`mechbook.noisy.experiments`) are t
 
 from mechbook.core.training.curves import steps_to
 from mechbook.core.training.loop import TrainingResult
-from mechbook.noisy import after_training, experiments, values
+from mechbook.noisy import after_training, experiments, layer_2, values
 from mechbook.noisy.after_training import end_values
 from mechbook.noisy.experiments import DROP_F1, DROP_F2, OUTPUT_RHOS, RHOS, dropped
 from mechbook.noisy.presets import NoisyPreset
@@ -84,7 +84,13 @@ def finetune(setup: NoisyPreset, seed: int) -> Numbers:
 def component_roles(setup: NoisyPreset, seed: int) -> Numbers:
     """Figure 7's three statements as shares."""
     found = after_training.roles(experiments.main_settings(setup, seed))
-    return values.COMPONENT_ROLES(previous=found["previous"], noise=found["noise"], value=found["value"])
+    return values.COMPONENT_ROLES(**{name: found[name] for name in values.COMPONENT_ROLES.names})
+
+
+def kq_noise_score(setup: NoisyPreset, seed: int) -> Numbers:
+    """What the noise's embedding scores for the trigger's query, and the lowest score of another token's."""
+    found = layer_2.noise_score(experiments.main_settings(setup, seed))
+    return values.KQ_NOISE_SCORE(noise=found["noise"], lowest=found["lowest"])
 
 
 def drop_F1(setup: NoisyPreset, seed: int) -> Numbers:
@@ -135,11 +141,12 @@ def linear_mlp(setup: NoisyPreset, seed: int) -> Numbers:
 
 
 def without_blocks(setup: NoisyPreset, seed: int) -> Numbers:
-    """P(correct) without feed-forward: the best truncation's gain, at rho = 0.01, whole; and F_2's gain with MLPs."""
+    """P(correct) without feed-forward: the best truncation's gain, at two rho, whole; and F_2's gain with MLPs."""
     end, reference = architecture_end(setup, "no_blocks", seed), main_end(setup, seed)
     cut = {rho: end[value_name("correct", ("W_O1", rho))] for rho in OUTPUT_RHOS}
     return values.ARCH_NONE(
         gain=max(cut.values()) - end["correct"],
+        correct_5=cut[0.05],
         correct_1=cut[0.01],
         correct_full=end["correct"],
         mlp_gain=reference[value_name("correct", DROP_F2)] - reference["correct"],

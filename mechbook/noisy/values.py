@@ -33,6 +33,11 @@ FINETUNE = Values(
 ATTENTION_AVOIDS_NOISE = Values(
     "noisy.attention_avoids_noise", correct="attention of layer 2 on the correct token", noise="on the noise"
 )
+KQ_NOISE_SCORE = Values(
+    "noisy.kq_noise_score",
+    noise="score of the noise's embedding for the trigger's query in layer 2",
+    lowest="lowest score of another token's",
+)
 F2_MARGIN = Values(
     "noisy.f2_margin",
     margin="steps to a margin above 0 that stays so",
@@ -49,9 +54,11 @@ ALPHA_SWEEP = Values(
 )
 COMPONENT_ROLES = Values(
     "noisy.component_roles",
-    previous="layer 1's mean attention on the previous position",
+    previous="layer 1's mean attention on the previous position, over all positions",
+    used="the same where layer 2 looks, weighted by how much",
     noise="share of input tokens to which F_2 says noise",
     value="share of characters that W_V2 maps to themselves",
+    noise_rank="place of the noise's own logit under W_V2, 1 the largest",
 )
 MULTIPLE_TRIGGERS = Values("noisy.multiple_triggers", "the smallest trigger's margin")
 DROP_F1 = Values("noisy.drop_f1", full="P(noise) of the full model", dropped="P(noise) with F_1 dropped")
@@ -73,6 +80,7 @@ ARCH_LINEAR_MLP = Values(
 ARCH_NONE = Values(
     "noisy.arch_none",
     gain="P(correct) at the best rho less the full model's",
+    correct_5="P(correct) at rho = 0.05",
     correct_1="P(correct) at rho = 0.01",
     correct_full="P(correct) of the full model",
     mlp_gain="P(correct) with F_2 dropped less the full model's, in the model of Figure 3",
@@ -85,7 +93,8 @@ THEOREM_1 = Values(
     feed_forward_exponent="exponent in m of the spread of the feed-forward block's margin",
     attention_exponent="that of attention's",
     samples_more="times the samples that attention needs where the derivation says more (one repeated token, T << N)",
-    samples_as_many="the same where it says as many (typical contexts, T >= N)",
+    samples_as_many="the same where it says as many (typical contexts, T = N)",
+    samples_z="largest distance of such ratios from the exact ones, over lengths and contexts, at the largest N",
 )
 LEMMA_MOMENTS = Values(
     "noisy.lemma_moments",

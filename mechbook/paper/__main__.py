@@ -1,6 +1,6 @@
 """Record runs at the papers' size: `make paper`.
 
-    python -m mechbook.paper [--list] [--seconds 3600] [--replace] ["induction/frozen/*" ...]
+    python -m mechbook.paper [--list] [--seconds 3600] [--replace] [--small] ["induction/frozen/*" ...]
 
 What is missing is computed, most wanted first; laser/pythia-1b and laser/gpt2, which ask the model hub for weights,
 only by name. It stops by itself after --seconds, or on Ctrl-C or SIGTERM, at the next safe point, and says in one line
@@ -8,11 +8,12 @@ what is kept; called again it goes on there, to the same numbers bit for bit.
 """
 
 import argparse
+import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 from mechbook.core.training import stopping
@@ -21,49 +22,70 @@ from mechbook.paper.estimate import hours_left
 from mechbook.paper.everything import BY_NAME, THEMES, Theme, chosen, theme_of
 from mechbook.paper.recorder import record_claims, record_run, themes_of
 from mechbook.paper.standing import DONE, EARLIER, kept_step, line, standing
+from mechbook.records import files
 from mechbook.records.wanted import PaperRun
 
 AGAIN = "make paper goes on there."
 
 
 def work(
-    runs: Sequence[PaperRun],
+    listed: Callable[[], Sequence[PaperRun]],
     stop: stopping.Stop,
     *,
     replace: bool = False,
     themes: Sequence[Theme] = THEMES,
 ) -> int:
-    """Record what is missing of `runs`, and the claims that this makes whole; 0, or 1 where a run failed.
+    """Record what is missing of the runs that are `listed`, and the claims that this makes whole; 0, or 1 on a failure.
 
-    Where it is to stop it says in one line what is kept, and returns.
+    They are listed again when all are done: some runs are there only once others are known. Where it is to stop it says
+    in one line what is kept, and returns.
     """
-    failed, done = 0, 0
-    for run in runs:
-        found = standing(run).what
-        if found == DONE or (found == EARLIER and not replace):
-            continue
-        if stop.due():
-            print(f"Stopped before {run.name}; recorded in this call: {done}. {AGAIN}")
-            return int(failed > 0)
-        if _too_long(run, stop):
-            continue
-        began = time.perf_counter()
-        try:
-            record_run(run, replace=replace)
-        except stopping.Stopped as stopped:
-            at = f"step {stopped.step} of {run.steps}" if stopped.path.exists() else "its start"
-            print(f"{run.name} stopped at {at}; its state is kept, and recorded in this call: {done}. {AGAIN}")
-            return int(failed > 0)
-        except (FloatingPointError, RuntimeError, ValueError) as error:
-            failed += 1
-            print(f"{run.name} failed: {error}", file=sys.stderr)
-            continue
-        done += 1
-        print(f"{run.name}: recorded after {time.perf_counter() - began:.0f} s.", flush=True)
-        _claims(theme_of(run, themes), replace)
-    for theme in themes_of(runs, themes):
-        _claims(theme, replace)
-    return int(failed > 0)
+    asked: set[str] = set()
+    counts = {"failed": 0, "done": 0}
+    while runs := [run for run in listed() if run.name not in asked]:
+        for run in runs:
+            asked.add(run.name)
+            if not _recorded_now(run, stop, counts, replace=replace, themes=themes):
+                return int(counts["failed"] > 0)
+        for theme in themes_of(runs, themes):
+            _claims(theme, replace, counts)
+    return int(counts["failed"] > 0)
+
+
+def _recorded_now(
+    run: PaperRun, stop: stopping.Stop, counts: dict[str, int], *, replace: bool, themes: Sequence[Theme]
+) -> bool:
+    """Record one run if it is missing, and the claims that stand on it; False where it is time to stop."""
+    found = standing(run).what
+    if found == DONE or (found == EARLIER and not replace):
+        return True
+    done = f"recorded in this call: {counts['done']}. {AGAIN}"
+    if stop.due():
+        print(f"Stopped before {run.name}; {done}")
+        return False
+    if _too_long(run, stop):
+        return True
+    began = time.perf_counter()
+    try:
+        record_run(run, replace=replace)
+    except stopping.Stopped as stopped:
+        kept = f"{run.at(stopped.step)}; its state is kept, and" if stopped.path.exists() else "its start;"
+        print(f"{run.name} stopped at {kept} {done}")
+        return False
+    except (FloatingPointError, RuntimeError, ValueError) as error:
+        counts["failed"] += 1
+        print(f"{run.name} failed: {error}", file=sys.stderr)
+        return True
+    except OSError as error:
+        # the next would fare the same; what this run gave is in the cache
+        counts["failed"] += 1
+        where, reason = error.filename or files.folder(), error.strerror or error
+        print(f"{run.name} is computed and cannot be recorded: {where}: {reason}. {AGAIN}", file=sys.stderr)
+        return False
+    counts["done"] += 1
+    print(f"{run.name}: recorded after {time.perf_counter() - began:.0f} s.", flush=True)
+    _claims(theme_of(run, themes), replace, counts)
+    return True
 
 
 def _too_long(run: PaperRun, stop: stopping.Stop) -> bool:
@@ -77,9 +99,13 @@ def _too_long(run: PaperRun, stop: stopping.Stop) -> bool:
     return True
 
 
-def _claims(theme: Theme, replace: bool) -> None:
-    for id in record_claims(theme, replace=replace):
-        print(f"{id}: recorded.", flush=True)
+def _claims(theme: Theme, replace: bool, counts: dict[str, int]) -> None:
+    for id, wrong in record_claims(theme, replace=replace).items():
+        if wrong:
+            counts["failed"] += 1
+            print(f"{id} is not recorded: {wrong}", file=sys.stderr)
+        else:
+            print(f"{id}: recorded.", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None, themes: Sequence[Theme] = THEMES) -> int:
@@ -87,7 +113,8 @@ def main(arguments: Sequence[str] | None = None, themes: Sequence[Theme] = THEME
     parser = argparse.ArgumentParser(prog="python -m mechbook.paper", description=__doc__)
     parser.add_argument("runs", nargs="*", help="names or patterns of runs; all by default")
     parser.add_argument("--list", action="store_true", help="say how far each run is, and compute none")
-    parser.add_argument("--seconds", type=float, help="stop by itself after so many")
+    parser.add_argument("--seconds", help="stop by itself after so many")
+    parser.add_argument("--small", action="store_true", help="presets of seconds, to try the whole way")
     parser.add_argument("--replace", action="store_true", help="also replace records of earlier code")
     given = parser.parse_args(arguments)
     os.environ["MECHBOOK_SCALE"] = "paper"
@@ -95,6 +122,9 @@ def main(arguments: Sequence[str] | None = None, themes: Sequence[Theme] = THEME
     named = [name for name in given.runs if name in BY_NAME]
     patterns = [pattern for pattern in given.runs if pattern not in BY_NAME]
     try:
+        if given.small:
+            themes = _small()
+        seconds = None if given.seconds is None else whole_time(given.seconds)
         runs = [] if named and not patterns else chosen(patterns, themes)
         if given.list:
             for run in runs:
@@ -102,14 +132,38 @@ def main(arguments: Sequence[str] | None = None, themes: Sequence[Theme] = THEME
             for name in named if given.runs else BY_NAME:
                 print(f"{name:<44} {BY_NAME[name].standing()}")
             return 0
+        files.check_writable()
         failed = [name for name in named if (given.replace or not BY_NAME[name].done()) and BY_NAME[name].record()]
-        return _recorded(runs, given.seconds, given.replace, themes) or int(bool(failed))
+        listed = (lambda: []) if named and not patterns else (lambda: chosen(patterns, themes))
+        return _recorded(listed, seconds, given.replace, themes) or int(bool(failed))
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def _recorded(runs: Sequence[PaperRun], seconds: float | None, replace: bool, themes: Sequence[Theme]) -> int:
+def _small() -> tuple[Theme, ...]:
+    if not os.environ.get("MECHBOOK_RECORDS"):
+        raise ValueError("--small records into a folder of its own: name it (MECHBOOK_RECORDS=/tmp/small).")
+    # only here: nothing else needs it
+    from mechbook.paper.small import SMALL
+
+    return SMALL
+
+
+def whole_time(text: str) -> float:
+    """Seconds from SECONDS; ValueError, one sentence, for anything else."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"SECONDS is {text!r}; it must be a number of seconds, 0 or more.")
+    return seconds
+
+
+def _recorded(
+    listed: Callable[[], Sequence[PaperRun]], seconds: float | None, replace: bool, themes: Sequence[Theme]
+) -> int:
     signals: list[int] = []
     with stopping.at(None if seconds is None else time.monotonic() + seconds) as stop:
 
@@ -122,9 +176,9 @@ def _recorded(runs: Sequence[PaperRun], seconds: float | None, replace: bool, th
 
         before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            status = work(runs, stop, replace=replace, themes=themes)
+            status = work(listed, stop, replace=replace, themes=themes)
         except KeyboardInterrupt:
-            kept = [f"{run.name} at step {step}" for run in runs if (step := kept_step(run))]
+            kept = [f"{run.name} at step {step}" for run in listed() if (step := kept_step(run))]
             print(f"Stopped at once. Kept: the runs recorded before{''.join(f', {each}' for each in kept)}. {AGAIN}")
             status = 130
         finally:

@@ -1,15 +1,20 @@
 """Every theme's runs and claims at the papers' size, the most wanted theme first."""
 
+import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from mechbook.facts import presets as facts_presets
+from mechbook.facts import recorded as facts
 from mechbook.hops import presets as hops_presets
 from mechbook.hops import recorded as hops
 from mechbook.induction import presets as induction_presets
 from mechbook.induction import recorded as induction
 from mechbook.laser.recorded import MODELS, ModelRecord
+from mechbook.memories import presets as memories_presets
+from mechbook.memories import recorded as memories
 from mechbook.noisy import presets as noisy_presets
 from mechbook.noisy import recorded as noisy
 from mechbook.records.wanted import PaperClaim, PaperRun
@@ -29,6 +34,8 @@ THEMES: tuple[Theme, ...] = (
     Theme(name="induction", setup=induction_presets.PAPER, runs=induction.runs, claims=induction.CLAIMS),
     Theme(name="noisy", setup=noisy_presets.PAPER, runs=noisy.runs, claims=noisy.CLAIMS),
     Theme(name="hops", setup=hops_presets.PAPER, runs=hops.runs, claims=hops.CLAIMS),
+    Theme(name="facts", setup=facts_presets.PAPER, runs=facts.runs, claims=facts.CLAIMS),
+    Theme(name="memories", setup=memories_presets.PAPER, runs=memories.runs, claims=memories.CLAIMS),
 )
 
 # What is recorded when it is asked for by name alone, as it needs the network.
@@ -45,7 +52,11 @@ def chosen(patterns: Sequence[str], themes: Sequence[Theme] = THEMES) -> list[Pa
     for pattern in patterns:
         fitting = [run for run in every if fnmatchcase(run.name, pattern)]
         if not fitting:
-            raise ValueError(f"No run is named {pattern!r}: LIST=1 lists the names, and * stands for any part of one.")
+            near = difflib.get_close_matches(pattern, [run.name for run in every], n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ValueError(
+                f"No run is named {pattern!r}{hint}: LIST=1 lists the names, and * stands for any part of one."
+            )
         # the first place of a name stays
         found |= {run.name: run for run in fitting}
     return list(found.values())

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from mechbook.claims.report import measurement
@@ -10,9 +9,10 @@ from mechbook.core import settings
 from mechbook.core.cache import entries
 from mechbook.paper.everything import THEMES, Theme, theme_of
 from mechbook.paper.standing import computed
+from mechbook.records import code, files
 from mechbook.records.kept import ClaimRecord, RunRecord, as_json, load_claim, load_run, save
 from mechbook.records.machine import Machine, here
-from mechbook.records.wanted import PaperClaim, PaperRun
+from mechbook.records.wanted import PaperClaim, PaperRun, setup_of
 
 
 def record_run(run: PaperRun, *, replace: bool = False) -> bool:
@@ -31,16 +31,23 @@ def record_run(run: PaperRun, *, replace: bool = False) -> bool:
         steps=[int(step) for step in steps],
         values={name: [float(value) for value in row] for name, row in values.items()},
         final={name: float(value) for name, value in run.final().items()},
-        seconds=float(getattr(result, "seconds", time.perf_counter() - began)),
+        seconds=_seconds(result, time.perf_counter() - began),
         machine=here(),
     )
     return save(record, replace=replace)
 
 
-def record_claims(theme: Theme, *, replace: bool = False) -> list[str]:
-    """Measure each claim of a theme for the seeds whose runs this machine has, and keep the records; their ids.
+def _seconds(result: Any, elapsed: float) -> float:
+    """What a run says it took, all of its seeds together; else the time since it was asked for."""
+    parts = result if isinstance(result, list) else [result]
+    return float(sum(part.seconds for part in parts) if all(hasattr(part, "seconds") for part in parts) else elapsed)
 
-    Values of other seeds that a record of the same settings and code has already stay in it.
+
+def record_claims(theme: Theme, *, replace: bool = False) -> dict[str, str]:
+    """Measure each claim of a theme for the seeds whose runs this machine has, and keep the records.
+
+    By the id of each that is new: empty text, or what went wrong with it, which stops no other. Values of other seeds
+    that a record of the same settings and code has already stay in it.
     """
     by_name = {run.name: run for run in theme.runs(theme.setup)}
     here_too: dict[str, bool] = {}
@@ -48,25 +55,31 @@ def record_claims(theme: Theme, *, replace: bool = False) -> list[str]:
     def there(name: str) -> bool:
         if name not in here_too:
             record = load_run(name)
-            run = by_name[name]
-            here_too[name] = record is not None and not record.earlier(run.settings.key()) and computed(run)
+            # some runs are listed only once another one is known
+            run = by_name.get(name)
+            here_too[name] = (
+                run is not None and record is not None and not record.earlier(run.settings.key()) and computed(run)
+            )
         return here_too[name]
 
-    written = []
+    found: dict[str, str] = {}
     for claim in theme.claims:
         seeds = [seed for seed in claim.seeds(theme.setup) if all(map(there, claim.runs(theme.setup, seed)))]
-        if seeds and _record_claim(theme, claim, seeds, replace=replace):
-            written.append(claim.values.claim)
-    return written
+        try:
+            if seeds and _record_claim(theme, claim, seeds, replace=replace):
+                found[claim.values.claim] = ""
+        except (files.BadRecord, files.Refused):
+            raise
+        except (FloatingPointError, RuntimeError, ValueError) as error:
+            found[claim.values.claim] = str(error)
+    return found
 
 
 def _record_claim(theme: Theme, claim: PaperClaim, seeds: list[int], *, replace: bool) -> bool:
-    id, setup = claim.values.claim, as_json(asdict(theme.setup))
-    modules = (claim.module,)
-    identity: dict[str, Any] = {"setup": setup, "seed": settings.seed(), "code": entries.code(modules)}
+    id, setup = claim.values.claim, setup_of(theme.setup)
     known: dict[int, Any] = {}
     old = load_claim(id)
-    if old is not None and old.identity() == identity:
+    if old is not None and old.seed == settings.seed() and not old.earlier(setup):
         known = dict(zip(old.seeds, old.values, strict=True))
     elif old is not None and not replace:
         return False
@@ -82,14 +95,16 @@ def _record_claim(theme: Theme, claim: PaperClaim, seeds: list[int], *, replace:
     return save(
         ClaimRecord(
             claim=id,
-            modules=modules,
+            setup=setup,
+            seed=settings.seed(),
+            modules=(claim.module,),
+            code=code.of_claim((claim.module,)),
             values=[known[seed] for seed in sorted(known)],
             seeds=sorted(known),
             budgets=claim.budgets(theme.setup),
             runs=runs,
             seconds=sum(record.seconds for record in records) or time.perf_counter() - began,
             machines=list(machines) or [here()],
-            **identity,
         ),
         replace=replace,
     )

@@ -59,7 +59,7 @@ def line(run: PaperRun, *, times: bool) -> str:
     found = standing(run)
     words = found.what
     if found.what == STOPPED:
-        words = f"state kept at step {found.step} of {run.steps}"
+        words = f"state kept at {run.at(found.step)}"
     if found.what == COMPUTED:
         words = "computed, not recorded yet"
     if times and found.what in (STOPPED, MISSING):

@@ -65,6 +65,19 @@ def write(path: Path, form: str, content: dict[str, Any]) -> None:
         draft.unlink(missing_ok=True)
 
 
+def check_writable() -> None:
+    """Refused, one sentence, where no record can be written: said before hours are computed for one."""
+    there = folder()
+    draft = there / f".{uuid.uuid4().hex}.tmp"
+    try:
+        there.mkdir(parents=True, exist_ok=True)
+        draft.touch()
+        draft.unlink()
+    except OSError as error:
+        reason = error.strerror or error
+        raise Refused(f"{there} cannot be written ({reason}): name another folder (MECHBOOK_RECORDS).") from error
+
+
 def read(path: Path) -> tuple[str, dict[str, Any]]:
     """The form and the content of a record. BadRecord, one sentence that names the file, where it is not as written."""
     try:

@@ -7,13 +7,12 @@ load_claim("ih.order")
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from mechbook.core.cache import entries
-from mechbook.records import files
+from mechbook.records import code, files
 from mechbook.records.machine import Machine
 
 DIGITS = 6
@@ -50,13 +49,18 @@ class RunRecord:
         """The file it is kept in."""
         return files.place(self.name)
 
-    def identity(self) -> dict[str, Any]:
-        """What tells it from the record of another run: its settings and its code."""
-        return {"settings": self.settings, "code": self.code}
+    def same(self, other: "Record") -> bool:
+        """Whether another record is of the same settings and code."""
+        return (
+            isinstance(other, RunRecord)
+            and self.code == other.code
+            and as_json(self.settings) == as_json(other.settings)
+        )
 
     def earlier(self, settings: dict[str, Any] | None = None) -> bool:
         """Whether code has changed since, or the settings are no longer `settings` (None: those are not compared)."""
-        return self.code != code_now(self.modules) or (settings is not None and self.settings != as_json(settings))
+        changed = settings is not None and as_json(self.settings) != as_json(settings)
+        return changed or self.code != code.of_run(self.modules)
 
     def content(self) -> dict[str, Any]:
         """The record as JSON values."""
@@ -70,7 +74,8 @@ class RunRecord:
 class ClaimRecord:
     """The values of one claim at the papers' size, a value for each of `seeds`, as a chapter would report them.
 
-    setup: the preset they were measured with, as JSON; seed: MECHBOOK_SEED
+    setup: the preset they were measured with (`wanted.setup_of`), as JSON; seed: MECHBOOK_SEED
+    code: the SHA-256 of the code that decides them with `setup` (`code.of_claim`)
     budgets: of the values that are steps to something, the steps there were: a larger one was never reached
     runs: the names of the runs they stand on; seconds: what those took together; machines: where, without repetition
     """
@@ -92,13 +97,17 @@ class ClaimRecord:
         """The file it is kept in."""
         return files.place(f"claims/{self.claim}")
 
-    def identity(self) -> dict[str, Any]:
-        """What tells it from a record of the same claim with other settings or code."""
-        return {"setup": self.setup, "seed": self.seed, "code": self.code}
+    def same(self, other: "Record") -> bool:
+        """Whether another record is of the same claim, MECHBOOK_SEED and code, and of a preset that fits this one's."""
+        return (
+            isinstance(other, ClaimRecord)
+            and (self.claim, self.seed, self.code) == (other.claim, other.seed, other.code)
+            and fits(self.setup, as_json(other.setup))
+        )
 
     def earlier(self, setup: dict[str, Any] | None = None) -> bool:
-        """Whether code has changed since, or the preset is no longer `setup` (None: it is not compared)."""
-        return self.code != code_now(self.modules) or (setup is not None and self.setup != as_json(setup))
+        """Whether code has changed since, or the preset is no longer one that `setup` fits (None: not compared)."""
+        return (setup is not None and not fits(self.setup, as_json(setup))) or self.code != code.of_claim(self.modules)
 
     def content(self) -> dict[str, Any]:
         """The record as JSON values; what is judged is not rounded."""
@@ -117,7 +126,7 @@ def save(record: Record, *, replace: bool = False) -> bool:
     path = record.path
     if path.exists():
         there = load(path)
-        same = as_json(there.identity()) == as_json(record.identity())
+        same = there.same(record)
         more = (
             isinstance(there, ClaimRecord) and isinstance(record, ClaimRecord) and set(there.seeds) < set(record.seeds)
         )
@@ -171,12 +180,16 @@ def as_json(value: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def code_now(modules: Sequence[str]) -> str:
-    """The SHA-256 of the code that `modules` depend on now; empty where one of them is gone."""
-    try:
-        return entries.code(tuple(modules))
-    except ValueError:
-        return ""
+def fits(recorded: Any, now: Any) -> bool:
+    """Whether every value that a recorded preset has is the same in a preset of now, both as JSON values.
+
+    What only the one of now has is new since, and was of no account then, or the code that reads it has changed too.
+    """
+    if isinstance(recorded, dict) and isinstance(now, dict):
+        return all(name in now and fits(value, now[name]) for name, value in recorded.items())
+    if isinstance(recorded, list) and isinstance(now, list):
+        return len(recorded) == len(now) and all(map(fits, recorded, now))
+    return bool(recorded == now)
 
 
 def rounded(value: float) -> float | None:

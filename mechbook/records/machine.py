@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,13 @@ def here() -> Machine:
         date=datetime.now(UTC).date().isoformat(),
         commit=commit(closure.PACKAGE.parent),
     )
+
+
+def where(machines: Iterable[Machine]) -> str:
+    """The devices, with TF32 where it was allowed, and the last day."""
+    machines = list(machines)
+    devices = dict.fromkeys(machine.device + (" with TF32" if machine.tf32 else "") for machine in machines)
+    return f"{' and '.join(devices)}, {max((machine.date for machine in machines), default='')}"
 
 
 def device_name(device: torch.device) -> str:

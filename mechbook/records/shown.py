@@ -8,6 +8,7 @@ With no record at all a page looks as it would without this module.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -16,7 +17,7 @@ from mechbook.core.cache import entries
 from mechbook.core.training.loop import TrainingResult, use_threads
 from mechbook.records import files, kept
 from mechbook.records.kept import RunRecord
-from mechbook.records.machine import Machine
+from mechbook.records.machine import where
 from mechbook.records.wanted import PaperRun, Settings
 
 
@@ -45,18 +46,28 @@ def told(records: Iterable[RunRecord], now: Iterable[PaperRun] = ()) -> str:
 
 
 def beside(records: Sequence[RunRecord], now: Iterable[PaperRun] = ()) -> str:
-    """The sentence of a caption about recorded runs drawn below a build's own; empty where there are none."""
+    """The sentence of a caption about recorded runs drawn below a build's own; empty where there are none.
+
+    Where `now` has more seeds of these runs it says so: "3 of 5 seeds".
+    """
     if not records:
         return ""
-    seeds = "one seed" if len(records) == 1 else f"{len(records)} seeds"
-    return f" Below: the same at the paper's own size, {seeds}, recorded on {told(records, now)}."
+    now = list(now)
+    return f" Below: the same at the paper's own size, {counted(records, now)}, recorded on {told(records, now)}."
 
 
-def where(machines: Iterable[Machine]) -> str:
-    """The devices, with TF32 where it was allowed, and the last day."""
-    machines = list(machines)
-    devices = dict.fromkeys(machine.device + (" with TF32" if machine.tf32 else "") for machine in machines)
-    return f"{' and '.join(devices)}, {max((machine.date for machine in machines), default='')}"
+def counted(records: Sequence[RunRecord], now: Iterable[PaperRun] = ()) -> str:
+    """How many seeds of each run there are, of those that `now` has under its name: "one seed", "3 of 5 seeds".
+
+    Of several runs with different numbers of seeds: "2 to 3 of 5 seeds".
+    """
+    there = Counter(record.name.rpartition("/")[0] for record in records)
+    wanted = Counter(run.name.rpartition("/")[0] for run in now)
+    least, most = min(there.values(), default=0), max(there.values(), default=0)
+    number = str(least) if least == most else f"{least} to {most}"
+    if least < (asked := max((wanted[family] for family in there), default=0)):
+        return f"{number} of {asked} seeds"
+    return "one seed" if most == 1 else f"{number} seeds"
 
 
 def curves_of(theme: str, settings: Settings, modules: tuple[str, ...]) -> TrainingResult:
@@ -64,7 +75,7 @@ def curves_of(theme: str, settings: Settings, modules: tuple[str, ...]) -> Train
 
     A record has no weights: `checkpoints` and `final` are then empty, and values have six digits.
     """
-    record = _in_place_of(theme, settings, modules)
+    record = in_place_of(theme, settings, modules)
     if record is None:
         result: TrainingResult = settings.run()
         return result
@@ -75,12 +86,15 @@ def final_of(
     theme: str, settings: Settings, modules: tuple[str, ...], measure: Callable[[], dict[str, float]]
 ) -> dict[str, float]:
     """What is measured at a run's end, from where `curves_of` takes the run: `measure()`, or a record's `final`."""
-    record = _in_place_of(theme, settings, modules)
+    record = in_place_of(theme, settings, modules)
     return measure() if record is None else record.final
 
 
-def _in_place_of(theme: str, settings: Settings, modules: tuple[str, ...]) -> RunRecord | None:
-    """The record of a run, where that takes its place: it is not in the cache, and neither it nor its code changed."""
+def in_place_of(theme: str, settings: Settings, modules: tuple[str, ...]) -> RunRecord | None:
+    """The record of a run, where that takes its place: it is not in the cache, and neither it nor its code changed.
+
+    None where the run itself is to be read or made.
+    """
     if not files.files(theme):
         return None
     use_threads()

@@ -19,7 +19,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from mechbook.claims.report import MIME
-from mechbook.site import scorecard, status
+from mechbook.site import quoted, scorecard, status
 from mechbook.site.notebooks import chapter_number, with_fingerprint
 
 LOG = logging.getLogger(__name__)
@@ -107,11 +107,13 @@ def add_fingerprint(app: Sphinx, docname: str, source: list[str]) -> None:
 def purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
     """Forget the reports of a page that is read anew."""
     reports(env).pop(docname, None)
+    quoted.pages(env).discard(docname)
 
 
 def merge(app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEnvironment) -> None:
     """Take over what a parallel reader found."""
     reports(env).update({page: found for page, found in reports(other).items() if page in docnames})
+    quoted.pages(env).update(quoted.pages(other) & docnames)
     if getattr(other, "mechbook_scorecard", None) in docnames:
         env.mechbook_scorecard = other.mechbook_scorecard  # type: ignore[attr-defined]
 
@@ -123,7 +125,8 @@ def changed_pages(app: Sphinx, env: BuildEnvironment) -> list[str]:
     if getattr(env, "mechbook_rows", None) == rows:
         return []
     env.mechbook_rows = rows  # type: ignore[attr-defined]
-    return [page for page in {*reports(env), getattr(env, "mechbook_scorecard", "")} if page in env.found_docs]
+    showing = {*reports(env), *quoted.pages(env), getattr(env, "mechbook_scorecard", "")}
+    return [page for page in showing if page in env.found_docs]
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -143,6 +146,8 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         place.replace_self(scorecard.unknown_card(place["id"]) if row is None else scorecard.card(row, target))
     for board in list(doctree.findall(ScorecardPlace)):
         board.replace_self(scorecard.scorecard(rows, link))
+    for problem in quoted.fill(doctree, by_id, link):
+        LOG.error(problem, location=docname)
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
@@ -171,7 +176,12 @@ def setup(app: Sphinx) -> Mapping[str, Any]:
     """Register all of it."""
     app.add_node(ClaimPlace, html=(skip, None))
     app.add_node(ScorecardPlace, html=(skip, None))
+    app.add_node(quoted.QuotedPlace, html=(skip, None))
+    app.add_node(quoted.FailedPlace, html=(skip, None))
     app.add_directive("scorecard", ScorecardDirective)
+    app.add_directive("failed-claims", quoted.FailedDirective)
+    app.add_role("measured", quoted.MeasuredRole())
+    app.add_role("verdict", quoted.VerdictRole())
     app.add_directive("versions", VersionsDirective)
     app.connect("source-read", add_fingerprint)
     app.connect("env-purge-doc", purge)

@@ -38,9 +38,10 @@ def judge(
     `reports` are measurements as chapters displayed them, each with the "page" and "anchor" it stands at;
     `chapters_in_toc` are the numbers of the chapters in the table of contents. A row has: id, chapter, source,
     statement, paper, criterion, measured, spread, values, seeds, scale, seed, device, held, marginal, status, reason,
-    note, page, anchor, figure, changed, checks. A report with `changed` settings gets no verdict. `note` tells of a
-    difference from the committed record that is no problem. A claim that is recorded at the papers' size also has
-    "recorded", as `mechbook.site.recorded.judged` gives it (`at_paper`, by default what lies in results/paper).
+    note, page, anchor, figure, changed, never, checks. A report with `changed` settings gets no verdict. `note` tells
+    of a difference from the committed record that is no problem. A claim that is recorded at the papers' size also has
+    "recorded", as `mechbook.site.recorded.judged` gives it (`at_paper`, by default what lies in results/paper), and one
+    whose report was read from there "from_record", which says so.
 
     Problems: a claim in the committed record that the list lacks; one missing, reported twice, unknown, measured
     without a criterion function or not as its criterion reads it; one that held in the committed record at this scale
@@ -114,18 +115,22 @@ def _blank(claim: Claim) -> Row:
         "anchor": None,
         "figure": None,
         "changed": [],
+        "never": {},
         "checks": [],
     }
 
 
 COPIED = (
     "measured", "spread", "values", "seeds", "scale", "seed", "device", "reason", "page", "anchor", "figure", "changed",
+    "never",
 )  # fmt: skip
 
 
 def _fill(row: Row, report: Mapping[str, Any], criterion: Criterion | None) -> list[str]:
     """Put a report and its verdict into the claim's row; return the problems."""
     row.update({name: report[name] for name in COPIED})
+    if report.get("from_record"):
+        row["from_record"] = report["from_record"]
     row["status"] = NOT_RUN
     if row["measured"] is None:
         return []

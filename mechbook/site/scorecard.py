@@ -5,7 +5,7 @@ from typing import Any
 
 from docutils import nodes
 
-from mechbook.claims.report import format_number
+from mechbook.claims.report import measured_parts, recorded_words
 
 Row = Mapping[str, Any]
 Link = Callable[[str, str | None], str]
@@ -46,36 +46,21 @@ def verdict(row: Row) -> str:
 
 
 def recorded_verdict(recorded: Row) -> str:
-    """The verdict of a record of the papers' size in words; without enough seeds there is none."""
+    """The verdict of a record of the papers' size in words, with its seeds where those are not all that are asked for.
+
+    With fewer than the criterion asks for there is no verdict, but how those there are fare by it.
+    """
     words = WORDS.get(recorded["status"], f"not judged: {recorded['reason']}")
     words += ", marginally" if recorded["marginal"] else ""
-    return words + (" (of earlier code)" if recorded["earlier"] else "")
-
-
-def measured_parts(row: Row) -> list[str]:
-    """Each number measured, with its name where there are several and its spread: "accuracy 0.98 ± 0.01".
-
-    Steps never reached in some seeds make a mean a lower bound: "W_K1 ≥ 540, not within 600 in 2 of 5 seeds".
-    """
-    if row["measured"] is None:
-        return []
-    mean, spread = row["measured"], row["spread"]
-    named = mean if isinstance(mean, Mapping) else {"": mean}
-    spreads = spread if isinstance(spread, Mapping) else dict.fromkeys(named, spread)
-    never = row.get("never", {})
-    return [
-        f"{name} {_number(value, spreads.get(name), never.get(name), len(row['seeds']))}".strip()
-        for name, value in named.items()
-    ]
-
-
-def _number(mean: float, spread: float | None, never: list[int] | None, seeds: int) -> str:
-    if never is None:
-        return format_number(mean) + ("" if spread is None else f" ± {format_number(spread)}")
-    count, budget = never
-    if count == seeds:
-        return f"> {budget} in every seed"
-    return f"≥ {format_number(mean)}, not within {budget} in {count} of {seeds} seeds"
+    beside = []
+    if recorded.get("so_far") is not None:
+        so_far = "holds" if recorded["so_far"] else "does not hold"
+        words = f"not judged yet, with {recorded['reason']}: so far it {so_far}"
+    elif len(recorded["seeds"]) < recorded.get("of", 0):
+        beside.append(f"{len(recorded['seeds'])} of {recorded['of']} seeds")
+    if recorded["earlier"]:
+        beside.append("of earlier code")
+    return words + (f" ({', '.join(beside)})" if beside else "")
 
 
 def measured(row: Row) -> str:
@@ -87,6 +72,8 @@ def measured(row: Row) -> str:
 
 def _seeds(row: Row) -> str:
     count = len(row["seeds"])
+    if count < row.get("of", 0):
+        return f"{count} of {row['of']} seeds"
     return f"{count} seed{'' if count == 1 else 's'}"
 
 
@@ -100,6 +87,12 @@ def _measured_body(row: Row) -> list[nodes.Element]:
     return [nodes.paragraph("", head), nodes.bullet_list("", *items, classes=["mb-numbers"])]
 
 
+def _read(row: Row) -> list[nodes.Element]:
+    """Where a report that was read from a record was measured."""
+    told = recorded_words(row)
+    return [nodes.paragraph("", f"{told[0].upper()}{told[1:]}.")] if told else []
+
+
 def css_class(row: Row) -> str:
     """The class that colours a row or card."""
     return "mb-" + row["status"].replace(" ", "-")
@@ -111,10 +104,12 @@ def card(row: Row, to_scorecard: str | None) -> nodes.Element:
     head = nodes.paragraph("", "", nodes.strong("", f"Claim {row['id']}: {verdict(row)}"), classes=["mb-verdict"])
     body = nodes.paragraph("", row["statement"], classes=["mb-statement"])
     facts = nodes.definition_list(classes=["mb-facts"])
-    recorded = [("At the papers' size", _recorded(row["recorded"]))] if row.get("recorded") else []
+    # what was read from the record is not shown twice
+    twice = bool(row.get("from_record")) and row["from_record"]["seeds"] == row["seeds"]
+    recorded = [("At the papers' size", _recorded(row["recorded"]))] if row.get("recorded") and not twice else []
     for name, content in (
         ("Paper", [nodes.paragraph("", f"{row['paper']} ({row['source']})")]),
-        ("Measured", _measured_body(row)),
+        ("Measured", [*_measured_body(row), *_read(row)]),
         *recorded,
         ("Holds when", [nodes.paragraph("", row["criterion"])]),
     ):
@@ -155,9 +150,11 @@ def _recorded_counts(rows: Sequence[Row]) -> str:
         return ""
     held, failed = (sum(each["status"] == status for each in found) for status in ("held", "failed"))
     other = len(found) - held - failed
+    part = sum(len(each["seeds"]) < each.get("of", 0) for each in found)
     return (
         f" At the papers' size {len(found)} are recorded: {held} held, {failed} did not hold"
-        f"{f', {other} not judged' if other else ''}."
+        f"{f', {other} not judged' if other else ''}"
+        f"{f'; {part} of these with fewer seeds than are asked for' if part else ''}."
     )
 
 
@@ -187,7 +184,7 @@ def _table(rows: Sequence[Row], link: Link, with_records: bool) -> nodes.table:
                 nodes.paragraph("", f"{row['statement']} ({row['source']})", classes=["mb-statement"]),
             ),
             nodes.entry("", *_verdict(row, link)),
-            nodes.entry("", nodes.paragraph("", measured(row))),
+            nodes.entry("", nodes.paragraph("", measured(row)), *_read(row)),
             *([nodes.entry("", *_recorded(row.get("recorded")))] if with_records else []),
             nodes.entry("", nodes.paragraph("", row["paper"])),
             nodes.entry("", nodes.paragraph("", row["criterion"])),

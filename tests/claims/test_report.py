@@ -12,7 +12,16 @@ import pytest
 import torch
 
 from mechbook.claims import report as module
-from mechbook.claims.report import MIME, as_html, as_text, format_number, measurement, report, reporter
+from mechbook.claims.report import (
+    MIME,
+    as_html,
+    as_text,
+    format_number,
+    measured_parts,
+    measurement,
+    report,
+    reporter,
+)
 from mechbook.claims.values import Values
 
 
@@ -40,6 +49,7 @@ def test_numbers_have_mean_and_sample_deviation() -> None:
         "reason": None,
         "figure": "fig-acc",
         "changed": [],
+        "never": {},
     }
 
 
@@ -251,3 +261,28 @@ def test_a_chapter_that_reports_depends_on_neither_list_nor_criteria() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     core = {"mechbook.core", "mechbook.core.settings", "mechbook.core.presets"}
     assert set(loaded) <= {"mechbook", "mechbook.claims", "mechbook.claims.report", "mechbook.claims.values", *core}
+
+
+STEPS = Values("ih.order", W_O2="steps to W_O2", W_K1="steps to W_K1")
+
+
+def test_steps_that_were_never_reached_are_printed_as_bounds() -> None:
+    """One seed of three stops at 100 without getting there; a value at the budget itself was reached."""
+    rows = [STEPS(W_O2=100, W_K1=101), STEPS(W_O2=90, W_K1=60), STEPS(W_O2=80, W_K1=58)]
+    row = measurement(STEPS, values=rows, seeds=range(3), budgets={"W_O2": 100, "W_K1": 100})
+    assert row["never"] == {"W_K1": [1, 100]}
+    words = "W_O2 90 ± 10; W_K1 ≥ 73, not within 100 in 1 of 3 seeds (3 seeds, laptop scale)"
+    assert as_text(row) == f"Measured for ih.order: {words}" and words.replace(">", "&gt;") in as_html(row)
+
+
+def test_what_no_seed_reached_has_no_mean() -> None:
+    rows = [STEPS(W_O2=101, W_K1=101)] * 2
+    row = measurement(STEPS, values=rows, seeds=range(2), budgets={"W_O2": 100, "W_K1": 100})
+    assert measured_parts(row) == ["W_O2 > 100 in every seed", "W_K1 > 100 in every seed"]
+    one = measurement("ih.two_layer_random", values=[101], seeds=[0], budgets={"steps": 100})
+    assert one["never"] == {"steps": [1, 100]}
+
+
+def test_a_budget_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="a budget for 'W_K2', which is not among its values"):
+        measurement(STEPS, values=[STEPS(W_O2=1, W_K1=1)], seeds=[0], budgets={"W_K2": 100})

@@ -5,8 +5,8 @@ from mechbook.claims.values import Values
 from mechbook.induction import claims as claims
 from tests.claims.tables import PLAIN, applied, failing, uncovered
 
-TWO = Values("ih.wo2_needed", drift_W_K1="", drift_W_K2="", alone_W_O2="", alone_accuracy="")
-HOLDS = {TWO: TWO(drift_W_K1=0.03, drift_W_K2=0.05, alone_W_O2=0.94, alone_accuracy=0.18)}
+TWO = Values("ih.wo2_needed", drift_W_K1="", drift_W_K2="", drift_W_K2_weighted="", alone_W_O2="", alone_accuracy="")
+HOLDS = {TWO: TWO(drift_W_K1=0.03, drift_W_K2=0.05, drift_W_K2_weighted=0.1, alone_W_O2=0.94, alone_accuracy=0.18)}
 
 
 def test_a_condition_that_no_row_covers_is_named() -> None:

@@ -14,6 +14,7 @@ from mechbook.hops.values import (
     CURRICULUM_SOLVES,
     DEPTH,
     DIRECT_FAILS,
+    EASY_HOPS,
     FOR_THE_RECORD,
     HEAD_HOPS,
     HOP_HEADS,
@@ -58,8 +59,9 @@ HOLDS = {
         direct_1=100,
         direct_2=300,
         direct_3=3001,
-        mixture_slope=1.5,
-        curriculum_slope=1.4,
+        # a power, 1.5, and unsolved at eight hops
+        **{f"{regime}_{k}": 100 * k**1.5 if k < 8 else 3001 for regime in ("mixture", "curriculum") for k in EASY_HOPS},
+        budget=3000,
         **for_the_record(SCALING),
     ),
     "khop.construction": CONSTRUCTION(accuracy_2=1.0, accuracy_4=1.0, accuracy_8=1.0),
@@ -84,10 +86,14 @@ FAILS = [
     ("khop.depth", {"steps": 1799}, {2}),
     ("khop.layerwise", {"first_2": 1}, {0}),
     ("khop.layerwise", {"first_4": 2}, {1}),
-    ("khop.scaling", {"direct_1": 300}, {0}),
-    ("khop.scaling", {"direct_3": 900}, {1}),
-    ("khop.scaling", {"mixture_slope": 2.01}, {2}),
-    ("khop.scaling", {"curriculum_slope": 2.01}, {3}),
+    # what was cut off is no measurement of a denominator
+    ("khop.scaling", {"direct_2": 3001, "direct_3": 10**6}, {0}),
+    ("khop.scaling", {"direct_1": 300}, {1}),
+    ("khop.scaling", {"direct_3": 900}, {2}),
+    ("khop.scaling", {"mixture_4": 3001, "mixture_8": 3000}, {3}),
+    ("khop.scaling", {f"mixture_{k}": 10 * k**2.01 for k in (2, 3, 4, 5, 6)}, {4}),
+    ("khop.scaling", {"curriculum_4": 3001}, {5}),
+    ("khop.scaling", {f"curriculum_{k}": 10 * k**2.01 for k in (2, 3, 4, 5, 6)}, {6}),
     ("khop.construction", {"accuracy_2": 0.999}, {0}),
     ("khop.construction", {"accuracy_4": 0.999}, {1}),
     ("khop.construction", {"accuracy_8": 0.999}, {2}),
@@ -140,7 +146,7 @@ def test_each_condition_can_fail_and_fails_alone(id: str, change: dict[str, floa
         ("khop.direct_fails", {"accuracy": 0.25}),
         ("khop.direct_fails", {"accuracy": 0.151}),
         ("khop.order", {"hop_1": 500, "hop_2": 500, "hop_3": 500}),
-        ("khop.scaling", {"mixture_slope": 2.0, "curriculum_slope": 2.0}),
+        ("khop.scaling", {f"{regime}_{k}": 3000 for regime in ("mixture", "curriculum") for k in EASY_HOPS}),
     ],
 )
 def test_a_bar_that_includes_its_value_holds_there(id: str, change: dict[str, float]) -> None:
@@ -171,8 +177,26 @@ def test_only_solved_seeds_must_be_in_order_and_all_of_them() -> None:
 
 def test_a_direct_run_that_never_solves_makes_the_ratio_larger_and_not_smaller() -> None:
     """Oracle: by hand, 3001 / 300 against 300 / 100."""
-    check = applied("khop.scaling", *[HOLDS["khop.scaling"]] * 3)[1]
+    check = applied("khop.scaling", *[HOLDS["khop.scaling"]] * 3)[2]
     assert (check.value, check.bar) == (pytest.approx(3001 / 300), 3.0)
+
+
+def test_a_slope_goes_as_far_as_every_seed_solved_and_no_farther() -> None:
+    """Oracle: 100 k^1.5; six hops, which one seed of three did not solve, and eight, which all did, do not count."""
+    good = HOLDS["khop.scaling"]
+    solved = [{**good, "mixture_8": 2999}] * 2
+    checks = applied("khop.scaling", *solved, {**good, "mixture_6": 3001, "mixture_8": 2999})
+    assert (checks[3].value, checks[4].label) == (5, "mixture: slope up to k = 5")
+    assert checks[4].value == pytest.approx(1.5)
+    # nor does a curriculum of which no number of hops was solved have a slope
+    never = {**good, **{f"curriculum_{k}": 3001 for k in EASY_HOPS}}
+    assert [check.value for check in applied("khop.scaling", *[never] * 3)][5:] == [0]
+
+
+def test_one_seed_above_a_half_is_enough_against_the_claim_of_depth() -> None:
+    """A mean of 0.36 hid that one seed of five reached 0.62."""
+    good = HOLDS["khop.depth"]
+    assert failing(applied("khop.depth", *[good] * 4, {**good, "two": 0.62})) == {1}
 
 
 def test_two_solved_neighbours_need_no_order_and_one_does() -> None:

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from mechbook.hops.construction import hop_construction
+from mechbook.hops.construction import four_hops_in_two_layers, hop_construction
 from mechbook.hops.probes import (
     first_layer,
     fit_probe,
     keys_of_hops,
+    keys_of_two_layers,
     landings_of_hops,
     mass_on,
     probe_accuracy,
@@ -78,6 +79,24 @@ def test_keys_and_landings_are_those_of_a_walk() -> None:
                     hidden = int(task.pi[at, value])
                     assert int(reads[b, i * n + y, r]) == at * n + hidden
                     value = int(sigma[b, at, hidden])
+
+
+def test_keys_of_two_layers_are_those_that_the_hand_built_layer_looks_at() -> None:
+    """Oracles: a loop over queries by their definition; the attention of the three heads written by hand."""
+    task = draw_composition(3, 5, generator(11))
+    sigma = sample_sigma(task, 4, generator(12))
+    keys = keys_of_two_layers(task, sigma)
+    for b in range(4):
+        for i in range(5):
+            for y in range(3):
+                here, forth, back = keys[b, i * 3 + y].tolist()
+                assert here == i * 3 + int(task.pi[i, y])
+                assert forth == (i + 1) % 5 * 3 + int(task.pi[(i + 1) % 5, sigma[b, i, y]])
+                assert back // 3 == (i - 1) % 5
+                carried = int(sigma[b, (i - 1) % 5, back % 3])
+                assert int(task.pi[i, carried]) == y
+    attention = four_hops_in_two_layers(task).trace(sigma.reshape(4, -1)).attention[0]
+    assert bool((mass_on(attention, keys).diagonal() > 0.999).all())
 
 
 def test_masses_are_means_over_queries() -> None:

@@ -42,17 +42,20 @@ def test_order_is_the_first_record_above_nine_tenths(monkeypatch: pytest.MonkeyP
 
 
 def test_scaling_has_the_steps_and_the_slopes_of_what_was_solved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps grow as k for the mixture and as k squared for the curriculum, which does not solve 8."""
+    """Steps grow as k for the mixture and as k squared for the curriculum, which does not solve 8.
+
+    The first reading's slopes are of k = 2, 4, 8 alone, without the 8 that was not solved.
+    """
     found = {("direct", k): result([1.0], solved=10 * k) for k in values.DIRECT_HOPS}
     found |= {("mixture", k): result([1.0], solved=100 * k) for k in values.EASY_HOPS}
     found |= {("curriculum", k): result([1.0], solved=100 * k * k if k < 8 else None) for k in values.EASY_HOPS}
     monkeypatch.setattr(seed_values, "scaling_results", lambda setup, name, k: [None, found[name, k]])
     assert seed_values.scaling(LAPTOP, 1) == {
-        **{f"direct_{k}": 10 * k for k in (1, 2, 3)},
-        **{f"mixture_{k}": 100 * k for k in (2, 4, 8)},
-        "curriculum_2": 400,
-        "curriculum_4": 1600,
+        **{f"direct_{k}": 10 * k for k in (1, 2, 3, 4)},
+        **{f"mixture_{k}": 100 * k for k in (2, 3, 4, 5, 6, 8)},
+        **{f"curriculum_{k}": 100 * k * k for k in (2, 3, 4, 5, 6)},
         "curriculum_8": 26,
+        "budget": 2000,
         "mixture_slope": pytest.approx(1.0),
         "curriculum_slope": pytest.approx(2.0),
     }
@@ -89,6 +92,6 @@ def test_curves_of_seeds_that_end_at_other_times_are_filled_up() -> None:
 def test_every_run_is_listed_once_and_claims_name_them() -> None:
     names = [run.name for run in recorded.runs(PAPER)]
     assert names[:3] == ["hops/mixture", "hops/curriculum", "hops/current"]
-    # four hops of the mixture are the main run
     (scaling,) = [claim for claim in recorded.CLAIMS if claim.values is values.SCALING]
-    assert "hops/mixture" in scaling.runs(PAPER, 0) and set(scaling.runs(PAPER, 0)) <= set(names)
+    stands_on = scaling.runs(PAPER, 0)
+    assert len(stands_on) == 4 + 6 + 6 and set(stands_on) <= set(names) and scaling.budgets(PAPER)["direct_4"] == 20_000

@@ -14,7 +14,10 @@ from mechbook.induction.experiments import (
     dimension_settings,
     frozen_settings,
     hand_task,
+    joint_settings,
+    length_settings,
     output_settings,
+    realistic_settings,
     trigger_settings,
     vanilla_settings,
 )
@@ -60,6 +63,44 @@ def test_conditions_of_figure_3_share_weights_and_batches(setup: InductionPreset
         assert setup.frozen_steps < spec.training.steps and setup.frozen_steps in spec.all_probe_steps()
 
 
+@presets
+def test_figure_3_s_first_column_is_one_run_whatever_it_keeps(setup: InductionPreset) -> None:
+    """Widgets show the first seed's checkpoints; `joint_settings` keeps all of every seed's, and trains alike."""
+    assert frozen_settings(setup, 0).checkpoint_steps == tuple(range(0, setup.steps + 1, 20))
+    for seed in range(3):
+        plain, whole = frozen_settings(setup, seed), joint_settings(setup, seed)
+        assert whole.checkpoint_steps == whole.all_probe_steps() == plain.all_probe_steps()
+        assert (whole == plain) is (setup.keep_joint and seed > 0)
+        assert replace(whole, checkpoint_steps=plain.checkpoint_steps) == plain
+        assert frozen_settings(setup, seed, "freeze_both").checkpoint_steps == ()
+
+
+def test_runs_at_the_papers_size_are_recorded_by_the_settings_they_had() -> None:
+    """Their records are found by these: 600 steps in every column, and checkpoints of the first seed alone."""
+    for condition in FREEZE:
+        for seed in range(2):
+            spec = frozen_settings(PAPER, seed, condition)
+            kept = tuple(range(0, 601, 20)) if (condition, seed) == ("joint", 0) else ()
+            assert (spec.training.steps, spec.checkpoint_steps) == (600, kept)
+
+
+@presets
+def test_long_contexts_have_one_trigger_or_five(setup: InductionPreset) -> None:
+    few, base = length_settings(setup, 0, "few"), length_settings(setup, 0, "base")
+    assert (few.K, base.K, few.T, base.T) == (1, setup.K, 256, 256) and few.seed_key == base.seed_key
+    assert few.task().triggers == base.task().triggers[:1]
+
+
+@presets
+def test_only_the_length_differs_where_it_is_compared(setup: InductionPreset) -> None:
+    """Oracle: tokens counted by hand; at the paper's size both lengths are one."""
+    long, short = realistic_settings(setup, 1), realistic_settings(setup, 1, short=True)
+    assert (short.T, long.T) == (setup.short_T, setup.realistic.T)
+    assert short.T * short.training.batch_size == long.T * long.training.batch_size
+    alike = replace(long.training, steps=short.training.steps, batch_size=short.training.batch_size)
+    assert replace(long, T=short.T, training=alike) == short
+
+
 def test_the_paper_scale_is_the_papers() -> None:
     # Oracle: Birth section 5 and appendix E.
     for run in everything(PAPER):
@@ -86,19 +127,23 @@ def test_triggers_are_the_ranks_the_paper_names(setup: InductionPreset) -> None:
 CHANGES: dict[str, tuple[Any, set[str]]] = {
     "seeds": (6, set()),  # how many runs there are, not what they are
     "few_seeds": (2, set()),
-    "T": (16, {"frozen", "hand"}),
+    "T": (16, {"frozen", "joint", "hand"}),
     "short_T": (16, {"trigger", "output", "dimension", "vanilla"}),
-    "K": (4, {"frozen", "trigger", "dimension", "hand"}),
+    "K": (4, {"frozen", "joint", "trigger", "length", "dimension", "hand"}),
     "hand_d": (256, set()),  # the width of a model that is not trained
-    "d": (96, {"frozen"}),
-    "matrix_init": (None, {"frozen"}),
-    "batch_size": (17, {"frozen"}),
-    "lr": (0.07, {"frozen"}),
-    "steps": (400, {"frozen"}),
+    "d": (96, {"frozen", "joint"}),
+    "matrix_init": (None, {"frozen", "joint"}),
+    "batch_size": (17, {"frozen", "joint"}),
+    "lr": (0.07, {"frozen", "joint"}),
+    "steps": (400, {"joint"}),
     "frozen_steps": (200, {"frozen"}),
+    "released_steps": (700, {"frozen"}),
+    "keep_joint": (None, set()),  # which runs keep checkpoints anyway
     "all_tokens": (None, {"trigger", "output"}),
+    "length": (None, {"length"}),
     "dimension": (None, {"dimension"}),
-    "vanilla": (None, {"vanilla"}),
+    "vanilla": (None, {"vanilla", "realistic"}),
+    "realistic": (None, {"realistic"}),
 }
 
 
@@ -107,7 +152,10 @@ def keys(setup: InductionPreset) -> dict[str, str]:
     found: dict[str, Any] = {
         "frozen": frozen_settings(setup, 1, "freeze_W_O2").key(),
         "trigger": trigger_settings(setup, 0, "rare").key(),
+        "joint": joint_settings(setup, 1).key(),
         "output": output_settings(setup, 0, "bigram").key(),
+        "length": length_settings(setup, 0, "base").key(),
+        "realistic": realistic_settings(setup, 0).key(),
         "dimension": dimension_settings(setup, 0, 64, 0.2).key(),
         "vanilla": vanilla_settings(setup, 0, "random").key(),
         "hand": hand_task(setup).fingerprint(),
@@ -122,7 +170,13 @@ def test_a_changed_setting_changes_the_key_of_what_depends_on_it(setup: Inductio
     if name == "matrix_init":
         value = "uniform" if setup.matrix_init == "gaussian" else "gaussian"
     elif name == "all_tokens":
-        value = replace(setup.all_tokens, d=96)
+        value = replace(setup.all_tokens, d=96, trigger_lr=0.3)
+    elif name == "length":
+        value = replace(setup.length, T=16)
+    elif name == "realistic":
+        value = replace(setup.realistic, T=16)
+    elif name == "keep_joint":
+        value = not setup.keep_joint
     elif name == "dimension":
         value = replace(setup.dimension, steps=310)
     elif name == "vanilla":
@@ -142,14 +196,21 @@ def test_a_changed_setting_changes_the_key_of_what_depends_on_it(setup: Inductio
         ("all_tokens", {"output_K": 2}, {"output"}),
         ("dimension", {"batch_size": 17}, {"dimension"}),
         ("dimension", {"wide_steps": 170}, set()),  # of d = 128 and 256
-        ("vanilla", {"K": 2}, {"vanilla"}),
+        ("dimension", {"bold_lr": 3.0}, set()),  # of the smallest d
+        ("vanilla", {"K": 2}, {"vanilla", "realistic"}),
         ("vanilla", {"batch_size": 17}, {"vanilla"}),
-        ("vanilla", {"lr": 0.3}, {"vanilla"}),
-        ("vanilla", {"weight_decay": 0.3}, {"vanilla"}),
-        ("vanilla", {"warmup": 7}, {"vanilla"}),
-        ("vanilla", {"clip_norm": 2.0}, {"vanilla"}),
+        ("vanilla", {"lr": 0.3}, {"vanilla", "realistic"}),
+        ("vanilla", {"weight_decay": 0.3}, {"vanilla", "realistic"}),
+        ("vanilla", {"warmup": 7}, {"vanilla", "realistic"}),
+        ("vanilla", {"clip_norm": 2.0}, {"vanilla", "realistic"}),
         ("vanilla", {"random_steps": 1990}, {"vanilla"}),
         ("vanilla", {"fixed_steps": 1990}, set()),
+        ("length", {"steps": 310}, {"length"}),
+        ("length", {"lr": 0.3}, {"length"}),
+        ("length", {"batch_size": 17}, {"length"}),
+        ("length", {"d": 96}, {"length"}),
+        ("realistic", {"batch_size": 17}, {"realistic"}),
+        ("realistic", {"steps": 810}, {"realistic"}),
     ],
 )
 @presets
@@ -171,3 +232,4 @@ def test_settings_that_only_some_runs_have_reach_those(setup: InductionPreset) -
     assert vanilla_settings(longer, 0, "random", n_heads=4).training.steps == 78
     for d in DIMENSIONS:
         assert dimension_settings(longer, 0, d, 0.2).training.steps == (setup.dimension.steps if d < 128 else 79)
+        assert dimension_settings(longer, 0, d, 0.2, patient=True).training.steps == setup.dimension.patient_steps

@@ -108,7 +108,14 @@ def test_accuracy_and_masses_against_loops():
 
 def test_preference_uses_the_fresh_batch():
     # Oracle: the probe itself on the batch; the numbers differ between trained models.
-    outside, inside = measurements.preference(HEADS)
-    assert -1 < float(outside) < 1 and -1 < float(inside) < 1
+    found = measurements.preference(HEADS)
+    assert all(-1 < float(value) < 1 for value in found) and found.outside > 0 < found.inside
     other = measurements.preference(replace(HEADS, seed_key=(99, 2)))
-    assert float(other.outside) != float(outside)
+    assert float(other.outside) != float(found.outside)
+
+
+def test_steps_that_were_not_reached_are_bounds_in_a_table() -> None:
+    assert measurements.steps_in_words([10, 20, 60], 60) == "30"
+    assert measurements.steps_in_words([10, 20, 61], 60) == "≥ 30.3, not within 60 in 1 of 3 seeds"
+    assert measurements.steps_in_words([61, 61], 60) == "> 60 in every seed"
+    assert measurements.steps_in_words([61], 60) == "> 60"

@@ -35,7 +35,7 @@ def test_preference_is_the_mean_of_the_gaps_at_second_occurrences(top, masked):
     # Oracle: a loop over positions.
     z, logits, pi_b, occurrence = sequences()
     where = torch.rand(B, T, generator=torch.Generator().manual_seed(4)) < 0.7 if masked else None
-    gaps = {True: [], False: []}
+    gaps, found = {True: [], False: []}, {True: [], False: []}
     for b in range(B):
         row = z[b].tolist()
         for t in range(T):
@@ -43,9 +43,15 @@ def test_preference_is_the_mean_of_the_gaps_at_second_occurrences(top, masked):
                 continue
             r = row[row.index(row[t]) + 1]
             likely = sorted(range(N), key=lambda j: -pi_b[row[t], j])[:top]
+            found[r in likely].append(float(logits[b, t].softmax(-1)[r]))
             gaps[r in likely].append(float(logits[b, t].softmax(-1)[r] - pi_b[row[t], r]))
     result = retrieval_preference(logits, z, occurrence, pi_b, top=top, where=where)
-    for measured, values in ((result.inside, gaps[True]), (result.outside, gaps[False])):
+    for measured, values in (
+        (result.inside, found[True]),
+        (result.outside, found[False]),
+        (result.raised_inside, gaps[True]),
+        (result.raised_outside, gaps[False]),
+    ):
         if values:
             assert float(measured) == pytest.approx(math.fsum(values) / len(values), abs=1e-12)
         else:

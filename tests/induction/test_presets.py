@@ -10,6 +10,8 @@ from mechbook.core.presets import replace
 from mechbook.induction import presets
 from mechbook.induction.presets import LAPTOP, PAPER
 
+PARTS = [LAPTOP, LAPTOP.all_tokens, LAPTOP.length, LAPTOP.dimension, LAPTOP.vanilla, LAPTOP.realistic]
+
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
@@ -25,6 +27,7 @@ from mechbook.induction.presets import LAPTOP, PAPER
         ({"lr": 0.0}, "lr is 0.0; it must be a finite number > 0."),
         ({"steps": 30}, "steps is 30; it must be 40 or more."),
         ({"steps": 200}, "frozen_steps is 300; it must be a multiple of 10, at most steps = 200."),
+        ({"released_steps": 290}, "released_steps is 290; it must be frozen_steps = 300 or more."),
         ({"frozen_steps": 105}, "frozen_steps is 105; it must be a multiple of 10, at most steps = 320."),
     ],
 )
@@ -47,8 +50,13 @@ def test_another_initial_matrix_is_refused() -> None:
     [
         ("all_tokens", {"output_K": 0}, "output_K is 0; it must be a whole number >= 1."),
         ("all_tokens", {"trigger_lr": -1.0}, "trigger_lr is -1.0; it must be a finite number > 0."),
+        ("dimension", {"bold_lr": 0.0}, "bold_lr is 0.0; it must be a finite number > 0."),
         ("dimension", {"lrs": ()}, "lrs is (); it must be one or more positive step sizes."),
         ("dimension", {"fixed_lr": 0.3}, "fixed_lr is 0.3; it must be one of lrs = (0.2, 0.5, 1.0)."),
+        ("length", {"T": 7}, "T is 7; it must be 8 or more."),
+        ("length", {"lr": 0.0}, "lr is 0.0; it must be a finite number > 0."),
+        ("realistic", {"T": 7}, "T is 7; it must be 8 or more."),
+        ("realistic", {"steps": 0}, "steps is 0; it must be a whole number >= 1."),
         ("vanilla", {"heads_steps": 0}, "heads_steps is 0; it must be a whole number >= 1."),
         ("vanilla", {"lr": 0.0}, "lr is 0.0; it must be a finite number > 0."),
     ],
@@ -59,13 +67,13 @@ def test_so_are_those_of_a_part(part: str, changes: dict[str, Any], sentence: st
     assert str(caught.value) == sentence
 
 
-@pytest.mark.parametrize("preset", [LAPTOP, LAPTOP.all_tokens, LAPTOP.dimension, LAPTOP.vanilla])
+@pytest.mark.parametrize("preset", PARTS)
 def test_an_unknown_setting_is_refused(preset: Any) -> None:
     with pytest.raises(TypeError, match="has no setting 'warm_up'"):
         replace(preset, warm_up=3)
 
 
-@pytest.mark.parametrize("preset", [LAPTOP, LAPTOP.all_tokens, LAPTOP.dimension, LAPTOP.vanilla])
+@pytest.mark.parametrize("preset", PARTS)
 def test_every_setting_is_explained(preset: Any) -> None:
     # Oracle: the fields themselves; a docstring lists them before a colon.
     listed = {

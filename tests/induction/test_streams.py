@@ -6,7 +6,9 @@ from mechbook.core import settings
 from mechbook.induction.experiments import (
     dimension_settings,
     frozen_settings,
+    length_settings,
     output_settings,
+    realistic_settings,
     trigger_settings,
     vanilla_settings,
 )
@@ -19,6 +21,8 @@ def test_runs_draw_from_the_streams_of_their_figure() -> None:
     assert trigger_settings(LAPTOP, 7, "few").seed_key == (3, 4, 7)
     assert output_settings(LAPTOP, 7, "bigram").seed_key == (3, 6, 7)
     assert dimension_settings(LAPTOP, 7, 64, 0.2).seed_key == (3, 8, 7)
+    assert length_settings(LAPTOP, 7, "few").seed_key == (3, 9, 7)
+    assert realistic_settings(LAPTOP, 7).seed_key == (3, 10, 7)
     assert vanilla_settings(LAPTOP, 7, "random").seed_key == (3, 2, 2, 1, 7)
     assert vanilla_settings(LAPTOP, 7, "frequent", n_layers=1).seed_key == (3, 2, 1, 1, 7)
     assert vanilla_settings(LAPTOP, 7, "random", n_heads=4).seed_key == (3, 2, 2, 4, 7)
@@ -29,6 +33,8 @@ def test_what_the_chapter_draws_itself() -> None:
         ("example",): (3, 0),
         ("positions", 5): (3, 1, 5),
         ("initialisation", 2): (3, 5, 2),
+        ("use",): (3, 11),
+        ("bags", 32, 5): (3, 12, 32, 5),
         ("by hand", 2): (3, 7, 2),
         ("by hand", 2, 1): (3, 7, 2, 1),
     }.items():

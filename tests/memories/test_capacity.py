@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mechbook.core.presets import replace
+from mechbook.core.training import stopping
 from mechbook.memories.capacity import (
     CapacityResult,
     CapacitySettings,
@@ -68,6 +69,31 @@ def test_a_run_finds_each_memory_s_capacity_and_is_kept(tmp_path, monkeypatch):
     assert first.found == wanted and made.run() == first
     outer = outer_settings(setup, shared=True)
     assert outer.run().found == [outer_capacity(search, 0.99) for search in outer.searches]
+
+
+def test_stopped_searches_go_on_to_the_same_capacities(tmp_path, monkeypatch):
+    """Oracle: the searches in one go, and how often memories are trained."""
+    monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path / "one"))
+    spec = linear_settings(replace(LAPTOP, seeds=2, linear_steps=60, linear=Linear(d=(5, 7), lr=1.0)))
+    called, asked, train = [], [], TrainedSearches.pass_together
+
+    def counted(searches, tried):
+        called.append(tried)
+        if asked and len(called) == 2:
+            asked[0].ask()
+        return train(searches, tried)
+
+    monkeypatch.setattr(TrainedSearches, "pass_together", counted)
+    plain, whole = spec.run(), list(called)
+    called.clear()
+    monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path / "other"))
+    with stopping.at(None) as stop, pytest.raises(stopping.Stopped) as stopped:
+        asked.append(stop)
+        spec.run()
+    assert stopped.value.step == 2 and stopped.value.path.exists()
+    asked.clear()
+    assert spec.run().found == plain.found
+    assert called == whole and not stopped.value.path.exists()
 
 
 def test_a_training_that_stops_elsewhere_is_refused():

@@ -34,14 +34,15 @@ HOLDS = {
         dropped_50=0.04,
         dropped_80=0.08,
     ),
-    values.COMPONENT_ROLES: values.COMPONENT_ROLES(previous=0.95, noise=1.0, value=1.0),
+    values.COMPONENT_ROLES: values.COMPONENT_ROLES(previous=0.95, used=0.97, noise=1.0, value=1.0, noise_rank=60.0),
+    values.KQ_NOISE_SCORE: values.KQ_NOISE_SCORE(noise=-5.0, lowest=-3.0),
     values.MULTIPLE_TRIGGERS: {PLAIN: 12.0},
     values.DROP_F1: values.DROP_F1(full=0.5, dropped=0.85),
     values.ARCH_MLP_LINEAR: values.ARCH_MLP_LINEAR(
         correct_full=0.5, correct_F1=0.9, correct_F2=0.8, loss_F1=0.1, loss_F2=0.3
     ),
     values.ARCH_LINEAR_MLP: values.ARCH_LINEAR_MLP(correct_full=0.5, correct_F2=0.9, noise_full=0.5, noise_F1=0.7),
-    values.ARCH_NONE: values.ARCH_NONE(gain=0.1, mlp_gain=0.4, correct_1=0.1, correct_full=0.5),
+    values.ARCH_NONE: values.ARCH_NONE(gain=0.1, mlp_gain=0.4, correct_5=0.55, correct_1=0.1, correct_full=0.5),
 }
 
 # (claim, what is changed in every seed, the checks that then fail, by their place in the list)
@@ -75,8 +76,12 @@ FAILS = [
         )
     ),
     (values.COMPONENT_ROLES, {"previous": 0.9}, {0}),
-    (values.COMPONENT_ROLES, {"noise": 0.9}, {1}),
-    (values.COMPONENT_ROLES, {"value": 0.9}, {2}),
+    (values.COMPONENT_ROLES, {"used": 0.9}, {1}),
+    (values.COMPONENT_ROLES, {"noise": 0.9}, {2}),
+    (values.COMPONENT_ROLES, {"value": 0.9}, {3}),
+    # every character copied, and the noise as well: W_V2 the identity, with no exception
+    (values.COMPONENT_ROLES, {"noise_rank": 1.0}, {4}),
+    (values.KQ_NOISE_SCORE, {"noise": -3.0}, {0}),
     (values.MULTIPLE_TRIGGERS, {PLAIN: 0.0}, {0}),
     (values.DROP_F1, {"dropped": 0.5}, {0}),
     (values.ARCH_MLP_LINEAR, {"correct_F1": 0.5}, {0}),
@@ -84,8 +89,10 @@ FAILS = [
     (values.ARCH_MLP_LINEAR, {"loss_F1": 0.3}, {2}),
     (values.ARCH_LINEAR_MLP, {"correct_F2": 0.5}, {0}),
     (values.ARCH_LINEAR_MLP, {"noise_F1": 0.5}, {1}),
-    (values.ARCH_NONE, {"gain": 0.4}, {0}),
-    (values.ARCH_NONE, {"correct_1": 0.5}, {1}),
+    # truncation that uncovers nothing
+    (values.ARCH_NONE, {"correct_5": 0.5}, {0}),
+    (values.ARCH_NONE, {"gain": 0.4}, {1}),
+    (values.ARCH_NONE, {"correct_1": 0.5}, {2}),
 ]
 
 
@@ -145,6 +152,15 @@ def test_one_seed_out_of_order_breaks_the_margin_s_claim() -> None:
     """Oracle: 'in every seed'."""
     good = HOLDS[values.F2_MARGIN]
     assert failing(applied(values.F2_MARGIN, good, good, {"margin": 200, "attention": 150})) == {0}
+
+
+@pytest.mark.parametrize(
+    ("claim", "change"), [(values.COMPONENT_ROLES, {"noise_rank": 1.0}), (values.KQ_NOISE_SCORE, {"noise": -2.9})]
+)
+def test_one_seed_breaks_what_is_said_of_every_seed(claim: Values, change: dict[str, float]) -> None:
+    """Oracle: 'in every seed'."""
+    good = HOLDS[claim]
+    assert len(failing(applied(claim, good, {**good, **change}, good))) == 1
 
 
 @pytest.mark.parametrize("claim", HOLDS)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mechbook.core.training.loop import TrainingResult
-from mechbook.noisy import after_training, experiments, recorded, seed_values, values
+from mechbook.noisy import after_training, experiments, layer_2, recorded, seed_values, values
 from mechbook.noisy.experiments import DROP_F1, DROP_F2, OUTPUT_RHOS, dropped
 from mechbook.noisy.presets import LAPTOP, PAPER
 from mechbook.noisy.runs import value_name
@@ -110,16 +110,19 @@ def test_other_blocks(made: Any) -> None:
         "correct_full": 0.5, "correct_F2": 0.2, "noise_full": 0.4, "noise_F1": 0.1,
     }  # fmt: skip
     assert seed_values.without_blocks(LAPTOP, 0) == {
-        "gain": pytest.approx(0.4), "correct_1": 0.1, "correct_full": 0.5, "mlp_gain": 0.75,
+        "gain": pytest.approx(0.4), "correct_5": 0.9, "correct_1": 0.1, "correct_full": 0.5, "mlp_gain": 0.75,
     }  # fmt: skip
 
 
 def test_roles_and_margins_are_those_of_their_runs(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     main, several = Made({}), Made({})
     made(main_settings={(3,): main}, several_settings={(3,): several})
-    monkeypatch.setattr(after_training, "roles", {main: {"previous": 0.1, "noise": 0.2, "value": 0.3, "used": 9}}.get)
+    shares = {"previous": 0.1, "noise": 0.2, "value": 0.3, "used": 0.4, "noise_rank": 60.0}
+    monkeypatch.setattr(after_training, "roles", {main: {**shares, "early": 9}}.get)
+    monkeypatch.setattr(layer_2, "noise_score", {main: {"noise": -5.0, "lowest": -3.0, "trigger": -2.0}}.get)
     monkeypatch.setattr(after_training, "matching_margin", {several: 1.5}.get)
-    assert seed_values.component_roles(LAPTOP, 3) == {"previous": 0.1, "noise": 0.2, "value": 0.3}
+    assert seed_values.component_roles(LAPTOP, 3) == shares
+    assert seed_values.kq_noise_score(LAPTOP, 3) == {"noise": -5.0, "lowest": -3.0}
     assert seed_values.multiple_triggers(LAPTOP, 3) == 1.5
 
 

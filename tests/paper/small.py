@@ -1,4 +1,4 @@
-"""A stand-in for the papers' sizes that takes a second, and a theme whose runs are numbers."""
+"""A theme whose runs are numbers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,30 +6,9 @@ from typing import Any
 
 from mechbook.claims.values import Values
 from mechbook.core.cache import entries
-from mechbook.core.presets import replace
 from mechbook.core.training.loop import TrainingResult
-from mechbook.induction import recorded as induction
-from mechbook.induction.presets import PAPER, InductionPreset
 from mechbook.paper.everything import Theme
 from mechbook.records.wanted import PaperClaim, PaperRun
-
-TINY: InductionPreset = replace(
-    PAPER,
-    T=8,
-    short_T=8,
-    K=3,
-    hand_d=16,
-    d=8,
-    batch_size=4,
-    steps=40,
-    frozen_steps=20,
-    seeds=2,
-    few_seeds=1,
-    all_tokens=replace(PAPER.all_tokens, d=8, batch_size=4, trigger_steps=10, output_steps=10),
-    dimension=replace(PAPER.dimension, batch_size=4, lrs=(0.2, 0.5), steps=5, wide_steps=5),
-    vanilla=replace(PAPER.vanilla, d=8, batch_size=4, fixed_steps=4, random_steps=4, heads_steps=4),
-)
-INDUCTION = Theme(name="induction", setup=TINY, runs=induction.runs, claims=induction.CLAIMS)
 
 # The code that the runs below stand on.
 MODULES = ("mechbook.records.machine",)

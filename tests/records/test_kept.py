@@ -9,7 +9,8 @@ import pytest
 
 from mechbook.core.cache import entries
 from mechbook.records import files
-from mechbook.records.kept import as_json, load, load_claim, load_run, rounded, save
+from mechbook.records.code import of_claim
+from mechbook.records.kept import as_json, fits, load, load_claim, load_run, rounded, save
 from tests.records.conftest import MODULES, claim_record, run_record
 
 
@@ -60,7 +61,7 @@ def test_another_one_is_refused_unless_asked(folder: Path, changes: dict[str, An
     assert run_record().path.read_bytes() == before
     assert save(run_record(**changes), replace=True) is True
     found = load_run(run_record().name)
-    assert found is not None and found.identity() == run_record(**changes).identity()
+    assert found is not None and found.same(run_record(**changes)) and not found.same(run_record())
 
 
 def test_a_claim_gives_way_to_more_seeds_alone(folder: Path) -> None:
@@ -154,8 +155,10 @@ def test_earlier_is_other_code_or_other_settings() -> None:
     assert record.earlier({"run": {"T": 12, "steps": (1, 2)}, "seed": 0}) is True
     assert run_record().earlier() is True
     assert run_record(code=code, modules=("mechbook.records.gone",)).earlier() is True
-    assert claim_record(code=code).earlier({"T": 11, "seeds": 2}) is False
-    assert claim_record(code=code).earlier({"T": 11, "seeds": 3}) is True
+    record = claim_record(code=of_claim(MODULES))
+    assert record.earlier({"T": 11, "seeds": 2}) is False
+    assert record.earlier({"T": 11, "seeds": 3}) is True
+    assert claim_record().earlier({"T": 11, "seeds": 2}) is True
 
 
 def test_the_digest_of_a_folder_changes_with_any_of_its_files(folder: Path) -> None:
@@ -180,3 +183,30 @@ def test_rounding_is_within_half_a_unit_of_the_sixth_digit(value: float) -> None
 
 def test_what_is_not_finite_is_none() -> None:
     assert [rounded(x) for x in (math.nan, math.inf, -math.inf)] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("recorded", "now", "fit"),
+    [
+        ({"T": 11}, {"T": 11, "new": 5}, True),
+        ({"T": 11, "part": {"d": 2}}, {"T": 11, "part": {"d": 2, "new": {"x": 1}}}, True),
+        ({"levels": [[0.2, {"steps": 7}]]}, {"levels": [[0.2, {"steps": 7, "new": None}]]}, True),
+        ({"T": 11}, {"T": 12}, False),
+        ({"T": 11, "gone": 1}, {"T": 11}, False),
+        ({"part": {"d": 2}}, {"part": {"d": 3, "new": 1}}, False),
+        ({"part": {"d": 2}}, {"part": 2}, False),
+        ({"levels": [1, 2]}, {"levels": [1, 2, 3]}, False),
+        ({"levels": [1, 2]}, {"levels": [2, 1]}, False),
+        ({"lr": None}, {"lr": 0.1}, False),
+    ],
+)
+def test_a_preset_fits_where_all_that_was_recorded_is_the_same(recorded: Any, now: Any, fit: bool) -> None:
+    assert fits(recorded, now) is fit
+
+
+def test_a_claim_gathers_seeds_though_its_preset_has_a_new_setting(folder: Path) -> None:
+    save(claim_record())
+    more = {"values": [*claim_record().values, {"W_O2": 0.5, "W_K1": 1}], "seeds": [0, 1, 2]}
+    assert save(claim_record(setup={"T": 11, "seeds": 2, "new": 1}, **more)) is True
+    with pytest.raises(files.Refused, match=r"other settings or code"):
+        save(claim_record(setup={"T": 12, "seeds": 2, "new": 1}, **more))

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from mechbook.claims.report import as_text, measurement
 from mechbook.claims.values import Values
 from mechbook.core.cache import entries
 from mechbook.core.training.loop import TrainingResult
 from mechbook.records.kept import save
-from mechbook.records.shown import beside, curves_of, recorded, recorded_seeds, told, where
+from mechbook.records.machine import where
+from mechbook.records.shown import beside, curves_of, recorded, recorded_seeds, told
 from mechbook.records.wanted import PaperClaim, PaperRun, claimed
 from tests.records.conftest import MACHINE, MODULES, claim_record, run_record
 
@@ -62,6 +64,14 @@ def test_a_caption_names_device_day_and_earlier_code() -> None:
     assert beside([now]) == (
         " Below: the same at the paper's own size, one seed, recorded on Abacus 3 with TF32, 2031-05-17."
     )
+    names = [f"induction/frozen/{condition}/{seed}" for condition in ("joint", "other") for seed in range(3)]
+    wanted = [PaperRun(name=name, settings=Counted("", []), modules=MODULES, steps=7, kind="") for name in names]
+    others = [run_record(code=now.code, name=name) for name in names[:2]]
+    assert beside(others, wanted[3:]).startswith(" Below: the same at the paper's own size, 2 seeds, recorded on")
+    assert beside(others, wanted).startswith(" Below: the same at the paper's own size, 2 of 3 seeds, recorded on")
+    assert beside(others[:1], wanted).startswith(" Below: the same at the paper's own size, 1 of 3 seeds, recorded on")
+    several = [*others, run_record(code=now.code, name="induction/frozen/other/0")]
+    assert " own size, 1 to 2 of 3 seeds, recorded on" in beside(several, wanted)
     same = PaperRun(name=now.name, settings=Counted("", []), modules=MODULES, steps=7, kind="")
     assert told([now], [same]).endswith("; of earlier code")  # its settings are others now
     other = type(MACHINE)(**{**asdict(MACHINE), "device": "Slate", "tf32": False, "date": "2031-05-18"})
@@ -114,7 +124,8 @@ def claims(asked: list[int]) -> list[PaperClaim]:
         ("paper", Preset(seeds=2, T=12), {}, False),
         ("paper", PAPER, {"code": "other"}, False),
         ("paper", PAPER, {"setup": {"seeds": 2, "T": 12}}, False),
-        ("paper", PAPER, {"seeds": [0], "values": [{"W_O2": 1.0, "W_K1": 2}]}, False),
+        ("paper", PAPER, {"seed": 1}, False),
+        ("paper", PAPER, {"setup": {"seeds": 2}}, True),
     ],
 )
 def test_a_claim_is_read_at_the_papers_scale_alone_and_only_as_it_is_now(
@@ -128,6 +139,32 @@ def test_a_claim_is_read_at_the_papers_scale_alone_and_only_as_it_is_now(
     assert found["values"] == (
         claim_record().values if read else [{"W_O2": 10.0 + seed, "W_K1": setup.T} for seed in (0, 1)]
     )
+    told = {"where": "Abacus 3 with TF32, 2031-05-17", "device": "Abacus 3", "seeds": [0, 1]}
+    assert found.get("from_record") == (told if read else None)
+
+
+@pytest.mark.parametrize("there", [[1], [0], [1, 7]])
+def test_seeds_that_are_not_recorded_are_measured(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, there: list[int]
+) -> None:
+    monkeypatch.setenv("MECHBOOK_SCALE", "paper")
+    rows = [{"W_O2": 0.5 + seed, "W_K1": 3} for seed in there]
+    save(claim_record(code=entries.code(MODULES), seeds=there, values=rows))
+    asked: list[int] = []
+    found = claimed(claims(asked), ORDER, PAPER, PAPER)
+    known = dict(zip(there, rows, strict=True))
+    assert found["values"] == [known.get(seed, {"W_O2": 10.0 + seed, "W_K1": 11}) for seed in (0, 1)]
+    assert asked == [seed for seed in (0, 1) if seed not in there]
+    assert found["from_record"]["seeds"] == [seed for seed in (0, 1) if seed in there]
+    # and so it is reported
+    row = measurement(ORDER, device="cpu", **found)
+    assert row["device"] == "Abacus 3, cpu"
+    assert "1 of 2 seeds recorded on Abacus 3 with TF32, 2031-05-17" in as_text(row)
+
+
+def test_a_report_is_read_for_seeds_it_has() -> None:
+    with pytest.raises(ValueError, match=r"is read from a record for the seeds \[2\], and reported for \[0\]"):
+        measurement("ih.x", values=[1.0], seeds=[0], from_record={"where": "", "device": "", "seeds": [2]})
 
 
 def test_a_claim_that_is_not_listed_is_named() -> None:

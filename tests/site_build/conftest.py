@@ -83,13 +83,14 @@ report("sm.two", reason="no such model is at hand")
 )
 FILES = {
     "_toc.yml": "format: jb-book\nroot: book/index\nchapters:\n"
-    + "".join(f"  - file: book/{page}\n" for page in ("01_first", "02_second", "scorecard", "status")),
+    + "".join(f"  - file: book/{page}\n" for page in ("01_first", "02_second", "scorecard", "found", "status")),
     "requirements.txt": "torch==0\n",
     "book/index.md": "# A book\n",
     "book/references.bib": "",
     "book/01_first.md": FIRST,
     "book/02_second.md": SECOND,
     "book/scorecard.md": "# Scorecard\n\n```{scorecard}\n```\n",
+    "book/found.md": "# Found\n\nIt is {measured}`am.one`, which {verdict}`am.one`.\n\n```{failed-claims}\n```\n",
     "book/status.md": "# Status\n\n```{versions}\n```\n\n```{nb-exec-table}\n```\n",
     "mechbook/__init__.py": "",
     "mechbook/one.py": "NUMBER = 1.0\n",

@@ -38,6 +38,12 @@ def test_reports_are_judged_on_the_pages_the_scorecard_and_in_claims_json(built:
     assert 'href="01_first.html#fig-one"' in scorecard and 'href="02_second.html#claim-sm-two"' in scorecard
 
 
+def test_text_quotes_what_was_measured_and_the_verdict(built: Any) -> None:
+    page = built.page("found")
+    assert "2 ± 1.41" in page and re.search(r'href="01_first.html#claim-am-one">held</a>', page), page
+    assert "every claim that was judged held" in page
+
+
 def test_prose_quotes_numbers_and_the_status_page_says_what_ran(built: Any) -> None:
     assert re.search(r"The number is <span[^>]*>2\.50</span>", built.page("02_second"))
     status = built.page("status")

@@ -35,7 +35,7 @@ def reported(id: str, mean: Any = 2.0, page: str = "01.html", **changes: Any) ->
     values = [] if mean is None else [mean]
     row = {"id": id, "measured": mean, "spread": None, "values": values, "seeds": list(range(len(values)))}
     settings = {"scale": "laptop", "seed": 0, "device": "cpu"}
-    place = {"page": page, "anchor": f"claim-{id}", "figure": "fig-x", "changed": []}
+    place = {"page": page, "anchor": f"claim-{id}", "figure": "fig-x", "changed": [], "never": {}}
     return {**row, **settings, "reason": None, **place, **changes}
 
 
@@ -75,6 +75,7 @@ def test_a_claim_that_holds() -> None:
         "anchor": "claim-a.one",
         "figure": "fig-x",
         "changed": [],
+        "never": {},
         "checks": [
             {"label": "mean over seeds", "value": 2.0, "op": ">", "bar": 1.0, "spread": None, "ok": True},
             {"label": "below 100", "value": 2.0, "op": "<", "bar": 100.0, "spread": None, "ok": True},
@@ -221,3 +222,8 @@ def test_a_claim_has_one_criterion_function() -> None:
     assert "ih.order" in CRITERIA
     with pytest.raises(ValueError, match="two criterion functions"):
         criterion("ih.order")(above_one)
+
+
+def test_steps_that_were_never_reached_come_to_the_row() -> None:
+    rows, _ = judged(reported("a.one", never={"steps": [1, 320]}))
+    assert rows["a.one"]["never"] == {"steps": [1, 320]}

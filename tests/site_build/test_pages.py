@@ -60,9 +60,11 @@ def test_a_page_nothing_would_execute_is_refused(text: str, words: str) -> None:
 
 def test_the_toc_in_reading_order_and_the_chapters_numbers(tmp_path: Path) -> None:
     toc = "format: jb-book\nroot: book/index\nparts:\n- caption: A\n  chapters:\n  - file: book/03_a.md\n"
-    (tmp_path / "_toc.yml").write_text(toc + "    sections:\n    - file: book/b\n", encoding="utf-8")
-    assert notebooks.pages(tmp_path) == ["book/index", "book/03_a", "book/b"]
-    assert [notebooks.chapter_number(page) for page in notebooks.pages(tmp_path)] == [None, 3, None]
+    sections = "    sections:\n    - file: book/b\n    - file: book/03_c\n"
+    (tmp_path / "_toc.yml").write_text(toc + sections, encoding="utf-8")
+    assert notebooks.pages(tmp_path) == ["book/index", "book/03_a", "book/b", "book/03_c"]
+    # a chapter's second page counts as that chapter
+    assert [notebooks.chapter_number(page) for page in notebooks.pages(tmp_path)] == [None, 3, None, 3]
 
 
 def test_a_pair_is_written_once_without_outputs(tmp_path: Path) -> None:

@@ -77,11 +77,37 @@ def tests_of_needs(task: UniformNoisyTask, typical: Tensor) -> dict[str, Tensor]
 def needs(setup: NoisyPreset, seed: int) -> dict[str, Any]:
     """How many times more samples attention needs than feed-forward for the same relative spread of its margin.
 
-    {(kind of test sequence): {"exact", "measured"}: (N, T)} over the sizes of `setup.needs`; "typical" also has
-    "margin", the exact margin times N over alpha-hat, (N, T).
+    {(kind of test sequence): {"exact", "measured", "error"}: (N, T)} over the sizes of `setup.needs`; "error" is the
+    standard error of the measured ratio's logarithm. "typical" also has "margin", the exact margin times N over
+    alpha-hat, (N, T).
     """
     key = {"experiment": "needs", "seed": [settings.seed(), seed], "alpha": setup.alpha, **asdict(setup.needs)}
     return dict(cached(key, lambda: _needs(setup, seed), modules=(__name__,)))
+
+
+def samples_z(need: dict[str, Any]) -> float:
+    """How far the samples measured by `needs` are from the exact ones at the largest N, in standard errors.
+
+    The largest distance over lengths and kinds of test sequences, between the logarithms of the ratios.
+    """
+    apart = [
+        float(((kind["measured"][-1] / kind["exact"][-1]).log().abs() / kind["error"][-1]).max())
+        for kind in need.values()
+    ]
+    return max(apart)
+
+
+def log_ratio_error(above: Tensor, below: Tensor) -> float:
+    """The standard error of log(mean of `above` / mean of `below`), two (n,) columns measured on the same n updates.
+
+    To first order that logarithm moves by the mean of above/E[above] - below/E[below].
+    """
+    moved = above / above.mean() - below / below.mean()
+    return float(moved.std() / len(moved) ** 0.5)
+
+
+def _squares(margin: Tensor) -> Tensor:
+    return (margin - margin.mean()) ** 2
 
 
 def _needs(setup: NoisyPreset, seed: int) -> dict[str, Any]:
@@ -108,6 +134,8 @@ def _needs(setup: NoisyPreset, seed: int) -> dict[str, Any]:
                 put(kind, "exact", np.mean(variance / mean**2) / own)
                 relative = noise_margin(attention).var(0) / population**2
                 put(kind, "measured", relative.mean() / (noise_margin(feed_forward).var() / (p - r) ** 2))
+                squares = (noise_margin(attention) - noise_margin(attention).mean(0)) ** 2 / population**2
+                put(kind, "error", log_ratio_error(squares.mean(1), _squares(noise_margin(feed_forward))))
                 put(kind, "margin", (population * N / (p**2 * q_hat + p * (1 - q_hat))).mean())
     shape = (len(Ns), len(Ts))
     return {kind: {name: torch.tensor(v).view(shape) for name, v in row.items()} for kind, row in rows.items()}

@@ -1,0 +1,17 @@
+"""The slope by which chapter 7 judges how training steps grow with the number of hops."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+
+def log_log_slope(ks: Sequence[int], steps: Sequence[int | float]) -> float:
+    """Return the least-squares slope of log(steps) against log(k): the exponent where steps are a power of k.
+
+    Raises ValueError for fewer than two k, and where one or a number of steps is not positive.
+    """
+    if len(ks) < 2 or min(*ks, *steps) <= 0:
+        given = f"k = {list(ks)}, steps = {list(steps)}"
+        raise ValueError(f"a slope needs two k or more and positive numbers; it was given {given}.")
+    slope, _ = statistics.linear_regression([math.log(k) for k in ks], [math.log(each) for each in steps])
+    return slope
