@@ -1,6 +1,6 @@
 """Is LASER's gain the noise of a 4-bit file? Fresh noise of the same size, on one matrix and on all of them.
 
-`Q4_1` keeps, for every 32 neighbours of a row, their least and largest value and 14 steps between them: an entry is off
+`Q4_1` keeps, for every 32 neighbours of a row, their least and largest value and 14 values between: an entry is off
 by up to half a step, and by step / sqrt(12) in root mean square if it lies anywhere in its cell. The step of a block of
 32 can be read off the weights themselves, (largest - least) / 15, so the file is not needed.
 """
