@@ -75,7 +75,7 @@ def without_term(model: NoisyTransformer, token: int) -> NoisyTransformer:
     copy = NoisyTransformer(model.config, torch.Generator()).to(model.W_E.device).requires_grad_(False)
     copy.load_state_dict(model.state_dict())
     along = model.W_E[token] / model.W_E[token].norm()
-    copy.W_KQ2 -= torch.outer(copy.W_KQ2 @ along, along)
+    copy.W_KQ2.sub_(torch.outer(copy.W_KQ2 @ along, along))
     return copy
 
 
