@@ -111,7 +111,8 @@ def _train(spec: DynamicsSettings) -> DynamicsResult:
     path, first, before = scratch(spec.key(), modules=(__name__,)), 0, 0.0
     keeper = Keeper(path, {"run": spec.key()})
     if (state := keeper.read()) is not None:
-        first, before, snapshots = state["step"], state["seconds"], state["snapshots"]
+        first, before = state["step"], state["seconds"]
+        snapshots = [(values.to(device), weights.to(device)) for values, weights in state["snapshots"]]
         scores = [FactScores(**{name: row[name].to(device) for name in SCORES}) for row in state["scores"]]
         stream.set_state(state["stream"])
         for table, found in zip(tables, state["tables"], strict=True):
@@ -144,8 +145,8 @@ def _train(spec: DynamicsSettings) -> DynamicsResult:
         steps=probes,
         scores={name: torch.stack([getattr(score, name) for score in scores]).cpu() for name in SCORES},
         checkpoint_steps=kept,
-        values=torch.stack([values.cpu() for values, _ in snapshots]),
-        weights=torch.stack([weights.cpu() for _, weights in snapshots]),
+        values=torch.stack([values for values, _ in snapshots]).cpu(),
+        weights=torch.stack([weights for _, weights in snapshots]).cpu(),
         final_values=tables[0].cpu(),
         final_weights=tables[1].cpu(),
         seconds=before + time.monotonic() - started,

@@ -18,6 +18,7 @@ Runs = Sequence[TrainingResult | RunRecord]
 # What the joint runs reach: a probe, its bar and how the table names it.
 JOINT = {
     "W_O2": (LEARNED, f"$W_O^2$ at {LEARNED}"),
+    "W_K2": (LEARNED, f"$W_K^2$, every token alike, at {LEARNED}"),
     "W_K2_weighted": (LEARNED, f"$W_K^2$, weighted, at {LEARNED}"),
     "W_K1_early": (LEARNED, f"$W_K^1$, first quarter, at {LEARNED}"),
     "W_K1": (LEARNED, f"$W_K^1$ at {LEARNED}"),
@@ -103,7 +104,7 @@ def why(here: Mapping[str, Runs], there: Mapping[str, Runs], setup: InductionPre
             f"On its first {first} positions the paper's ends at {early:.2f}, on the other {paper.T - first} at "
             f"{late:.2f}."
         )
-    after, after_there = setup.steps - setup.frozen_steps, paper.steps - paper.frozen_steps
+    after, after_there = (size.released_steps - size.frozen_steps for size in (setup, paper))
     if after < after_there and any(there.get(condition) for condition in COLUMNS):
         said.append(
             f"After the release the paper's frozen runs go on for {after_there} steps and this build's for {after}: "

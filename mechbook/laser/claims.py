@@ -152,8 +152,8 @@ def quantisation(m: Measurement) -> list[Check]:
 
 @criterion(RHO_CURVES)
 def rho_curves(m: Measurement) -> list[Check]:
-    """At every rho in [.1, .8] P(the) below the full model's and P(IO) above P(S). Pronouns are shown."""
-    return [m.bar("rates", ">=", 8), m.bar("the", "<", 0), m.bar("names", ">", 0)]
+    """At every rho in [.1, .8] P(the) and the pronouns' probability below the full model's, and P(IO) above P(S)."""
+    return [m.bar("rates", ">=", 8), m.bar("the", "<", 0), m.bar("pronouns", "<", 0), m.bar("names", ">", 0)]
 
 
 @criterion(RANK_ONE_EDIT)

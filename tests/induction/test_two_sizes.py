@@ -58,7 +58,8 @@ def test_a_sentence_appears_only_where_it_is_so(all_there: float, late: float, s
     words = two_sizes.why(HERE, there, SETUP, SIZE)
     assert ("On its first 64 positions the paper's ends at 0.88, on the other 192 at 0.12." in words) is said
     assert "After the release" not in words
-    frozen = two_sizes.why(HERE, {**there, "freeze_both": [run()]}, replace(SETUP, steps=70), replace(SIZE, steps=700))
+    sizes = replace(SETUP, released_steps=70), replace(SIZE, released_steps=700)
+    frozen = two_sizes.why(HERE, {**there, "freeze_both": [run()]}, *sizes)
     assert "the paper's frozen runs go on for 680 steps and this build's for 50" in frozen
     assert "512 sequences of $T = 256$" in words and "Accuracy ends at 0.50 there and at 1.00 here." in words
 

@@ -16,6 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from mechbook.core.cache.closure import PACKAGE
 from mechbook.hops import runs as hops_runs
+from mechbook.induction.realistic import RealisticSettings
 from mechbook.induction.runs import InductionSettings
 from mechbook.noisy.runs import NoisySettings
 from mechbook.paper import __main__ as paper
@@ -42,6 +43,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         return run
 
     monkeypatch.setattr(InductionSettings, "_train", counted("induction", InductionSettings._train))
+    monkeypatch.setattr(RealisticSettings, "_train", counted("induction", RealisticSettings._train))
     monkeypatch.setattr(NoisySettings, "_trained", counted("noisy", NoisySettings._trained))
     monkeypatch.setattr(hops_runs, "_train", counted("hops", hops_runs._train))
     return found
@@ -66,7 +68,9 @@ def cells(theme: Theme, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     for cell in notebook.cells:
         if cell.cell_type == "code" and "_widget(" not in cell.source:
             shell.run_cell(cell.source).raise_error()
+    # the next test's figures are not a notebook's
     shell.reset()
+    InteractiveShell.clear_instance()
     return reported
 
 
@@ -76,7 +80,8 @@ def test_a_recorded_chapter_trains_nothing(
 ) -> None:
     assert paper.main([], [theme]) == 0
     runs, here = len(theme.runs(theme.setup)), trained[theme.name]
-    assert here == runs
+    # more where a run starts from another that is not listed itself
+    assert here >= runs
     reported = cells(theme, monkeypatch)
     assert trained[theme.name] == here
     claims = {claim.values.claim for claim in theme.claims}
