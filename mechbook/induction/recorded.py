@@ -49,6 +49,14 @@ def runs(setup: InductionPreset) -> list[PaperRun]:
         for lr in setup.dimension.lrs
     ]
     few, seeds = range(setup.few_seeds), range(setup.seeds)
+    small, bold = min(values.DIMENSIONS), setup.dimension.bold_lr
+    # for longer with each step size, as only the runs themselves tell which is the best
+    longer = [
+        _run(f"patient/{lr:g}/{s}", dimension_settings(setup, s, small, lr, patient=True))
+        for s in few
+        for lr in setup.dimension.lrs
+    ]
+    longer += [_run(f"bold/{s}", dimension_settings(setup, s, small, bold)) for s in few]
     joint = [_run(f"joint/{s}", joint_settings(setup, s)) for s in seeds]
     length = [_run(f"length/{c}/{s}", length_settings(setup, s, c)) for s in seeds for c in ("base", "few")]
     realistic = [_realistic(f"realistic/{s}", realistic_settings(setup, s)) for s in few]
@@ -58,7 +66,7 @@ def runs(setup: InductionPreset) -> list[PaperRun]:
     vanilla += [_run(f"vanilla/four_heads/{s}", vanilla_settings(setup, s, "random", n_heads=4)) for s in few]
     first = [run for run in vanilla if run.name.endswith("/0")]
     others = [run for run in vanilla if not run.name.endswith("/0")]
-    return [*frozen, *triggers, *dimension, *first, *outputs, *others, *realistic, *joint, *length]
+    return [*frozen, *triggers, *dimension, *first, *outputs, *others, *realistic, *joint, *length, *longer]
 
 
 def _run(name: str, spec: InductionSettings) -> PaperRun:

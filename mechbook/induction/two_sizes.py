@@ -59,7 +59,7 @@ def rows(
 
 def reached(runs: Runs, name: str, bar: float) -> str:
     """The steps to a bar, a mean over seeds; where some seeds never get there a bound, and in how many."""
-    last, found = runs[0].steps[-1], [steps_to(_curves(run), name, bar) for run in runs]
+    last, found = runs[0].steps[-1], [steps_to(run, name, bar) for run in runs]
     never = sum(step > last for step in found)
     if never == len(found):
         return f"> {last}"
@@ -77,10 +77,6 @@ def before(runs: Runs, setup: InductionPreset) -> float:
     """The largest accuracy until the release, of the mean over seeds."""
     until = runs[0].steps.index(setup.frozen_steps) + 1
     return float(np.mean([run.values["accuracy"][:until] for run in runs], axis=0).max())
-
-
-def _curves(run: TrainingResult | RunRecord) -> TrainingResult:
-    return TrainingResult(steps=run.steps, values=run.values, checkpoints={}, final={}, seconds=run.seconds)
 
 
 def why(here: Mapping[str, Runs], there: Mapping[str, Runs], setup: InductionPreset, paper: InductionPreset) -> str:

@@ -1,9 +1,20 @@
-"""What is read off the curves of a run."""
+"""What is read off the curves of a run, be it trained or recorded."""
 
-from mechbook.core.training.loop import TrainingResult
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 
-def steps_to(run: TrainingResult, name: str, bar: float, *, op: str = ">=") -> int:
+@runtime_checkable
+class Curves(Protocol):
+    """At steps[i] the probe `name` was values[name][i]."""
+
+    @property
+    def steps(self) -> Sequence[int]: ...
+    @property
+    def values(self) -> Mapping[str, Sequence[float]]: ...
+
+
+def steps_to(run: Curves, name: str, bar: float, *, op: str = ">=") -> int:
     """The first probe step at which `name` is at least `bar` (at most, with "<="); one more than the last if never."""
     if op not in (">=", "<="):
         raise ValueError(f"op is {op!r}; it must be '>=' or '<='.")
