@@ -1,6 +1,7 @@
 """What a text page quotes of the claims in this build: a measured number, a verdict, the list of those that fail.
 
     {measured}`khop.depth:two`      the mean over seeds of the value "two" with its spread; plain where there is one
+    {measured}`laser.cost:share %`  the same in percent, for a part of one
     {verdict}`khop.depth`           "held", "did not hold", "not run: ...", with a link to the claim's card
     ```{failed-claims}
     ```                             every claim that did not hold
@@ -65,16 +66,20 @@ def pages(env: Any) -> set[str]:
 
 
 def measured_text(row: Row, name: str) -> str:
-    """One value of a claim as text, "0.34 ± 0.02"; `name` is empty for a claim of one number.
+    """One value of a claim as text, "0.34 ± 0.02"; `name` is empty for a claim of one number, "share %" for percent.
 
     Raises ValueError for a value that the claim does not have, saying which it has.
     """
     if row["measured"] is None:
         return f"({scorecard.verdict(row)})"
+    name, percent = name.removesuffix("%").strip(), name.endswith("%")
     names = list(row["measured"]) if isinstance(row["measured"], Mapping) else [""]
     if name not in names:
         known = ", ".join(names) if names != [""] else "one number without a name"
         raise ValueError(f"{row['id']} has no value named {name!r}; it has {known}.")
+    if percent:
+        mean, spread = (each[name] if isinstance(each, Mapping) else each for each in (row["measured"], row["spread"]))
+        return f"{mean:.0%}" + ("" if spread is None else f" ± {100 * spread:.0f}")
     part = scorecard.measured_parts(row)[names.index(name)]
     return part.removeprefix(f"{name} ")
 

@@ -33,6 +33,8 @@ def link(page: str, anchor: str | None) -> str:
         (ROW, "W_O2_late", "61 ± 0.5"),
         (ROW, "W_K1", "220 ± 11"),
         (ONE, "", "0.5"),
+        (ONE, "%", "50%"),
+        ({**ROW, "measured": {"a": 0.256}, "spread": {"a": 0.031}}, "a %", "26% ± 3"),
         ({**ROW, "never": {"W_K1": [3, 300]}}, "W_K1", "> 300 in every seed"),
         (MISSED, "", "(not run: no model)"),
     ],
