@@ -143,7 +143,7 @@ def main(arguments: Sequence[str] | None = None, themes: Sequence[Theme] = THEME
 
 def _small() -> tuple[Theme, ...]:
     if not os.environ.get("MECHBOOK_RECORDS"):
-        raise ValueError("--small records into a folder of its own: name it (MECHBOOK_RECORDS=/tmp/small).")
+        raise ValueError("--small records into a folder of its own: name it (MECHBOOK_RECORDS=small-records).")
     # only here: nothing else needs it
     from mechbook.paper.small import SMALL
 
