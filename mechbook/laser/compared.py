@@ -85,7 +85,7 @@ def claimed(study: StudyResult, closer: Closer) -> dict[str, dict[str, int | flo
     }
 
 
-def tail(model: LanguageModel, task: str, edit: Edit, per_template: int, count: int) -> dict[str, float]:
+def tail(model: LanguageModel, task: str, edit: Edit, per_template: int, count: int) -> dict[str, int | float]:
     """Of what the edited matrix reads at END, on `count` of the task's held-out prompts: what its smallest few see.
 
     few, full: directions; energy: the part of the squared length along the smallest few; times: that over few / full;

@@ -11,7 +11,6 @@ even share of the squared length of what the chosen matrix reads at END, and at 
 the same vector in every prompt.
 """
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -25,22 +24,19 @@ from torch import Tensor
 import mechbook.laser.claims  # noqa: F401
 from mechbook.claims.criteria import CRITERIA
 from mechbook.core import settings
-from mechbook.core.cache import closure
 from mechbook.core.training.loop import use_threads
 from mechbook.laser.closer import closer_settings
 from mechbook.laser.compared import numbers
 from mechbook.laser.presets import LAPTOP, LaserPreset
+from mechbook.laser.second_record import MODEL, PLACE, read, write
 from mechbook.laser.study import TASKS, study_settings
 from mechbook.pretrained.adapter import Matrix
 from mechbook.pretrained.folders import locate
 from mechbook.pretrained.gguf import read_steps
 from mechbook.pretrained.load import LanguageModel, load
 from mechbook.pretrained.packages import GEMMA_TERMS
-from mechbook.records import code, files, machine
+from mechbook.records import code, machine
 
-MODEL = "gemma3-270m"
-FORM = "mechbook second model 1"
-PLACE = closure.PACKAGE.parent / "results" / "second_model" / f"{MODEL}.json"
 MODULES = ("mechbook.laser.study", "mechbook.laser.closer", "mechbook.laser.compared")
 TAIL_TIMES, TAIL_CONSTANT = 10.0, 0.9
 # One association added to an MLP's output: Gemma normalises that output before it is added, so it would be another one.
@@ -51,6 +47,11 @@ def main() -> int:
     """Run what was not run before and keep the record; what cannot be done is one sentence and status 1."""
     print(f"{MODEL}: the use of these weights is subject to {GEMMA_TERMS}.", flush=True)
     try:
+        if settings.seed() != 0:
+            raise ValueError(f"MECHBOOK_SEED is {settings.seed()}; the record is of seed 0, as SmolLM2's numbers.")
+        if (kept := read()) is not None and kept["code"] == code.of_run(MODULES):
+            print(f"It was run on {kept['machine']['date']} with this code; remove {PLACE.name} to run it again.")
+            return 0
         use_threads()
         model = load(MODEL)
         write(run(model, LAPTOP, steps_of(locate(MODEL, None, network=False))))
@@ -109,31 +110,6 @@ def steps_of(file: Path) -> Callable[[Matrix], Tensor]:
     """How far apart the values of a matrix's entries lie in the GGUF file that the model was read from."""
     steps = read_steps(file)
     return lambda matrix: steps[f"model.layers.{matrix.layer}.{matrix.own_name}.weight"]
-
-
-def write(content: dict[str, Any], place: Path = PLACE) -> None:
-    """Keep a record, in place of any before it: its form, its content line by line, the content's SHA-256."""
-    content = json.loads(json.dumps(content, allow_nan=False))
-    parts = ",\n".join(f"  {json.dumps(name)}: {json.dumps(part)}" for name, part in content.items())
-    head = f'{{\n "form": {json.dumps(FORM)},\n "sha256": "{files.checksum(content)}",\n "content": {{\n'
-    place.parent.mkdir(parents=True, exist_ok=True)
-    draft = place.with_suffix(".tmp")
-    draft.write_text(f"{head}{parts}\n }}\n}}\n", encoding="utf-8")
-    draft.replace(place)
-
-
-def read(place: Path = PLACE) -> dict[str, Any] | None:
-    """The content of the record, None where there is none. BadRecord where it is not as it was written."""
-    if not place.exists():
-        return None
-    try:
-        found = json.loads(place.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise files.BadRecord(f"{place.name} cannot be read ({error}): take it from git or remove it.") from error
-    content = found.get("content") if isinstance(found, dict) and found.get("form") == FORM else None
-    if not isinstance(content, dict) or found.get("sha256") != files.checksum(content):
-        raise files.BadRecord(f"{place.name} is not the record that was written: take it from git or remove it.")
-    return content
 
 
 if __name__ == "__main__":
