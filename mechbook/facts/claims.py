@@ -9,6 +9,7 @@ from math import sqrt
 from mechbook.claims.criteria import Check, Measurement, criterion
 from mechbook.facts.values import (
     CAPACITY,
+    CAPACITY_SIZE,
     CONSTRUCTION_SIZE,
     CONSTRUCTIONS,
     CONVERGENCE,
@@ -96,6 +97,17 @@ def knowledge_capacity(m: Measurement) -> list[Check]:
     if m.scale == "paper":
         return [m.bar(f"{name}_{k}", ">=", bar) for name, bar in (("few", 1.0), ("many", 2.0)) for k in SHAPES]
     raise ValueError(f"{m.id} is reported at the scale {m.scale!r}, where 'laptop' or 'paper' is allowed.")
+
+
+@criterion(CAPACITY_SIZE, seeds=3)
+def capacity_size(m: Measurement) -> list[Check]:
+    """Peaks within a factor 1.5 over sizes that span 4 or more, each above both ends of its N, in every seed."""
+    peaks = list(zip(*(m.per_seed(name) for name in ("small", "medium", "large")), strict=True))
+    return [
+        m.in_every_seed("largest peak <= 1.5 times the smallest", [1.5 * min(each) - max(each) for each in peaks]),
+        m.in_every_seed("each peak above both ends", m.per_seed("below")),
+        m.bar("span", ">=", 4),
+    ]
 
 
 @criterion(INT8, seeds=3)

@@ -48,4 +48,12 @@ KNOWLEDGE_CAPACITY = Values(
     many_2="the same, second shape",
     many_3="the same, third shape",
 )
+CAPACITY_SIZE = Values(
+    "fact.capacity_size",
+    small="peak over N of bits per parameter, smallest size",
+    medium="the same, middle size",
+    large="the same, largest size",
+    below="how far the bits at the least and at the largest N lie below the peak, the closest of all sizes",
+    span="parameters of the largest size by those of the smallest",
+)
 INT8 = Values("fact.int8", largest_gap="largest |capacity in int8 / capacity - 1| over all runs")

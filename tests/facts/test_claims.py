@@ -31,6 +31,7 @@ HOLDS = {
     "fact.hallucination": {"valid": 1.0, "correct": 0.13, "D": 8, "sequences": 3200},
     "fact.convergence": {PLAIN: 0.01},
     "fact.knowledge_capacity": PEAKS,
+    "fact.capacity_size": {"small": 1.2, "medium": 1.75, "large": 1.6, "below": 0.01, "span": 4.0},
     "fact.int8": {"largest_gap": 0.01},
 }
 FAILS: list[tuple[str, dict[str, float], set[int]]] = [
@@ -57,6 +58,11 @@ FAILS: list[tuple[str, dict[str, float], set[int]]] = [
     ("fact.convergence", {PLAIN: 0.02}, {0}),
     *(("fact.knowledge_capacity", {f"few_{k}": 1.9}, {k - 1}) for k in (1, 2, 3)),
     *(("fact.knowledge_capacity", {f"many_{k}": 1.5}, {k + 2}) for k in (1, 2, 3)),
+    ("fact.capacity_size", {"large": 1.81}, {0}),
+    ("fact.capacity_size", {"small": 1.16}, {0}),
+    # a peak at an end of its N is none
+    ("fact.capacity_size", {"below": 0.0}, {1}),
+    ("fact.capacity_size", {"span": 3.9}, {2}),
     ("fact.int8", {"largest_gap": 0.051}, {0}),
 ]
 
