@@ -20,6 +20,7 @@ import { roles, style, version } from "../widgets/book.js";
 import * as kit from "../widgets/kit.js";
 import * as parts from "../widgets/parts.js";
 import { stateOf } from "../widgets/state.js";
+import * as training from "../widgets/training/all.js";
 
 /** By their `kind` in Python. */
 const widgets = {
@@ -29,5 +30,5 @@ const widgets = {
 
 // What computes, and what widgets are made of, is there for the console and the tests too.
 Object.assign(globalThis, {
-  mechbook: { version, style, roles, widgets, engine, associative, hops: paths, facts: { logits }, kit, parts, stateOf },
+  mechbook: { version, style, roles, widgets, engine, associative, hops: paths, facts: { logits }, kit, parts, stateOf, training },
 });
