@@ -44,7 +44,7 @@ export function initialWeights({ N, T, d, seed }) {
 export function runOf(code, settings, weights = initialWeights(settings)) {
   const { N, T, seed, pi_u, triggers } = settings, model = twoLayers(code, settings, weights), draw = sampler(settings);
   const often = triggers ? pi_u.map((_, token) => (triggers.includes(token) ? 1 : 0)) : pi_u;
-  let step = 0, updates = 0, diverged = false, /** @type {Point[]} */ points = [];
+  let step = 0, updates = 0, last = NaN, diverged = false, /** @type {Point[]} */ points = [];
   // losses of batches, right positions and all positions since the last probe, and the batches
   let sums = [0, 0, 0, 0];
   /** @param {Trained[]} names */
@@ -69,6 +69,7 @@ export function runOf(code, settings, weights = initialWeights(settings)) {
     const n = draw(uniforms(seed, step + 1), model.batch);
     if (n) {
       const { loss, right } = model.gradients(n);
+      last = loss;
       sums = [sums[0] + loss, sums[1] + right, sums[2] + n, sums[3] + 1];
       // the first batch tells nothing of the steps
       diverged ||= !Number.isFinite(loss) || (step > 0 && loss > points[0].loss + FAR * Math.log(N));
@@ -85,6 +86,8 @@ export function runOf(code, settings, weights = initialWeights(settings)) {
     get step() { return step; },
     get points() { return points; },
     get diverged() { return diverged; },
+    /** The loss of the last batch. */
+    get loss() { return last; },
     /** One update; false where there is nothing left to do. */
     advance() {
       if (diverged || step >= settings.steps) return false;

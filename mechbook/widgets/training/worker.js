@@ -14,24 +14,26 @@ import { runOf } from "./run.js";
  */
 /** @typedef {NonNullable<ReturnType<typeof view>>} View */
 
-const SLICE = 12, BETWEEN = 30;
+const SLICE = 12, BETWEEN = 40, KEEP = 500;
 const port = /** @type {{ postMessage(message: any): void, onmessage: ((event: MessageEvent<Order>) => void) | null }} */ (/** @type {unknown} */ (globalThis));
 
 /** @type {import("./run.js").Run | null} */
 let run = null;
 /** @type {number[]} */
 let sequence = [];
-let until = 0, pace = 0, busy = false, ready = true, changed = false, last = 0, serial = 0;
+let until = 0, pace = 0, busy = false, ready = true, changed = false, last = 0, kept = 0, serial = 0;
 // where a paced stretch, and the measurement of the speed, began
 let from = { step: 0, at: 0 };
 
 function view() {
   if (!run) return null;
-  const { step, points, diverged, model, settings } = run, passed = (performance.now() - from.at) / 1000;
+  const { step, points, diverged, loss, model, settings } = run, now = performance.now(), passed = (now - from.at) / 1000;
+  const keeps = step >= until || now - kept > KEEP;
+  if (keeps) kept = now;
   return {
-    serial, step, diverged, playing: step < until && !diverged, done: step >= settings.steps, vectors: model.vectors, points,
+    serial, step, diverged, loss, playing: step < until && !diverged, done: step >= settings.steps, vectors: model.vectors, points,
     speed: step > from.step && passed > 0 ? (step - from.step) / passed : 0,
-    maps: model.maps(), look: model.look(sequence), kept: run.keep(), frozen: settings.frozen, lr: settings.lr,
+    maps: model.maps(), look: model.look(sequence), kept: keeps ? run.keep() : null, frozen: settings.frozen, lr: settings.lr,
   };
 }
 

@@ -90,6 +90,7 @@ def test_a_hundred_steps_end_where_pytorchs_do(page: Any, optimizer: str, frozen
     far = {name: distance(found["w"][name], getattr(model, name)) for name in TRAINED}
     assert max(far.values()) < AFTER_STEPS, far
     assert found["seen"][-1]["loss"] == pytest.approx(loss.item(), rel=AFTER_STEPS)
+    assert all(found["w"][name] == before[name].flatten().tolist() for name in frozen)
     # and the steps led somewhere: the agreement is not that of two models that stand still
     moved = {name: distance(before[name].flatten().tolist(), getattr(model, name)) for name in TRAINED}
     assert all((moved[name] == 0) == (name in frozen) for name in TRAINED) and max(moved.values()) > 0.05
