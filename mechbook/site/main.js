@@ -3,6 +3,7 @@
 import { capacity } from "../memories/widgets/capacity.js";
 import { gradient_step } from "../gradients/widgets/gradient_step.js";
 import { induction, induction_small } from "../induction/widgets/induction.js";
+import { induction_birth } from "../induction/widgets/birth.js";
 import { memory_maps } from "../induction/widgets/memory_maps.js";
 import { induction_trainer } from "../induction/widgets/trainer.js";
 import { truncation } from "../noisy/widgets/truncation.js";
@@ -25,7 +26,7 @@ import * as training from "../widgets/training/all.js";
 
 /** By their `kind` in Python. */
 const widgets = {
-  capacity, gradient_step, induction, induction_small, induction_trainer, memory_maps, truncation, noise_attention,
+  capacity, gradient_step, induction, induction_small, induction_birth, induction_trainer, memory_maps, truncation, noise_attention,
   laser_map, laser_time, laser_tokens, fact_time, fact_tradeoff, hops, hop_regimes,
 };
 

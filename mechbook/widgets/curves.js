@@ -10,9 +10,9 @@ import { fresh, h, show, svg } from "./kit.js";
 
 /**
  * Lines over training steps, on 0 to 1; the legend carries their last values.
- * @param {{ title: string, lines: Line[], note?: string }} what
+ * @param {{ title: string, lines: Line[], earlierIs?: string, rangeIs?: string }} what in words what is drawn faint, and shaded
  */
-export function curves({ title, lines, note }) {
+export function curves({ title, lines, earlierIs = "", rangeIs = "" }) {
   const W = 360, H = 210, left = 30, right = 8, top = 8, bottom = 32, picture = canvas(W, H), clip = fresh("clip");
   const axes = svg("g", {}), inside = svg("g", { "clip-path": `url(#${clip})` });
   picture.append(
@@ -21,6 +21,7 @@ export function curves({ title, lines, note }) {
   );
   const numbers = lines.map(({ name }) => h("span", { class: "mb-readout", "data-series": name }, "–"));
   const legend = h("ul", { class: "mb-legend" }, ...lines.map(({ name, role }, i) => h("li", {}, sample(roles[role]), ` ${name} `, numbers[i])));
+  const note = h("p", { class: "mb-axes" });
   let last = 1, drawn = "";
   const px = (/** @type {number} */ step) => left + (step / last) * (W - left - right);
   const py = (/** @type {number} */ v) => H - bottom - v * (H - top - bottom);
@@ -38,7 +39,7 @@ export function curves({ title, lines, note }) {
   }
 
   return {
-    element: h("figure", { class: "mb-chart" }, h("figcaption", {}, title), picture, legend, note ? h("p", { class: "mb-axes" }, note) : null),
+    element: h("figure", { class: "mb-chart" }, h("figcaption", {}, title), picture, legend, note),
     /** @param {{ last: number, points: Point[], earlier: Point[][], range: Range | null }} what */
     update(what) {
       const key = String(what.last);
@@ -71,6 +72,8 @@ export function curves({ title, lines, note }) {
         for (const number of numbers) { number.textContent = "–"; delete number.dataset.value; }
       }
       inside.replaceChildren(...parts);
+      const words = [what.earlier.length ? earlierIs : "", what.range ? rangeIs : ""].filter(Boolean).join(" ");
+      if (note.textContent !== words) note.textContent = words;
     },
   };
 }

@@ -10,31 +10,17 @@ import { stateOf } from "../../widgets/state.js";
 import { softmax } from "../../widgets/tensors.js";
 import { player, remembered } from "../../widgets/training/player.js";
 import { buttonsOf } from "./trainer_buttons.js";
+import { defaults, settingsOf } from "./trainer_settings.js";
 import { LINES, teller } from "./trainer_words.js";
 
 /** @typedef {import("../../widgets/training/worker.js").View} View */
-/** @typedef {import("../../widgets/training/run.js").Settings} Run */
 /** @typedef {import("../../widgets/training/run.js").Point} Point */
-/** @typedef {import("../../widgets/tensors.js").Tensors} Tensors */
-/**
- * A model that can be trained: its task, sizes and rates. `ranked` has the tokens from the most frequent on; fixed
- * triggers are its first. `range` is that of the build's own runs of it.
- * @typedef {{
- *   name: string, vocabulary: string, T: number, d: number, batch: number, K: number, mostK: number, steps: number, every: number,
- *   rates: { sgd: number, adamw: number }, seq: string, ranked: number[], pace: number, range: import("../../widgets/curves.js").Range | null,
- * }} Size
- */
-/** @typedef {{ title: string, sizes: Record<string, Size>, given?: { step: number } }} Settings */
-/**
- * @typedef {{
- *   size: string, triggers: "random" | "fixed", K: number, optimizer: "sgd" | "adamw", lr: number, seed: number,
- *   frozen: import("../../widgets/training/run.js").Trained[], pace: string, seq: string,
- * }} State
- */
+/** @typedef {import("./trainer_settings.js").Size} Size */
+/** @typedef {import("./trainer_settings.js").State} State */
+/** @typedef {{ title: string, sizes: Record<string, Size> }} Settings */
 
 const RATES = [0.001, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 1];
 const SEEDS = range(10);
-const MOMENTUM = 0.9, DECAY = 1e-4;
 const SHOWN = 5;
 /** @type {[string, string][]} */
 const MATRICES = [["W_O2", "W_O2"], ["W_K2", "W_K2"], ["W_K1", "W_K1"]];
@@ -48,12 +34,6 @@ const begunWith = ({ size, triggers, K, optimizer, seed }) => JSON.stringify([si
  * @param {State} state
  */
 const alike = ({ size, triggers, K, optimizer, lr, frozen }) => JSON.stringify([size, triggers, K, optimizer, lr, frozen]);
-
-/**
- * What a size brings along.
- * @param {Size} size
- */
-const defaults = ({ K, rates, seq, pace }) => ({ K, optimizer: "sgd", lr: rates.sgd, seq, pace: pace ? "watch" : "fast" });
 
 /**
  * A choice that brings other values along, in the page and in a link.
@@ -75,24 +55,6 @@ const bringing = (how, bring) => (key, change) => {
     },
   };
 };
-
-/**
- * The settings of a run in the worker.
- * @param {Size} size
- * @param {State} state
- * @param {Tensors} tensors
- * @returns {Run}
- */
-function settingsOf(size, state, tensors) {
-  const N = [...size.vocabulary].length, uniform = Array(N).fill(1 / N), own = tensors.pi_b && tensors.pi_b.shape[0] === N;
-  const pi_u = own ? [...tensors.pi_u.data] : uniform;
-  const pi_b = own ? range(N).map((i) => [...tensors.pi_b.data.subarray(i * N, (i + 1) * N)]) : range(N).map(() => uniform);
-  return {
-    N, T: size.T, d: size.d, B: size.batch, K: state.K, pi_u, pi_b, triggers: state.triggers === "fixed" ? size.ranked.slice(0, state.K) : null,
-    optimizer: state.optimizer, lr: state.lr, momentum: MOMENTUM, decay: state.optimizer === "sgd" ? DECAY : 0,
-    seed: state.seed, frozen: [...state.frozen], every: size.every, steps: size.steps,
-  };
-}
 
 /** @type {import("../../widgets/kit.js").Widget} */
 export const induction_trainer = async ({ model, el }) => {
@@ -116,10 +78,10 @@ export const induction_trainer = async ({ model, el }) => {
   let earlier = [];
   /** @type {View | null} */
   let view = null;
-  const says = sentence(), speed = h("p", { class: "mb-axes" }), tell = teller(says);
+  const says = sentence(), speed = h("p", { class: "mb-axes" }), tell = teller(says, "Press Play: all matrices are random, and three of them are trained, here in this page.");
   const chart = curves({
     title: "Memories stored (recall), and accuracy", lines: LINES,
-    note: "Faint lines: other seeds, trained before. Shaded: the range of this build's own runs of the Shakespeare model.",
+    earlierIs: "Faint lines: other seeds, trained before.", rangeIs: "Shaded: the range of this build's own runs.",
   });
   const maps = [1, 2].map((layer) => heatMap({
     title: `Attention of layer ${layer}`, rowName: "the character that looks", columnName: "the one it looks at",

@@ -64,6 +64,23 @@ def trainer_widget(
     )
 
 
+def birth_widget(*, name: str = "widget-birth") -> BookWidget:
+    """Return the landing page's trainer: the small model at one button, at a speed that one can follow."""
+    counts = load_counts()
+    words = (
+        "A small transformer is trained in this page, where scripts run: the recall of its three memories rises, one "
+        "after the other, and with them the share of right answers."
+    )
+    return BookWidget(
+        kind="induction_birth",
+        name=name,
+        settings={"title": "Watch an induction head being born", "size": SMALL | {"steps": 750, "pace": 220}},
+        store=store({"pi_u": counts.pi_u}, dtype="float32"),
+        picture=None,
+        words=words,
+    )
+
+
 def _check(spec: InductionSettings) -> None:
     model, how = spec.model, spec.training
     wrong = {

@@ -39,17 +39,19 @@ const MEANING = {
 const LEVELS = [0.5, 0.9];
 
 /**
- * Tells what happens in a line that screen readers read: a new sentence only when something has happened.
+ * Tells what happens in a line that screen readers read: a new sentence only when something has happened. `begin` is
+ * said before the first step, `end` after the last one.
  * @param {import("../../widgets/kit.js").Line} line
+ * @param {string} begin
  */
-export function teller(line) {
+export function teller(line, begin, end = "") {
   /** @type {Set<string>} */
   let told = new Set();
   let seen = 0, moment = "";
   return {
     reset() { [told, seen, moment] = [new Set(), 0, ""]; },
     /**
-     * @param {View} view
+     * @param {Pick<View, "points" | "step" | "done" | "diverged" | "loss">} view
      * @param {{ playing: boolean, lr: number, frozen: string[] }} state
      */
     view({ points, step, done, diverged, loss }, { playing, lr, frozen }) {
@@ -71,9 +73,9 @@ export function teller(line) {
       if (diverged) {
         line.say(`Step ${step}: the loss is ${Number.isFinite(loss) ? loss.toFixed(0) : "no number any more"}. With a learning rate of ${lr} training diverges: each step overshoots, and the next has to make up for more. Choose a smaller one and press Reset.`);
       } else if (done && last) {
-        line.say(`Trained for ${step} steps: ${percent(last.accuracy)} of the predictions that the context decides are right; W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)} of its memories.${cold}`);
+        line.say(`Trained for ${step} steps: ${percent(last.accuracy)} of the predictions that the context decides are right; W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)} of its memories.${cold}${end}`);
       } else if (step === 0 && !playing) {
-        line.say(`Press Play: all matrices are random, and three of them are trained, here in this page.${cold}`);
+        line.say(begin + cold);
       } else if (moment) line.say(moment + cold);
       else line.say(playing ? `Training has begun. Nothing is stored yet.${cold}` : `Paused.${cold}`);
     },

@@ -10,12 +10,23 @@ import pytest
 from mechbook.core.training.loop import TrainingResult
 from mechbook.core.training.settings import TrainingSettings
 from mechbook.induction.runs import InductionSettings
-from mechbook.induction.widgets.trainer import trainer_widget
+from mechbook.induction.widgets.trainer import birth_widget, trainer_widget
 from mechbook.shared.shakespeare import load_counts
 from mechbook.shared.simplified import SimplifiedConfig
 from mechbook.shared.vanilla import VanillaConfig
 from tests.browser import checks
 from tests.browser.browser import library_page
+from tests.browser.checks_trainer import (
+    ALONE,
+    exercise_birth,
+    exercise_trainer,
+    play_to_the_end,
+    press,
+    same,
+    seen,
+    set_up,
+    until,
+)
 
 # A Shakespeare model that is trained in a second.
 SPEC = InductionSettings(
@@ -26,22 +37,7 @@ SPEC = InductionSettings(
     seed_key=(1,),
     probe_every=10,
 )
-NAME = "widget-3c"
 MATRICES = ("W_O2", "W_K2", "W_K1")
-# The run of the widget's first model by itself, with what the widget shows of it.
-ALONE = """([steps, change]) => {
-  const { code, runOf } = mechbook.training, uniform = Array(16).fill(1 / 16);
-  const run = runOf(code(), {
-    N: 16, T: 32, d: 64, B: 32, K: 2, pi_u: uniform, pi_b: Array(16).fill(uniform), triggers: null, optimizer: "sgd",
-    lr: 0.01, momentum: 0.9, decay: 1e-4, seed: 0, frozen: [], every: 10, steps: 900, ...change,
-  });
-  for (let i = 0; i < steps; i++) run.advance();
-  const maps = run.model.maps(), corner = (map, n) => map[(n - 1) * n];
-  return {
-    step: run.step, points: run.points,
-    corners: [corner(maps.W_O2, 16), corner(maps.W_K2, 16), corner(maps.W_K1, 32)],
-  };
-}"""
 
 
 def ready(page: Any) -> Any:
@@ -57,53 +53,6 @@ def ready(page: Any) -> Any:
 def page(browser: Any) -> Iterator[Any]:
     with library_page(browser) as found:
         yield found
-
-
-def set_up(shown: Any, **how: str) -> None:
-    """Choose in the widget by label."""
-    for label, value in how.items():
-        control = shown.get_by_label(label.replace("_", " "), exact=True)
-        control.select_option(value) if control.evaluate("(e) => e.tagName") == "SELECT" else control.fill(value)
-
-
-def press(shown: Any, name: str) -> None:
-    shown.get_by_role("button", name=name, exact=True).click()
-
-
-def until(shown: Any, condition: str) -> None:
-    """Wait until the widget's data fulfil a condition on `d`."""
-    shown.page.wait_for_function(
-        f"(name) => {{ const d = document.querySelector(`[data-widget='${{name}}']`).dataset; return {condition}; }}",
-        arg=NAME,
-        timeout=120_000,
-    )
-
-
-def play_to_the_end(shown: Any) -> None:
-    set_up(shown, Speed="fast")
-    press(shown, "Play")
-    until(shown, "d.done === 'true'")
-
-
-def seen(shown: Any) -> dict[str, Any]:
-    """The step, the last values of the curves, and the lower left corner of each memory's map."""
-    numbers = {
-        line.get_attribute("data-series"): float(line.get_attribute("data-value") or "nan")
-        for line in shown.locator("[data-series]").all()
-    }
-    cells = shown.locator(".mb-cell")
-    corners = [float(cells.nth(index).get_attribute("data-value")) for index in (2, 3, 4)]
-    return {"step": int(shown.get_attribute("data-step")), "numbers": numbers, "corners": corners}
-
-
-def same(found: dict[str, Any], alone: dict[str, Any]) -> bool:
-    last = alone["points"][-1]
-    expected = [last["W_O2"], last["W_K2"], last["W_K1"], last["accuracy"]]
-    return (found["step"], list(found["numbers"].values()), found["corners"]) == (
-        alone["step"],
-        expected,
-        alone["corners"],
-    )
 
 
 def first_at(points: list[dict[str, float]], key: str, level: float) -> float:
@@ -192,6 +141,120 @@ def test_a_learning_rate_that_diverges_gets_a_sentence(page: Any) -> None:
     press(shown, "Reset")
     until(shown, "d.step === '0' && d.diverged === 'false'")
     assert "diverges" not in shown.locator(".mb-says").text_content()
+
+
+def test_every_setting_that_starts_anew_is_the_runs(page: Any) -> None:
+    ready(page)
+    assert exercise_trainer(page, "widget-3c") == []
+
+
+def test_the_landing_pages_button_trains_the_small_model(page: Any) -> None:
+    page.emulate_media(reduced_motion="no-preference")
+    checks.render(page, birth_widget())
+    assert exercise_birth(page, "widget-birth") == []
+
+
+def series(page: Any) -> list[str]:
+    return page.locator(".mb-lines .mb-line").evaluate_all("(all) => all.map((one) => one.getAttribute('class'))")
+
+
+def test_seeds_lie_over_each_other_and_another_setting_clears_them(page: Any) -> None:
+    shown = ready(page)
+    play_to_the_end(shown)
+    for count in (1, 2):
+        press(shown, "Next seed")
+        until(shown, "d.done === 'true' && Number(d.step) > 0")
+        page.wait_for_function("(n) => document.querySelectorAll('.mb-faint').length === n", arg=4 * count)
+        until(shown, "d.done === 'true'")
+        assert shown.get_by_label("Seed").get_attribute("aria-valuetext") == str(count)
+        assert same(seen(shown), page.evaluate(ALONE, [900, {"seed": count}]))
+    assert "Faint lines: other seeds" in shown.locator("figure").first.text_content()
+    set_up(shown, Triggers="fixed")
+    until(shown, "d.step === '0'")
+    assert page.locator(".mb-faint").count() == 0
+
+
+def test_a_link_carries_the_setting(page: Any) -> None:
+    shown = ready(page)
+    set_up(shown, Model="shakespeare", Triggers="fixed", Optimizer="adamw", Seed="4")
+    set_up(shown, Learning_rate="2", The_model_reads="to be, to")
+    shown.get_by_label("W_K2", exact=True).check()
+    press(shown, "Link to this view")
+    link = page.evaluate("location.hash")
+    for part in ("size=shakespeare", "triggers=fixed", "optimizer=adamw", "lr=0.005", "seed=4", "frozen=W_K2"):
+        assert part in link
+    page.evaluate("history.replaceState(null, '', '#')")
+    shown = ready(page)
+    checks.follow(page, "widget-3c", link.split("?")[1])
+    until(shown, "d.step === '0'")
+    assert shown.get_by_label("Model", exact=True).input_value() == "shakespeare"
+    assert shown.get_by_label("The model reads").input_value() == "to be, to"
+    assert shown.get_by_label("Learning rate").get_attribute("aria-valuetext") == "0.005"
+    assert shown.get_by_label("Seed").get_attribute("aria-valuetext") == "4"
+    assert [shown.get_by_label(name, exact=True).is_checked() for name in MATRICES] == [False, True, False]
+    said = checks.follow(page, "widget-3c", "frozen=W_E,<img>&seed=77&size=__proto__")
+    assert "frozen cannot be" in said and "seed cannot be" in said and "size cannot be" in said
+    assert page.locator("section.mb-widget img").count() == 0
+
+
+def test_out_of_sight_it_rests_and_in_sight_it_goes_on(page: Any) -> None:
+    shown = ready(page)
+    set_up(shown, Speed="watch")
+    press(shown, "Play")
+    until(shown, "Number(d.step) > 5")
+    page.evaluate("document.querySelector('main').style.marginTop = '300vh'; scrollTo(0, 0)")
+    page.wait_for_timeout(400)
+    rests = int(shown.get_attribute("data-step"))
+    page.wait_for_timeout(500)
+    assert int(shown.get_attribute("data-step")) == rests
+    assert shown.get_by_role("button", name="Pause").count() == 1
+    shown.scroll_into_view_if_needed()
+    until(shown, f"Number(d.step) > {rests}")
+    press(shown, "Pause")
+
+
+def test_leaving_and_coming_back_keeps_the_state(page: Any) -> None:
+    shown = ready(page)
+    set_up(shown, Seed="1", The_model_reads="abcab")
+    shown.get_by_label("W_K1", exact=True).check()
+    for count in (1, 2, 3):
+        press(shown, "One step")
+        until(shown, f"d.step === '{count}'")
+    before, address = seen(shown), page.evaluate("location.href")
+    page.goto("about:blank")
+    page.goto(address)
+    shown = checks.render(page, trainer_widget(SPEC))
+    until(shown, "d.step === '3'")
+    assert seen(shown) == before
+    assert shown.get_by_label("The model reads").input_value() == "abcab"
+    # and goes on as if nobody had left
+    press(shown, "One step")
+    until(shown, "d.step === '4'")
+    assert same(seen(shown), page.evaluate(ALONE, [4, {"seed": 1, "frozen": ["W_K1"]}]))
+
+
+def test_a_screen_reader_hears_of_each_level_once(page: Any) -> None:
+    """Oracle: the sentences that the line had, against the levels that the run by itself passes."""
+    shown = ready(page)
+    page.evaluate(
+        """() => {
+          const line = document.querySelector(".mb-says");
+          globalThis.heard = [];
+          new MutationObserver(() => globalThis.heard.push(line.textContent)).observe(line, { childList: true });
+        }"""
+    )
+    set_up(shown, Speed="watch")
+    press(shown, "Play")
+    until(shown, "d.done === 'true'")
+    heard, points = page.evaluate("globalThis.heard"), page.evaluate(ALONE, [900, {}])["points"]
+    assert shown.locator(".mb-says").get_attribute("aria-live") == "polite"
+    assert len(heard) == len(set(heard)) <= 10
+    for key in (*MATRICES, "accuracy"):
+        for level in (0.5, 0.9):
+            step = first_at(points, key, level)
+            told = [words for words in heard if f"Step {step:.0f}: " in words]
+            assert bool(told) == (step < float("inf"))
+    assert shown.locator(".mb-cell").first.get_attribute("aria-live") == "polite"
 
 
 def result(shift: float) -> TrainingResult:
