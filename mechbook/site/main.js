@@ -3,7 +3,9 @@
 import { capacity } from "../memories/widgets/capacity.js";
 import { gradient_step } from "../gradients/widgets/gradient_step.js";
 import { induction, induction_small } from "../induction/widgets/induction.js";
+import { induction_birth } from "../induction/widgets/birth.js";
 import { memory_maps } from "../induction/widgets/memory_maps.js";
+import { induction_trainer } from "../induction/widgets/trainer.js";
 import { truncation } from "../noisy/widgets/truncation.js";
 import { noise_attention } from "../noisy/widgets/noise_attention.js";
 import { laser_map } from "../laser/widgets/laser_map.js";
@@ -20,14 +22,15 @@ import { roles, style, version } from "../widgets/book.js";
 import * as kit from "../widgets/kit.js";
 import * as parts from "../widgets/parts.js";
 import { stateOf } from "../widgets/state.js";
+import * as training from "../widgets/training/all.js";
 
 /** By their `kind` in Python. */
 const widgets = {
-  capacity, gradient_step, induction, induction_small, memory_maps, truncation, noise_attention,
+  capacity, gradient_step, induction, induction_small, induction_birth, induction_trainer, memory_maps, truncation, noise_attention,
   laser_map, laser_time, laser_tokens, fact_time, fact_tradeoff, hops, hop_regimes,
 };
 
 // What computes, and what widgets are made of, is there for the console and the tests too.
 Object.assign(globalThis, {
-  mechbook: { version, style, roles, widgets, engine, associative, hops: paths, facts: { logits }, kit, parts, stateOf },
+  mechbook: { version, style, roles, widgets, engine, associative, hops: paths, facts: { logits }, kit, parts, stateOf, training },
 });

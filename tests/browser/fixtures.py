@@ -145,6 +145,23 @@ truncation_widget(SPEC)
 noise_attention_widget(SPEC)
 ```
 """,
+    "book/training.md": HEADER
+    + """# Training
+
+The matrix $W_K^1$.
+
+```{code-cell} ipython3
+:tags: [remove-input]
+from mechbook.induction.widgets.trainer import birth_widget, trainer_widget
+birth_widget()
+```
+
+```{code-cell} ipython3
+:tags: [hide-input]
+SPEC
+trainer_widget(SPEC)
+```
+""",
     "book/plain.md": "# Plain\n\nNo widget here.\n",
 }
 CHAPTERS = [name.removesuffix(".md") for name in PAGES if name != "book/index.md"]

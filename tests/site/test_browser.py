@@ -40,6 +40,7 @@ from tests.browser import (
     checks_laser_tokens,
     checks_memory,
     checks_noise,
+    checks_trainer,
 )
 from tests.browser.browser import opened, served
 
@@ -323,6 +324,16 @@ def exercise_noise_attention(page: Any, name: str, sent: dict[str, Any]) -> list
     return wrong
 
 
+def exercise_trainer(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Set what starts a run anew in widget 3c, and make steps."""
+    return checks_trainer.exercise_trainer(page, name)
+
+
+def exercise_birth(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Press the landing page's button and wait until the model is trained."""
+    return checks_trainer.exercise_birth(page, name)
+
+
 EXERCISES = {
     "laser_map": exercise_laser_map,
     "laser_time": exercise_laser_time,
@@ -335,6 +346,8 @@ EXERCISES = {
     "gradient_step": exercise_gradient_step,
     "induction": exercise_induction,
     "induction_small": exercise_small,
+    "induction_birth": exercise_birth,
+    "induction_trainer": exercise_trainer,
     "memory_maps": exercise_memories,
     "noise_attention": exercise_noise_attention,
     "truncation": exercise_truncation,

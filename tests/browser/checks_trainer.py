@@ -1,0 +1,106 @@
+"""What holds of widget 3c: its run is the one that the page's engine makes without a widget, step by step."""
+
+from typing import Any
+
+from tests.browser import checks
+
+# The run of the widget's first model by itself, with what the widget shows of it.
+ALONE = """([steps, change]) => {
+  const { code, runOf } = mechbook.training, uniform = Array(16).fill(1 / 16);
+  const run = runOf(code(), {
+    N: 16, T: 32, d: 64, B: 32, K: 2, pi_u: uniform, pi_b: Array(16).fill(uniform), triggers: null, optimizer: "sgd",
+    lr: 0.01, momentum: 0.9, decay: 1e-4, seed: 0, frozen: [], every: 10, steps: 900, ...change,
+  });
+  for (let i = 0; i < steps; i++) run.advance();
+  const maps = run.model.maps(), corner = (map, n) => map[(n - 1) * n];
+  return {
+    step: run.step, points: run.points,
+    corners: [corner(maps.W_O2, 16), corner(maps.W_K2, 16), corner(maps.W_K1, 32)],
+  };
+}"""
+
+
+def set_up(shown: Any, **how: str) -> None:
+    """Choose in the widget by label."""
+    for label, value in how.items():
+        control = shown.get_by_label(label.replace("_", " "), exact=True)
+        control.select_option(value) if control.evaluate("(e) => e.tagName") == "SELECT" else control.fill(value)
+
+
+def press(shown: Any, name: str) -> None:
+    shown.get_by_role("button", name=name, exact=True).click()
+
+
+def until(shown: Any, condition: str) -> None:
+    """Wait until the widget's data fulfil a condition on `d`."""
+    shown.page.wait_for_function(
+        f"(name) => {{ const d = document.querySelector(`[data-widget='${{name}}']`).dataset; return {condition}; }}",
+        arg=shown.get_attribute("data-widget"),
+        timeout=120_000,
+    )
+
+
+def play_to_the_end(shown: Any) -> None:
+    set_up(shown, Speed="fast")
+    press(shown, "Play")
+    until(shown, "d.done === 'true'")
+
+
+def seen(shown: Any) -> dict[str, Any]:
+    """The step, the last values of the curves, and the lower left corner of each memory's map."""
+    numbers = {
+        line.get_attribute("data-series"): float(line.get_attribute("data-value") or "nan")
+        for line in shown.locator("[data-series]").all()
+    }
+    cells = shown.locator(".mb-cell")
+    corners = [float(cells.nth(index).get_attribute("data-value")) for index in (2, 3, 4)]
+    return {"step": int(shown.get_attribute("data-step")), "numbers": numbers, "corners": corners}
+
+
+def same(found: dict[str, Any], alone: dict[str, Any]) -> bool:
+    last = alone["points"][-1]
+    expected = [last["W_O2"], last["W_K2"], last["W_K1"], last["accuracy"]]
+    return (found["step"], list(found["numbers"].values()), found["corners"]) == (
+        alone["step"],
+        expected,
+        alone["corners"],
+    )
+
+
+def exercise_birth(page: Any, name: str) -> list[str]:
+    """Press the landing page's one button and wait; say where the end is another than without the widget."""
+    shown = checks.widget(page, name)
+    press(shown, "Train it now")
+    until(shown, "d.done === 'true'")
+    last = page.evaluate(ALONE, [750, {"steps": 750}])["points"][-1]
+    found = [float(line.get_attribute("data-value")) for line in shown.locator("[data-series]").all()]
+    wrong = [] if found == [last[key] for key in ("W_O2", "W_K2", "W_K1", "accuracy")] else [f"{name} ends at {found}"]
+    if "An induction head is born." not in shown.locator(".mb-says").text_content():
+        wrong.append(f"{name} does not say what happened")
+    shown.get_by_role("button", name="Watch again").wait_for()
+    return wrong
+
+
+def exercise_trainer(page: Any, name: str) -> list[str]:
+    """Make steps with every setting that starts anew; say where the run is another than without the widget."""
+    shown, wrong = checks.widget(page, name), []
+    until(shown, "d.step === '0'")
+    shown.get_by_label("W_K1", exact=True).check()
+    set_up(shown, Seed="2", Triggers="fixed", Learning_rate="5")
+    until(shown, "d.step === '0'")
+    for count in (1, 2):
+        press(shown, "One step")
+        until(shown, f"d.step === '{count}'")
+    change = {"frozen": ["W_K1"], "seed": 2, "triggers": [0, 1], "lr": 0.03}
+    if not same(seen(shown), page.evaluate(ALONE, [2, change])):
+        wrong.append(f"{name} shows {seen(shown)}")
+    set_up(shown, Model="shakespeare")
+    until(shown, "d.step === '0'")
+    press(shown, "One step")
+    until(shown, "d.step === '1'")
+    shown.get_by_label("The model reads").fill("abcab")
+    checks.settle(page)
+    shares = [float(bar.get_attribute("data-value")) for bar in shown.locator(".mb-bars .mb-readout").all()]
+    if not (len(shares) == 5 and 0 < sum(shares) <= 1 and shares == sorted(shares, reverse=True)):
+        wrong.append(f"{name} predicts with {shares}")
+    return wrong
