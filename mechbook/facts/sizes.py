@@ -9,6 +9,7 @@ each person is seen `EXPOSURES` times, as in the paper: training lasts longer th
 """
 
 from mechbook.facts.knowledge import KnowledgeSettings, Shape
+from mechbook.facts.probes import log_slope
 from mechbook.facts.values import CAPACITY_SIZE
 from mechbook.records.kept import RunRecord
 from mechbook.records.shown import recorded
@@ -68,4 +69,5 @@ def of_one_seed(series: dict[int, list[RunRecord]], seed: int) -> dict[str, floa
     curves = [[bits(record)[seed] for record in series[size]] for size in SHAPES]
     small, medium, large = (max(curve) for curve in curves)
     ends = min(peak - max(curve[0], curve[-1]) for peak, curve in zip((small, medium, large), curves, strict=True))
-    return CAPACITY_SIZE(small=small, medium=medium, large=large, below=ends, span=max(SHAPES) / min(SHAPES))
+    slope, span = log_slope(list(SHAPES), [small, medium, large]), max(SHAPES) / min(SHAPES)
+    return CAPACITY_SIZE(small=small, medium=medium, large=large, below=ends, slope=slope, span=span)

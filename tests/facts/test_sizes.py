@@ -1,5 +1,6 @@
 """Sizes of GPTs: the recorded runs and what the claim takes from them. Oracles: counts by hand, made-up records."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -44,7 +45,10 @@ def test_the_claim_s_values_are_the_peaks_and_the_closest_end() -> None:
         large: [record(9, 1.0, 9), record(9, 2.0, 9), record(9, 0.25, 9)],
     }
     found = sizes.of_one_seed(series, 1)
+    slope = found.pop("slope")
     assert found == {"small": 1.9, "medium": 1.5, "large": 2.0, "below": 0.25, "span": pytest.approx(6520 / 1456)}
+    x, y = np.log(list(sizes.SHAPES)), np.log([1.9, 1.5, 2.0])
+    assert slope == pytest.approx(((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum())
 
 
 def test_a_series_that_still_rises_has_no_peak() -> None:
