@@ -14,7 +14,7 @@ import { defaults, settingsOf } from "./trainer_settings.js";
 import { LINES, teller } from "./trainer_words.js";
 
 /** @typedef {import("../../widgets/training/worker.js").View} View */
-/** @typedef {import("../../widgets/training/run.js").Point} Point */
+/** @typedef {import("../../widgets/training/stepping.js").Point} Point */
 /** @typedef {import("./trainer_settings.js").Size} Size */
 /** @typedef {import("./trainer_settings.js").State} State */
 /** @typedef {{ title: string, sizes: Record<string, Size> }} Settings */
@@ -134,7 +134,7 @@ export const induction_trainer = async ({ model, el }) => {
   function shown(next) {
     view = next;
     lastAlike = alike(state.values);
-    const { step, points, look, maps: held } = next, tokens = [...state.values.seq], last = tokens.length - 1, N = characters().length;
+    const { step, points, seen: { look, maps: held } } = next, tokens = [...state.values.seq], last = tokens.length - 1, N = characters().length;
     const { range: build, steps } = size();
     buttons.show({ playing: run.playing, done: next.done, step });
     chart.update({ last: steps, points, earlier: earlier.map((one) => one.points), range: build });
@@ -183,8 +183,8 @@ export const induction_trainer = async ({ model, el }) => {
   });
 
   const run = player({
-    name, root, shown, kept: before?.kept,
-    settings: () => settingsOf(size(), state.values, tensors), sequence: () => encode(state.values.seq),
+    name, root, kind: "two_layers", shown, kept: before?.kept,
+    settings: () => settingsOf(size(), state.values, tensors), query: () => encode(state.values.seq),
     pace: () => (state.values.pace === "watch" ? size().pace : 0), values: () => ({ ...state.values }),
   });
   root.append(

@@ -3,7 +3,7 @@
 import { percent } from "../../widgets/kit.js";
 
 /** @typedef {import("../../widgets/training/worker.js").View} View */
-/** @typedef {import("../../widgets/training/run.js").Point} Point */
+/** @typedef {import("../../widgets/training/stepping.js").Point} Point */
 /** @typedef {"W_O2" | "W_K2" | "W_K1" | "accuracy"} Key */
 
 /** @type {import("../../widgets/curves.js").Line[]} */

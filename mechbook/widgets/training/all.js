@@ -2,6 +2,7 @@
 // What trains in the page, for widgets, the console and the tests.
 export { sampler } from "./bigrams.js";
 export { code, trainer } from "./client.js";
+export { factsOf } from "./facts_run.js";
 export { logarithm, normals } from "./random.js";
 export { initialWeights, runOf } from "./run.js";
 export { twoLayers } from "./two_layers.js";
