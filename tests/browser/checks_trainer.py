@@ -1,4 +1,4 @@
-"""What holds of widget 3c: its run is the one that the page's engine makes without a widget, step by step."""
+"""What holds of the widgets that train: each shows the run that the page's engine makes without a widget."""
 
 from typing import Any
 
@@ -103,4 +103,37 @@ def exercise_trainer(page: Any, name: str) -> list[str]:
     shares = [float(bar.get_attribute("data-value")) for bar in shown.locator(".mb-bars .mb-readout").all()]
     if not (len(shares) == 5 and 0 < sum(shares) <= 1 and shares == sorted(shares, reverse=True)):
         wrong.append(f"{name} predicts with {shares}")
+    return wrong
+
+
+# The run of widget 6c by itself: the probabilities of all answers to a question.
+ANSWERS = """([run, steps, s, r]) => {
+  const alone = mechbook.training.factsOf(mechbook.training.code(), run), A = run.R * run.D;
+  for (let i = 0; i < steps; i++) alone.advance();
+  return Array.from(alone.seen({ r }).p.subarray(s * A, (s + 1) * A));
+}"""
+
+
+def exercise_learning(page: Any, name: str, run: dict[str, Any] | None = None) -> list[str]:
+    """Make steps and ask; say where an answer is another than without the widget (given the `run` that it makes)."""
+    shown, wrong = checks.widget(page, name), []
+    until(shown, "d.step === '0'")
+    set_up(shown, Seed="3", Learning_rate="4")
+    until(shown, "d.step === '0'")
+    for count in (1, 2, 3):
+        press(shown, "One step")
+        until(shown, f"d.step === '{count}'")
+    for s, r in ((0, 0), (5, 2), (15, 3)):
+        set_up(shown, Ask_about=str(s), Question=str(r))
+        checks.settle(page)
+        page.wait_for_timeout(100)
+        found = [float(bar.get_attribute("data-value")) for bar in shown.locator(".mb-bars .mb-readout").all()]
+        if abs(sum(found) - 1) > 1e-5:
+            wrong.append(f"{name} has answers with probability {sum(found)}")
+        if run is not None:
+            expected = page.evaluate(ANSWERS, [{**run, "seed": 3, "lr": 0.5}, 3, s, r])[r * 8 : r * 8 + 8]
+            if found[:8] != expected:
+                wrong.append(f"{name} answers {found[:8]} to ({s}, {r}), the run {expected}")
+    if shown.locator(".mb-people li").count() != 16:
+        wrong.append(f"{name} has not everybody's answer")
     return wrong

@@ -36,7 +36,7 @@ export const induction_birth = async ({ model, el }) => {
 
   /** @param {View} view */
   function shown({ step, points, seen: { look }, done, diverged, loss }) {
-    tell.view({ step, points, done, diverged, loss }, { playing: run.playing, lr: start.lr, frozen: [] });
+    tell.view({ step, points, done, diverged, loss }, { playing: run.playing, lr: start.lr });
     chart.update({ last: size.steps, points, earlier: [], range: null });
     marks.forEach(({ item, fill }, s) => {
       const mass = look.attention[1][last * z.length + s];

@@ -8,8 +8,8 @@ import * as parts from "../../widgets/parts.js";
 import { fromLine, toLine } from "../../widgets/runs.js";
 import { stateOf } from "../../widgets/state.js";
 import { softmax } from "../../widgets/tensors.js";
+import { buttonsOf } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
-import { buttonsOf } from "./trainer_buttons.js";
 import { defaults, settingsOf } from "./trainer_settings.js";
 import { LINES, teller } from "./trainer_words.js";
 
@@ -161,7 +161,7 @@ export const induction_trainer = async ({ model, el }) => {
       memories[index].update({ rows: labels, columns: labels, data, diverging: true, low: -reach, high: reach });
     });
     speed.textContent = `Step ${step} of ${steps}${run.playing && next.speed ? `, ${Math.round(next.speed)} steps a second` : ""}.${next.vectors ? "" : " This browser has no WebAssembly with vectors: the same numbers come from plain JavaScript, only later."}`;
-    tell.view(next, { playing: run.playing, lr: state.values.lr, frozen: state.values.frozen });
+    tell.view(next, { playing: run.playing, lr: state.values.lr, cold: state.values.frozen });
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, vectors: next.vectors, accuracy: points.at(-1)?.accuracy ?? 0 });
   }
 

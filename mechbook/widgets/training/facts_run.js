@@ -145,14 +145,18 @@ export function factsOf(code, settings, tables) {
       put(by);
       f.set(of, weights);
     },
-    /** The probabilities of all answers to (s, r), in a context whose noise tokens are as frequent as on average. */
-    seen({ s, r }) {
-      f.fill(0, counts, counts + width);
-      for (let z = 0; z < noise; z++) f[counts + S + R + z] = (settings.T - 3) / noise;
-      for (const token of [s, S + r, V - 1]) f[counts + token] = 1;
-      forward(1);
-      k.softmax(logits, columns, 1, columns, 1, everyAnswer);
-      return { p: f.slice(logits, logits + A) };
+    /** For each subject the probabilities of all answers, (S, A), in a context whose noise is that of the average. */
+    seen({ r }) {
+      f.fill(0, counts, counts + S * width);
+      for (let s = 0; s < S; s++) {
+        for (let z = 0; z < noise; z++) f[counts + s * width + S + R + z] = (settings.T - 3) / noise;
+        for (const token of [s, S + r, V - 1]) f[counts + s * width + token] = 1;
+      }
+      forward(S);
+      k.softmax(logits, columns, S, columns, 1, everyAnswer);
+      const p = new Float32Array(S * A);
+      for (let s = 0; s < S; s++) p.set(f.subarray(logits + s * columns, logits + s * columns + A), s * A);
+      return { p };
     },
     change({ lr }) { settings.lr = lr; },
   });
