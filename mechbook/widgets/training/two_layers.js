@@ -65,7 +65,7 @@ export function attentionLayers(code, { N: tokens, T: length, d: width, B }, wei
   // Everything is padded with zeros to multiples of 4; they stay zeros.
   const N = upTo4(tokens), T = upTo4(length), d = upTo4(width), M = N + T, scale = 1 / Math.sqrt(width);
   const G = Math.max(1, Math.min(B, Math.floor(GROUP / (T * (d + T))))), Q = Math.max(G * length, N);
-  const size = M * d * 3 + 2 * M * M + N * d * 2 + 11 * d * d + G * T * (d + T) + 2 * T * d + T * T + Q * (6 * d + N + 2 * T + 4)
+  const size = M * d * 3 + 2 * M * M + N * d * 2 + 11 * d * d + G * T * (d + T) + 2 * T * d + T * T + Q * (6 * d + N + 2 * T + 5)
     + B * T * 4 + 4 * T + N + 1024 + endings.room({ N, d, Q });
   const memory = memoryOf(code, size), { f, whole, k } = memory;
   const room = (/** @type {number} */ count) => memory.room(count);
@@ -115,6 +115,9 @@ export function attentionLayers(code, { N: tokens, T: length, d: width, B }, wei
   const frozen = /** @type {Set<string>} */ (new Set()), W_K1 = matrix("W_K1", width, width), W_K2 = matrix("W_K2", width, width);
   const ending = endings.make({ memory, N, d, width, Q, W_U, W_U_T, own, mixed, logits, ownGrad, mixedGrad, frozen, matrix, square });
   const held = /** @type {Record<string, Held>} */ ({ W_K1, W_K2, ...ending.held });
+  // softmax over the tokens, not over what pads them
+  const everyToken = room(Q);
+  whole.fill(tokens, everyToken, everyToken + Q);
   const batch = {
     z: whole.subarray(z, z + B * T), stride: T, counts: whole.subarray(counts, counts + B),
     places: whole.subarray(places, places + B * length), targets: whole.subarray(targets, targets + B * length),
@@ -236,6 +239,20 @@ export function attentionLayers(code, { N: tokens, T: length, d: width, B }, wei
     matrix: (name, part = "w") => take(held[name][part], held[name].rows, held[name].columns, held[name].stride),
     /** @type {(name: string, part: "w" | "m" | "v", values: Floats) => void} */
     set: (name, part, values) => put(values, held[name].rows, held[name].columns, held[name].stride, held[name][part]),
+    /**
+     * The probabilities at each position of the batch that counts, one after the other.
+     * @param {(index: number, probabilities: Floats) => void} visit
+     */
+    evaluate(visit) {
+      tables();
+      let from = 0;
+      for (let b = 0; b < B; b += G) {
+        const q = forward(b, Math.min(B, b + G), from);
+        k.softmax(logits, N, q, N, 1, everyToken);
+        for (let i = 0; i < q; i++) visit(from + i, f.subarray(logits + i * N, logits + i * N + tokens));
+        from += q;
+      }
+    },
     /** The memories in their bases, as induction_memory_maps: rows are queries, or what the values predict. */
     maps() {
       tables();
