@@ -137,3 +137,45 @@ def exercise_learning(page: Any, name: str, run: dict[str, Any] | None = None) -
     if shown.locator(".mb-people li").count() != 16:
         wrong.append(f"{name} has not everybody's answer")
     return wrong
+
+
+# The run of widget 4c by itself: its last probe, and the noise's probability at the end of a sequence.
+NOISY = """([steps, change, sequence, drop]) => {
+  const even = Array(16).fill(1 / 16), run = mechbook.training.noisyOf(mechbook.training.code(), {
+    N: 16, T: 32, d: 64, B: 32, K: 1, triggers: [0], pi_u: even, pi_b: Array(16).fill(even), alpha: 0.5, lr: 0.03,
+    momentum: 0.9, decay: 1e-4, seed: 0, every: 20, steps: 1200, ...change,
+  });
+  for (let i = 0; i < steps; i++) run.advance();
+  run.change({ drop });
+  const { logits } = run.seen(sequence).look;
+  const last = mechbook.engine.softmax(logits, logits.length - 17, 17);
+  return { point: run.points.at(-1), points: run.points, noise: last[16] };
+}"""
+
+
+def noisy_probabilities(shown: Any) -> list[float]:
+    """P(right output), P(noise) as the chart's legend has them, and P(noise) after the reader's sequence."""
+    numbers = [float(line.get_attribute("data-value")) for line in shown.locator("[data-series]").all()]
+    return [*numbers, float(shown.get_attribute("data-noise"))]
+
+
+def exercise_recall(page: Any, name: str) -> list[str]:
+    """Make steps, drop F_2 and put it back; say where a probability is another than without the widget."""
+    shown, wrong = checks.widget(page, name), []
+    until(shown, "d.step === '0'")
+    set_up(shown, Seed="2", Probability_α_of_noise="2")
+    until(shown, "d.step === '0'")
+    shown.get_by_label("The model reads").fill("abcaτda")
+    for count in (1, 2):
+        press(shown, "One step")
+        until(shown, f"d.step === '{count}'")
+    for drop, tail in ((True, " cut"), (False, "")):
+        shown.get_by_label("drop F_2").set_checked(drop)
+        until(shown, f"d.dropped === '{str(drop).lower()}'")
+        page.wait_for_timeout(100)
+        change, sequence = {"seed": 2, "alpha": 0.3}, [0, 1, 2, 0, 16, 3, 0]
+        alone = page.evaluate(NOISY, [2, change, sequence, drop])
+        expected = [alone["point"][f"correct{tail}"], alone["point"][f"noise{tail}"], alone["noise"]]
+        if noisy_probabilities(shown) != expected:
+            wrong.append(f"{name} shows {noisy_probabilities(shown)}, the run has {expected}")
+    return wrong

@@ -339,6 +339,11 @@ def exercise_learning(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     return checks_trainer.exercise_learning(page, name)
 
 
+def exercise_recall(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Make steps in widget 4c, and drop F_2."""
+    return checks_trainer.exercise_recall(page, name)
+
+
 EXERCISES = {
     "laser_map": exercise_laser_map,
     "laser_time": exercise_laser_time,
@@ -356,5 +361,6 @@ EXERCISES = {
     "induction_trainer": exercise_trainer,
     "memory_maps": exercise_memories,
     "noise_attention": exercise_noise_attention,
+    "noisy_recall": exercise_recall,
     "truncation": exercise_truncation,
 }

@@ -56,13 +56,13 @@ function remember(name, values, kept) {
 
 /**
  * A run in the frame `root`. `settings` gives those of a new run of its kind, `query` what is shown of it, `shown` draws a
- * view, `values` is what is kept beside the run.
+ * view, `values` is what is kept beside the run, `begin` what is changed at once in every new one.
  * @param {{
  *   name: string, root: HTMLElement, kind: Kind, settings: () => any, query: () => any, pace: () => number,
- *   values: () => unknown, shown: (view: View) => void, weights?: any, kept?: Kept,
+ *   values: () => unknown, shown: (view: View) => void, begin?: () => any, weights?: any, kept?: Kept,
  * }} how
  */
-export function player({ name, root, kind, settings, query, pace, values, shown, weights, kept }) {
+export function player({ name, root, kind, settings, query, pace, values, shown, begin, weights, kept }) {
   /** @type {Kept | null} */
   let latest = null;
   let playing = false, visible = true, drawn = 0, /** @type {View | null} */ waiting = null, timer = 0;
@@ -84,7 +84,10 @@ export function player({ name, root, kind, settings, query, pace, values, shown,
   });
   const go = () => beside.order(playing && visible ? { type: "run", until: Infinity, pace: pace() } : { type: "pause" });
   /** @param {Kept} [from] */
-  const start = (from) => beside.start({ kind, settings: settings(), query: query(), weights, kept: from });
+  const start = (from) => {
+    beside.start({ kind, settings: settings(), query: query(), weights, kept: from });
+    if (begin) beside.order({ type: "change", what: begin() });
+  };
 
   const watcher = new IntersectionObserver((entries) => {
     inView = entries[entries.length - 1].isIntersecting;
