@@ -7,11 +7,13 @@ import { induction_birth } from "../induction/widgets/birth.js";
 import { memory_maps } from "../induction/widgets/memory_maps.js";
 import { induction_trainer } from "../induction/widgets/trainer.js";
 import { truncation } from "../noisy/widgets/truncation.js";
+import { noisy_recall } from "../noisy/widgets/recall.js";
 import { noise_attention } from "../noisy/widgets/noise_attention.js";
 import { laser_map } from "../laser/widgets/laser_map.js";
 import { laser_time } from "../laser/widgets/laser_time.js";
 import { laser_tokens } from "../laser/widgets/laser_tokens.js";
 import { fact_time, logits } from "../facts/widgets/time.js";
+import { fact_learning } from "../facts/widgets/learning.js";
 import { fact_tradeoff } from "../facts/widgets/tradeoff.js";
 import { hops } from "../hops/widgets/hops.js";
 import { hop_regimes } from "../hops/widgets/regimes.js";
@@ -26,8 +28,8 @@ import * as training from "../widgets/training/all.js";
 
 /** By their `kind` in Python. */
 const widgets = {
-  capacity, gradient_step, induction, induction_small, induction_birth, induction_trainer, memory_maps, truncation, noise_attention,
-  laser_map, laser_time, laser_tokens, fact_time, fact_tradeoff, hops, hop_regimes,
+  capacity, gradient_step, induction, induction_small, induction_birth, induction_trainer, memory_maps, truncation, noise_attention, noisy_recall,
+  laser_map, laser_time, laser_tokens, fact_time, fact_tradeoff, fact_learning, hops, hop_regimes,
 };
 
 // What computes, and what widgets are made of, is there for the console and the tests too.

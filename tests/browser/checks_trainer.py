@@ -1,4 +1,4 @@
-"""What holds of widget 3c: its run is the one that the page's engine makes without a widget, step by step."""
+"""What holds of the widgets that train: each shows the run that the page's engine makes without a widget."""
 
 from typing import Any
 
@@ -103,4 +103,79 @@ def exercise_trainer(page: Any, name: str) -> list[str]:
     shares = [float(bar.get_attribute("data-value")) for bar in shown.locator(".mb-bars .mb-readout").all()]
     if not (len(shares) == 5 and 0 < sum(shares) <= 1 and shares == sorted(shares, reverse=True)):
         wrong.append(f"{name} predicts with {shares}")
+    return wrong
+
+
+# The run of widget 6c by itself: the probabilities of all answers to a question.
+ANSWERS = """([run, steps, s, r]) => {
+  const alone = mechbook.training.factsOf(mechbook.training.code(), run), A = run.R * run.D;
+  for (let i = 0; i < steps; i++) alone.advance();
+  return Array.from(alone.seen({ r }).p.subarray(s * A, (s + 1) * A));
+}"""
+
+
+def exercise_learning(page: Any, name: str, run: dict[str, Any] | None = None) -> list[str]:
+    """Make steps and ask; say where an answer is another than without the widget (given the `run` that it makes)."""
+    shown, wrong = checks.widget(page, name), []
+    until(shown, "d.step === '0'")
+    set_up(shown, Seed="3", Learning_rate="4")
+    until(shown, "d.step === '0'")
+    for count in (1, 2, 3):
+        press(shown, "One step")
+        until(shown, f"d.step === '{count}'")
+    for s, r in ((0, 0), (5, 2), (15, 3)):
+        set_up(shown, Ask_about=str(s), Question=str(r))
+        checks.settle(page)
+        page.wait_for_timeout(100)
+        found = [float(bar.get_attribute("data-value")) for bar in shown.locator(".mb-bars .mb-readout").all()]
+        if abs(sum(found) - 1) > 1e-5:
+            wrong.append(f"{name} has answers with probability {sum(found)}")
+        if run is not None:
+            expected = page.evaluate(ANSWERS, [{**run, "seed": 3, "lr": 0.5}, 3, s, r])[r * 8 : r * 8 + 8]
+            if found[:8] != expected:
+                wrong.append(f"{name} answers {found[:8]} to ({s}, {r}), the run {expected}")
+    if shown.locator(".mb-people li").count() != 16:
+        wrong.append(f"{name} has not everybody's answer")
+    return wrong
+
+
+# The run of widget 4c by itself: its last probe, and the noise's probability at the end of a sequence.
+NOISY = """([steps, change, sequence, drop]) => {
+  const even = Array(16).fill(1 / 16), run = mechbook.training.noisyOf(mechbook.training.code(), {
+    N: 16, T: 32, d: 64, B: 32, K: 1, triggers: [0], pi_u: even, pi_b: Array(16).fill(even), alpha: 0.5, lr: 0.03,
+    momentum: 0.9, decay: 1e-4, seed: 0, every: 20, steps: 1200, ...change,
+  });
+  for (let i = 0; i < steps; i++) run.advance();
+  run.change({ drop });
+  const { logits } = run.seen(sequence).look;
+  const last = mechbook.engine.softmax(logits, logits.length - 17, 17);
+  return { point: run.points.at(-1), points: run.points, noise: last[16] };
+}"""
+
+
+def noisy_probabilities(shown: Any) -> list[float]:
+    """P(right output), P(noise) as the chart's legend has them, and P(noise) after the reader's sequence."""
+    numbers = [float(line.get_attribute("data-value")) for line in shown.locator("[data-series]").all()]
+    return [*numbers, float(shown.get_attribute("data-noise"))]
+
+
+def exercise_recall(page: Any, name: str) -> list[str]:
+    """Make steps, drop F_2 and put it back; say where a probability is another than without the widget."""
+    shown, wrong = checks.widget(page, name), []
+    until(shown, "d.step === '0'")
+    set_up(shown, Seed="2", Probability_α_of_noise="2")
+    until(shown, "d.step === '0'")
+    shown.get_by_label("The model reads").fill("abcaτda")
+    for count in (1, 2):
+        press(shown, "One step")
+        until(shown, f"d.step === '{count}'")
+    for drop, tail in ((True, " cut"), (False, "")):
+        shown.get_by_label("drop F_2").set_checked(drop)
+        until(shown, f"d.dropped === '{str(drop).lower()}'")
+        page.wait_for_timeout(100)
+        change, sequence = {"seed": 2, "alpha": 0.3}, [0, 1, 2, 0, 16, 3, 0]
+        alone = page.evaluate(NOISY, [2, change, sequence, drop])
+        expected = [alone["point"][f"correct{tail}"], alone["point"][f"noise{tail}"], alone["noise"]]
+        if noisy_probabilities(shown) != expected:
+            wrong.append(f"{name} shows {noisy_probabilities(shown)}, the run has {expected}")
     return wrong

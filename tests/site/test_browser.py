@@ -334,6 +334,16 @@ def exercise_birth(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     return checks_trainer.exercise_birth(page, name)
 
 
+def exercise_learning(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Make steps in widget 6c, and ask."""
+    return checks_trainer.exercise_learning(page, name)
+
+
+def exercise_recall(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Make steps in widget 4c, and drop F_2."""
+    return checks_trainer.exercise_recall(page, name)
+
+
 EXERCISES = {
     "laser_map": exercise_laser_map,
     "laser_time": exercise_laser_time,
@@ -342,6 +352,7 @@ EXERCISES = {
     "hop_regimes": exercise_hop_regimes,
     "capacity": exercise_capacity,
     "fact_time": exercise_fact_time,
+    "fact_learning": exercise_learning,
     "fact_tradeoff": exercise_fact_tradeoff,
     "gradient_step": exercise_gradient_step,
     "induction": exercise_induction,
@@ -350,5 +361,6 @@ EXERCISES = {
     "induction_trainer": exercise_trainer,
     "memory_maps": exercise_memories,
     "noise_attention": exercise_noise_attention,
+    "noisy_recall": exercise_recall,
     "truncation": exercise_truncation,
 }

@@ -35,8 +35,8 @@ export const induction_birth = async ({ model, el }) => {
   const /** @type {any} */ start = { size: "letters", triggers: "random", seed: 0, frozen: [], ...defaults(size) };
 
   /** @param {View} view */
-  function shown({ step, points, look, done, diverged, loss }) {
-    tell.view({ step, points, done, diverged, loss }, { playing: run.playing, lr: start.lr, frozen: [] });
+  function shown({ step, points, seen: { look }, done, diverged, loss }) {
+    tell.view({ step, points, done, diverged, loss }, { playing: run.playing, lr: start.lr });
     chart.update({ last: size.steps, points, earlier: [], range: null });
     marks.forEach(({ item, fill }, s) => {
       const mass = look.attention[1][last * z.length + s];
@@ -62,7 +62,7 @@ export const induction_birth = async ({ model, el }) => {
     }
   });
   const run = player({
-    name, root, kept: before?.kept, settings: () => settingsOf(size, start, tensors), sequence: () => z, pace: () => size.pace,
+    name, root, kind: "two_layers", kept: before?.kept, settings: () => settingsOf(size, start, tensors), query: () => z, pace: () => size.pace,
     values: () => ({}), shown: (view) => { ended = view.done; shown(view); },
   });
   root.append(

@@ -8,13 +8,13 @@ import * as parts from "../../widgets/parts.js";
 import { fromLine, toLine } from "../../widgets/runs.js";
 import { stateOf } from "../../widgets/state.js";
 import { softmax } from "../../widgets/tensors.js";
+import { buttonsOf } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
-import { buttonsOf } from "./trainer_buttons.js";
 import { defaults, settingsOf } from "./trainer_settings.js";
 import { LINES, teller } from "./trainer_words.js";
 
 /** @typedef {import("../../widgets/training/worker.js").View} View */
-/** @typedef {import("../../widgets/training/run.js").Point} Point */
+/** @typedef {import("../../widgets/training/stepping.js").Point} Point */
 /** @typedef {import("./trainer_settings.js").Size} Size */
 /** @typedef {import("./trainer_settings.js").State} State */
 /** @typedef {{ title: string, sizes: Record<string, Size> }} Settings */
@@ -134,7 +134,7 @@ export const induction_trainer = async ({ model, el }) => {
   function shown(next) {
     view = next;
     lastAlike = alike(state.values);
-    const { step, points, look, maps: held } = next, tokens = [...state.values.seq], last = tokens.length - 1, N = characters().length;
+    const { step, points, seen: { look, maps: held } } = next, tokens = [...state.values.seq], last = tokens.length - 1, N = characters().length;
     const { range: build, steps } = size();
     buttons.show({ playing: run.playing, done: next.done, step });
     chart.update({ last: steps, points, earlier: earlier.map((one) => one.points), range: build });
@@ -161,7 +161,7 @@ export const induction_trainer = async ({ model, el }) => {
       memories[index].update({ rows: labels, columns: labels, data, diverging: true, low: -reach, high: reach });
     });
     speed.textContent = `Step ${step} of ${steps}${run.playing && next.speed ? `, ${Math.round(next.speed)} steps a second` : ""}.${next.vectors ? "" : " This browser has no WebAssembly with vectors: the same numbers come from plain JavaScript, only later."}`;
-    tell.view(next, { playing: run.playing, lr: state.values.lr, frozen: state.values.frozen });
+    tell.view(next, { playing: run.playing, lr: state.values.lr, cold: state.values.frozen });
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, vectors: next.vectors, accuracy: points.at(-1)?.accuracy ?? 0 });
   }
 
@@ -183,8 +183,8 @@ export const induction_trainer = async ({ model, el }) => {
   });
 
   const run = player({
-    name, root, shown, kept: before?.kept,
-    settings: () => settingsOf(size(), state.values, tensors), sequence: () => encode(state.values.seq),
+    name, root, kind: "two_layers", shown, kept: before?.kept,
+    settings: () => settingsOf(size(), state.values, tensors), query: () => encode(state.values.seq),
     pace: () => (state.values.pace === "watch" ? size().pace : 0), values: () => ({ ...state.values }),
   });
   root.append(

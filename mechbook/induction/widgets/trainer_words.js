@@ -1,9 +1,8 @@
 // @ts-check
 // What the trainers say: the moments that matter, each once.
 import { percent } from "../../widgets/kit.js";
+import { tellerOf } from "../../widgets/training/teller.js";
 
-/** @typedef {import("../../widgets/training/worker.js").View} View */
-/** @typedef {import("../../widgets/training/run.js").Point} Point */
 /** @typedef {"W_O2" | "W_K2" | "W_K1" | "accuracy"} Key */
 
 /** @type {import("../../widgets/curves.js").Line[]} */
@@ -37,47 +36,14 @@ const MEANING = {
   ],
 };
 const LEVELS = [0.5, 0.9];
+const EVENTS = LINES.flatMap(({ key }) => LEVELS.map((level, i) => ({ key, level, words: MEANING[/** @type {Key} */ (key)][i] })));
 
 /**
- * Tells what happens in a line that screen readers read: a new sentence only when something has happened. `begin` is
- * said before the first step, `end` after the last one.
+ * Tells what happens to the memories; `begin` is said before the first step, `end` after the last one.
  * @param {import("../../widgets/kit.js").Line} line
  * @param {string} begin
  */
-export function teller(line, begin, end = "") {
-  /** @type {Set<string>} */
-  let told = new Set();
-  let seen = 0, moment = "";
-  return {
-    reset() { [told, seen, moment] = [new Set(), 0, ""]; },
-    /**
-     * @param {Pick<View, "points" | "step" | "done" | "diverged" | "loss">} view
-     * @param {{ playing: boolean, lr: number, frozen: string[] }} state
-     */
-    view({ points, step, done, diverged, loss }, { playing, lr, frozen }) {
-      if (points.length < seen) [told, seen, moment] = [new Set(), 0, ""];
-      const /** @type {string[]} */ news = [];
-      for (; seen < points.length; seen++) {
-        for (const { key } of LINES) {
-          LEVELS.forEach((level, i) => {
-            const what = `${key} ${level}`, known = /** @type {Key} */ (key);
-            if (points[seen][known] < level || told.has(what)) return;
-            // what was there at the start, by chance, is no event
-            if (points[seen].step > 0) news.push(`Step ${points[seen].step}: ${MEANING[known][i]}.`);
-            told.add(what);
-          });
-        }
-      }
-      if (news.length) moment = news.slice(-2).join(" ");
-      const last = points.at(-1), cold = frozen.length ? ` Frozen: ${frozen.join(", ")}.` : "";
-      if (diverged) {
-        line.say(`Step ${step}: the loss is ${Number.isFinite(loss) ? loss.toFixed(0) : "no number any more"}. With a learning rate of ${lr} training diverges: each step overshoots, and the next has to make up for more. Choose a smaller one and press Reset.`);
-      } else if (done && last) {
-        line.say(`Trained for ${step} steps: ${percent(last.accuracy)} of the predictions that the context decides are right; W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)} of its memories.${cold}${end}`);
-      } else if (step === 0 && !playing) {
-        line.say(begin + cold);
-      } else if (moment) line.say(moment + cold);
-      else line.say(playing ? `Training has begun. Nothing is stored yet.${cold}` : `Paused.${cold}`);
-    },
-  };
-}
+export const teller = (line, begin, end = "") => tellerOf({
+  line, begin, events: EVENTS,
+  ended: (step, last) => `Trained for ${step} steps: ${percent(last.accuracy)} of the predictions that the context decides are right; W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)} of its memories.${end}`,
+});

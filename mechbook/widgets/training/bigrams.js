@@ -50,3 +50,40 @@ export function sampler({ pi_u, pi_b, T, K, triggers }) {
     return n;
   };
 }
+
+/**
+ * The same with fixed triggers and noise, as mechbook/noisy/task.py: what follows a trigger is, with probability `alpha`,
+ * the noise token, number N; after the noise comes a draw from pi_u; the last input is always a trigger. Beside the
+ * targets, `answers` gets what would have followed without noise.
+ * @param {Omit<Task, "triggers"> & { triggers: number[], alpha: number }} task
+ */
+export function noisySampler({ pi_u, pi_b, T, K, triggers, alpha }) {
+  const N = pi_u.length, first = aliasTable(pi_u), after = pi_b.map(aliasTable), output = new Int32Array(N + 1).fill(-1), seen = new Int32Array(N + 1);
+  /**
+   * @param {() => number} uniform
+   * @param {Batch & { answers: Int32Array<ArrayBuffer> }} room
+   */
+  return (uniform, { z, stride, counts, places, targets, answers }) => {
+    let n = 0;
+    for (let b = 0; b < counts.length; b++) {
+      for (const trigger of triggers) output[trigger] = Math.floor(uniform() * N);
+      seen.fill(0);
+      let token = pick(first, uniform), count = 0;
+      for (let t = 0; t < T; t++) {
+        z[b * stride + t] = token;
+        const known = output[token];
+        let next = token === N ? pick(first, uniform) : known < 0 ? pick(after[token], uniform) : uniform() < alpha ? N : known;
+        if (t === T - 2) next = triggers[Math.floor(uniform() * K)];
+        if (known >= 0 && ++seen[token] >= 2) {
+          places[n] = t;
+          answers[n] = known;
+          targets[n++] = next;
+          count++;
+        }
+        token = next;
+      }
+      counts[b] = count;
+    }
+    return n;
+  };
+}

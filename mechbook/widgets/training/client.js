@@ -5,7 +5,6 @@ import { runs } from "./memory.js";
 
 /** @typedef {import("./worker.js").Order} Order */
 /** @typedef {import("./worker.js").View} View */
-/** @typedef {import("./run.js").Settings} Settings */
 
 /** The compiled kernels, or null where this browser cannot run them. */
 export function code() {

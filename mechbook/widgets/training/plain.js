@@ -128,6 +128,16 @@ export function plain(f, whole) {
     return right;
   }
 
+  /** @type {(x: number, n: number) => void} */
+  function relu(x, n) {
+    for (let p = x; p < x + n; p++) f[p] = max(f[p], 0);
+  }
+
+  /** @type {(x: number, g: number, n: number) => void} */
+  function reluBackward(x, g, n) {
+    for (let p = 0; p < n; p++) if (!(f[x + p] > 0)) f[g + p] = 0;
+  }
+
   /** @type {(table: number, d: number, first: number, z: number, T: number, out: number) => void} */
   function lookUp(table, d, first, z, T, out) {
     for (let t = 0; t < T; t++) {
@@ -197,5 +207,5 @@ export function plain(f, whole) {
     }
   }
 
-  return { product, inner, softmax, softmaxBackward, crossEntropy, lookUp, lookUpScores, addScores, gather, sgd, adam };
+  return { product, inner, softmax, softmaxBackward, crossEntropy, relu, reluBackward, lookUp, lookUpScores, addScores, gather, sgd, adam };
 }

@@ -5,9 +5,8 @@ import { version } from "../book.js";
 import { trainer } from "./client.js";
 
 /** @typedef {import("./worker.js").View} View */
-/** @typedef {import("./run.js").Settings} Settings */
-/** @typedef {import("./run.js").Kept} Kept */
-/** @typedef {import("./run.js").Weights} Weights */
+/** @typedef {import("./stepping.js").Kept} Kept */
+/** @typedef {Extract<import("./worker.js").Order, { type: "start" }>["kind"]} Kind */
 /** @typedef {ReturnType<typeof player>} Player */
 
 /** Whether the reader asked for little motion: then a view a second is enough. */
@@ -56,14 +55,14 @@ function remember(name, values, kept) {
 }
 
 /**
- * A run in the frame `root`. `settings` gives those of a new run, `sequence` what it looks at, `shown` draws a view,
- * `values` is what is kept beside the run.
+ * A run in the frame `root`. `settings` gives those of a new run of its kind, `query` what is shown of it, `shown` draws a
+ * view, `values` is what is kept beside the run, `begin` what is changed at once in every new one.
  * @param {{
- *   name: string, root: HTMLElement, settings: () => Settings, sequence: () => number[], pace: () => number,
- *   values: () => unknown, shown: (view: View) => void, weights?: Weights, kept?: Kept,
+ *   name: string, root: HTMLElement, kind: Kind, settings: () => any, query: () => any, pace: () => number,
+ *   values: () => unknown, shown: (view: View) => void, begin?: () => any, weights?: any, kept?: Kept,
  * }} how
  */
-export function player({ name, root, settings, sequence, pace, values, shown, weights, kept }) {
+export function player({ name, root, kind, settings, query, pace, values, shown, begin, weights, kept }) {
   /** @type {Kept | null} */
   let latest = null;
   let playing = false, visible = true, drawn = 0, /** @type {View | null} */ waiting = null, timer = 0;
@@ -85,7 +84,10 @@ export function player({ name, root, settings, sequence, pace, values, shown, we
   });
   const go = () => beside.order(playing && visible ? { type: "run", until: Infinity, pace: pace() } : { type: "pause" });
   /** @param {Kept} [from] */
-  const start = (from) => beside.start({ settings: settings(), sequence: sequence(), weights, kept: from });
+  const start = (from) => {
+    beside.start({ kind, settings: settings(), query: query(), weights, kept: from });
+    if (begin) beside.order({ type: "change", what: begin() });
+  };
 
   const watcher = new IntersectionObserver((entries) => {
     inView = entries[entries.length - 1].isIntersecting;
@@ -117,8 +119,8 @@ export function player({ name, root, settings, sequence, pace, values, shown, we
       playing = false;
       start();
     },
-    look: () => beside.order({ type: "look", sequence: sequence() }),
-    change: (/** @type {{ lr?: number, frozen?: import("./run.js").Trained[] }} */ what) => beside.order({ type: "change", ...what }),
+    look: () => beside.order({ type: "look", query: query() }),
+    change: (/** @type {any} */ what) => beside.order({ type: "change", what }),
     stop() {
       leave();
       watcher.disconnect();

@@ -96,3 +96,16 @@ export function crossEntropy(l: i32, li: i32, n: i32, N: i32, targets: i32, weig
   }
   return right;
 }
+
+// x = max(x, 0) for n numbers, a multiple of 4.
+export function relu(x: i32, n: i32): void {
+  for (let p = at(x); p < at(x + n); p += 16) v128.store(p, f32x4.max(v128.load(p), f32x4.splat(0)));
+}
+
+// The gradient g of such an x becomes 0 where x is 0.
+export function reluBackward(x: i32, g: i32, n: i32): void {
+  for (let o: usize = 0; o < at(n); o += 16) {
+    const on = f32x4.gt(v128.load(at(x) + o), f32x4.splat(0));
+    v128.store(at(g) + o, v128.and(v128.load(at(g) + o), on));
+  }
+}

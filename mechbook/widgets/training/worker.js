@@ -1,39 +1,41 @@
 // @ts-check
 // What runs beside the page: it trains in slices, and shows the page how far it is as often as the page can draw it.
+import { factsOf } from "./facts_run.js";
+import { noisyOf } from "./noisy_run.js";
 import { runOf } from "./run.js";
 
-/** @typedef {import("./run.js").Settings} Settings */
-/** @typedef {import("./run.js").Kept} Kept */
+/** @typedef {import("./stepping.js").Kept} Kept */
 /**
  * What the page asks for. `start` with `kept` goes on with a run; `run` plays until the step `until`, at most `pace`
- * steps a second where that is not 0; `step` makes so many; `change` sets the learning rate or what is frozen; `look`
- * names the sequence whose attention is shown; `drawn` says that the page is ready for the next view.
- * @typedef {{ type: "start", code: Uint8Array<ArrayBuffer> | null, settings: Settings, kept?: Kept, weights?: import("./run.js").Weights, sequence: number[] }
+ * steps a second where that is not 0; `step` makes so many; `change` changes what a run lets change; `look` says what of
+ * the model is shown; `drawn` says that the page is ready for the next view.
+ * @typedef {{ type: "start", code: Uint8Array<ArrayBuffer> | null, kind: keyof typeof RUNS, settings: any, query: any, kept?: Kept, weights?: any }
  *   | { type: "run", until: number, pace: number } | { type: "pause" } | { type: "step", count: number }
- *   | { type: "change", lr?: number, frozen?: import("./run.js").Trained[] } | { type: "look", sequence: number[] } | { type: "drawn" }} Order
+ *   | { type: "change", what: any } | { type: "look", query: any } | { type: "drawn" }} Order
  */
 /** @typedef {NonNullable<ReturnType<typeof view>>} View */
 
+const RUNS = { two_layers: runOf, facts: factsOf, noisy: noisyOf };
 const SLICE = 12, BETWEEN = 40, KEEP = 500;
 const port = /** @type {{ postMessage(message: any): void, onmessage: ((event: MessageEvent<Order>) => void) | null }} */ (/** @type {unknown} */ (globalThis));
 
-/** @type {import("./run.js").Run | null} */
+/** @type {import("./stepping.js").Run | null} */
 let run = null;
-/** @type {number[]} */
-let sequence = [];
+/** @type {any} */
+let query = null;
 let until = 0, pace = 0, busy = false, ready = true, changed = false, last = 0, kept = 0, serial = 0;
 // where a paced stretch, and the measurement of the speed, began
 let from = { step: 0, at: 0 };
 
 function view() {
   if (!run) return null;
-  const { step, points, diverged, loss, model, settings } = run, now = performance.now(), passed = (now - from.at) / 1000;
+  const { step, points, diverged, loss, vectors, settings } = run, now = performance.now(), passed = (now - from.at) / 1000;
   const keeps = step >= until || now - kept > KEEP;
   if (keeps) kept = now;
   return {
-    serial, step, diverged, loss, playing: step < until && !diverged, done: step >= settings.steps, vectors: model.vectors, points,
+    serial, step, diverged, loss, playing: step < until && !diverged, done: step >= settings.steps, vectors, points,
     speed: step > from.step && passed > 0 ? (step - from.step) / passed : 0,
-    maps: model.maps(), look: model.look(sequence), kept: keeps ? run.keep() : null, frozen: settings.frozen, lr: settings.lr,
+    seen: run.seen(query), kept: keeps ? run.keep() : null,
   };
 }
 
@@ -67,9 +69,9 @@ function go(wait = 0) {
 /** @param {MessageEvent<Order>} event */
 port.onmessage = ({ data: order }) => {
   if (order.type === "start") {
-    run = runOf(order.code, order.settings, order.weights);
+    run = RUNS[order.kind](order.code, order.settings, order.weights);
     if (order.kept) run.take(order.kept);
-    ({ sequence } = order);
+    ({ query } = order);
     until = run.step;
     serial += 1;
     changed = ready = true;
@@ -89,11 +91,10 @@ port.onmessage = ({ data: order }) => {
     until = run.step;
     changed = true;
   } else if (order.type === "change") {
-    if (order.lr !== undefined) run.settings.lr = order.lr;
-    if (order.frozen) run.freeze(order.frozen);
+    run.change(order.what);
     changed = true;
   } else if (order.type === "look") {
-    ({ sequence } = order);
+    ({ query } = order);
     changed = true;
   } else if (order.type === "drawn") {
     ready = true;

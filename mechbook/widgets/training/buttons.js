@@ -1,6 +1,6 @@
 // @ts-check
 // The buttons of a training run.
-import { h } from "../../widgets/kit.js";
+import { h } from "../kit.js";
 
 /**
  * @param {{ toggle: () => void, step: () => void, reset: () => void, next: () => void }} how
