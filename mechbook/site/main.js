@@ -2,6 +2,7 @@
 // The one entry: what pages and JupyterLab find in globalThis.mechbook.
 import { capacity } from "../memories/widgets/capacity.js";
 import { gradient_step } from "../gradients/widgets/gradient_step.js";
+import { memory_steps } from "../gradients/widgets/memory_steps.js";
 import { induction, induction_small } from "../induction/widgets/induction.js";
 import { induction_birth } from "../induction/widgets/birth.js";
 import { memory_maps } from "../induction/widgets/memory_maps.js";
@@ -28,7 +29,7 @@ import * as training from "../widgets/training/all.js";
 
 /** By their `kind` in Python. */
 const widgets = {
-  capacity, gradient_step, induction, induction_small, induction_birth, induction_trainer, memory_maps, truncation, noise_attention, noisy_recall,
+  capacity, gradient_step, memory_steps, induction, induction_small, induction_birth, induction_trainer, memory_maps, truncation, noise_attention, noisy_recall,
   laser_map, laser_time, laser_tokens, fact_time, fact_tradeoff, fact_learning, hops, hop_regimes,
 };
 

@@ -4,9 +4,12 @@ import { roles } from "./book.js";
 import { canvas, sample } from "./charts.js";
 import { fresh, h, show, svg } from "./kit.js";
 
-/** @typedef {{ key: string, name: string, role: string }} Line */
+/** @typedef {{ key: string, name: string, role?: string }} Line without a role it is neutral */
 /** @typedef {Record<string, number> & { step: number }} Point */
 /** @typedef {{ x: number[], low: Record<string, number[]>, high: Record<string, number[]> }} Range */
+
+/** @param {Line} line */
+const lookOf = ({ role }) => (role ? roles[role] : { colour: "var(--mb-text)", dashes: [6, 2, 1, 2] });
 
 /**
  * Lines over training steps, on 0 to 1; the legend carries their last values.
@@ -20,7 +23,7 @@ export function curves({ title, lines, earlierIs = "", rangeIs = "" }) {
     axes, inside, svg("text", { x: (W + left) / 2, y: H - 3, "text-anchor": "middle" }, "training step"),
   );
   const numbers = lines.map(({ name }) => h("span", { class: "mb-readout", "data-series": name }, "–"));
-  const legend = h("ul", { class: "mb-legend" }, ...lines.map(({ name, role }, i) => h("li", {}, sample(roles[role]), ` ${name} `, numbers[i])));
+  const legend = h("ul", { class: "mb-legend" }, ...lines.map((line, i) => h("li", {}, sample(lookOf(line)), ` ${line.name} `, numbers[i])));
   const note = h("p", { class: "mb-axes" });
   let last = 1, drawn = "";
   const px = (/** @type {number} */ step) => left + (step / last) * (W - left - right);
@@ -51,22 +54,23 @@ export function curves({ title, lines, earlierIs = "", rangeIs = "" }) {
       const parts = [];
       if (what.range) {
         const { x, low, high } = what.range;
-        for (const { key: name, role } of lines) {
+        for (const line of lines) {
+          const { key: name } = line;
           if (!low[name]) continue;
           const there = x.map((step, i) => `${px(step)},${py(high[name][i])}`), back = x.map((step, i) => `${px(step)},${py(low[name][i])}`).reverse();
-          parts.push(svg("polygon", { points: [...there, ...back].join(" "), fill: roles[role].colour, class: "mb-range" }));
+          parts.push(svg("polygon", { points: [...there, ...back].join(" "), fill: lookOf(line).colour, class: "mb-range" }));
         }
       }
       for (const run of what.earlier) {
-        for (const { key: name, role } of lines) parts.push(svg("polyline", { points: path(run, name), stroke: roles[role].colour, class: "mb-line mb-faint" }));
+        for (const line of lines) parts.push(svg("polyline", { points: path(run, line.key), stroke: lookOf(line).colour, class: "mb-line mb-faint" }));
       }
-      for (const { key: name, role } of lines) {
-        const { colour, dashes } = roles[role];
-        parts.push(svg("polyline", { points: path(what.points, name), stroke: colour, "stroke-dasharray": dashes.join(" "), class: "mb-line" }));
+      for (const line of lines) {
+        const { colour, dashes } = lookOf(line);
+        parts.push(svg("polyline", { points: path(what.points, line.key), stroke: colour, "stroke-dasharray": dashes.join(" "), class: "mb-line" }));
       }
       const now = what.points[what.points.length - 1];
       if (now) {
-        for (const { key: name, role } of lines) parts.push(svg("circle", { cx: px(now.step), cy: py(now[name]), r: 3, fill: roles[role].colour, class: "mb-dot" }));
+        for (const line of lines) parts.push(svg("circle", { cx: px(now.step), cy: py(now[line.key]), r: 3, fill: lookOf(line).colour, class: "mb-dot" }));
         lines.forEach(({ key: name }, i) => show(numbers[i], now[name]));
       } else {
         for (const number of numbers) { number.textContent = "–"; delete number.dataset.value; }

@@ -179,3 +179,35 @@ def exercise_recall(page: Any, name: str) -> list[str]:
         if noisy_probabilities(shown) != expected:
             wrong.append(f"{name} shows {noisy_probabilities(shown)}, the run has {expected}")
     return wrong
+
+
+# The run of widget 2b by itself.
+STEPS = """([steps, change]) => {
+  const run = mechbook.training.memoryRunOf(mechbook.training.code(), {
+    N: 32, d: 32, a: 1, way: "gradient", lr: 20, seed: 0, every: 1, steps: 60, ...change,
+  });
+  for (let i = 0; i < steps; i++) run.advance();
+  return { points: run.points, table: Array.from(run.seen().table) };
+}"""
+
+
+def exercise_steps(page: Any, name: str) -> list[str]:
+    """Take steps both ways; say where a logit or a share is another than without the widget."""
+    shown, wrong = checks.widget(page, name), []
+    until(shown, "d.step === '0'")
+    set_up(shown, Dimension_d="2", Exponent_a="3", Seed="1")
+    for way, lr in (("gradient", 20), ("polar", 1)):
+        set_up(shown, A_step_goes_along=way)
+        until(shown, "d.step === '0'")
+        for count in (1, 2, 3):
+            press(shown, "One step")
+            until(shown, f"d.step === '{count}'")
+        alone = page.evaluate(STEPS, [3, {"d": 16, "a": 1.5, "seed": 1, "way": way, "lr": lr}])
+        last = alone["points"][-1]
+        found = [float(line.get_attribute("data-value")) for line in shown.locator("[data-series]").all()]
+        cell = shown.locator(".mb-cell")
+        row, column = (int(cell.get_attribute(f"data-{axis}")) for axis in ("row", "column"))
+        logit = float(cell.get_attribute("data-value"))
+        if found != [last["stored"], last["answered"]] or logit != alone["table"][row * 32 + column]:
+            wrong.append(f"{name}, {way}: {found} and {logit}, the run has {last}")
+    return wrong

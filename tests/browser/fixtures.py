@@ -161,6 +161,23 @@ birth_widget()
 SPEC
 trainer_widget(SPEC)
 ```
+
+```{code-cell} ipython3
+from mechbook.gradients.widgets.memory_steps import memory_steps_widget
+memory_steps_widget()
+```
+
+```{code-cell} ipython3
+from mechbook.noisy.widgets.recall import recall_widget
+recall_widget()
+```
+
+```{code-cell} ipython3
+from mechbook.facts.experiments import linear_settings
+from mechbook.facts.presets import LAPTOP
+from mechbook.facts.widgets.learning import fact_learning_widget
+fact_learning_widget(linear_settings(LAPTOP))
+```
 """,
     "book/plain.md": "# Plain\n\nNo widget here.\n",
 }

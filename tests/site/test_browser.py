@@ -344,6 +344,11 @@ def exercise_recall(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     return checks_trainer.exercise_recall(page, name)
 
 
+def exercise_steps(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Take steps both ways in widget 2b."""
+    return checks_trainer.exercise_steps(page, name)
+
+
 EXERCISES = {
     "laser_map": exercise_laser_map,
     "laser_time": exercise_laser_time,
@@ -359,6 +364,7 @@ EXERCISES = {
     "induction_small": exercise_small,
     "induction_birth": exercise_birth,
     "induction_trainer": exercise_trainer,
+    "memory_steps": exercise_steps,
     "memory_maps": exercise_memories,
     "noise_attention": exercise_noise_attention,
     "noisy_recall": exercise_recall,

@@ -3,6 +3,7 @@
 export { noisySampler, sampler } from "./bigrams.js";
 export { code, trainer } from "./client.js";
 export { factsOf } from "./facts_run.js";
+export { memoryRunOf } from "./memory_run.js";
 export { noisyOf } from "./noisy_run.js";
 export { logarithm, normals } from "./random.js";
 export { initialWeights, runOf } from "./run.js";

@@ -1,6 +1,7 @@
 // @ts-check
 // What runs beside the page: it trains in slices, and shows the page how far it is as often as the page can draw it.
 import { factsOf } from "./facts_run.js";
+import { memoryRunOf } from "./memory_run.js";
 import { noisyOf } from "./noisy_run.js";
 import { runOf } from "./run.js";
 
@@ -15,7 +16,7 @@ import { runOf } from "./run.js";
  */
 /** @typedef {NonNullable<ReturnType<typeof view>>} View */
 
-const RUNS = { two_layers: runOf, facts: factsOf, noisy: noisyOf };
+const RUNS = { two_layers: runOf, facts: factsOf, noisy: noisyOf, memory: memoryRunOf };
 const SLICE = 12, BETWEEN = 40, KEEP = 500;
 const port = /** @type {{ postMessage(message: any): void, onmessage: ((event: MessageEvent<Order>) => void) | null }} */ (/** @type {unknown} */ (globalThis));
 
