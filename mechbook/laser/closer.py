@@ -5,7 +5,7 @@ closer.directions, closer.curves, closer.noise      # on half B, or some of it
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -24,7 +24,7 @@ from mechbook.laser.edits import Edit
 from mechbook.laser.fact_site import FactSite
 from mechbook.laser.held_out import HeldOut, half_B, held_out, of_task
 from mechbook.laser.presets import CloserLook, LaserPreset
-from mechbook.laser.quantisation import Noised
+from mechbook.laser.quantisation import Noised, StepsOf
 from mechbook.laser.rho_curves import RhoCurves, rho_curves
 from mechbook.laser.streams import STREAMS
 from mechbook.laser.words import Classes, among_answers, articles, classes, continuations
@@ -46,8 +46,14 @@ class CloserSettings:
         """All that decides a part besides its code and the machine, as JSON values."""
         return {"closer": part, "model": model.fingerprint, "seed": settings.seed(), **asdict(self)}
 
-    def run(self, model: LanguageModel) -> "Closer":
-        """Everything, from the cache what was measured before."""
+    def run(
+        self, model: LanguageModel, *, without: Collection[str] = (), steps_of: StepsOf | None = None
+    ) -> "Closer":
+        """Everything, from the cache what was measured before.
+
+        without: parts to leave out, by their names in `Closer.stored`; steps_of: as `quantisation.noised`, read from
+            the file that `model` comes from
+        """
         use_threads()
         held = Shared(model=model, how=self)
         facts, chosen, look = (
@@ -61,7 +67,8 @@ class CloserSettings:
             "curves": ("rho_curves", lambda: vars(
                 rho_curves(held.names, held.few_names, chosen["ioi"], look.curve_rhos, look.late_blocks))),
             "noise": ("quantisation", lambda: vars(
-                quantisation.noised(held.few, chosen, look.noise_draws, look.noise_everywhere))),
+                quantisation.noised(
+                    held.few, chosen, look.noise_draws, look.noise_everywhere, steps_of=steps_of))),
             "classes": ("words", lambda: {task: vars(found) for task, found in classes(held.few, chosen).items()}),
             "said": ("words", lambda: continuations(model, chosen["facts"], of_task(held.few, "facts").prompts)),
             "article": ("words", lambda: articles(held.few_names, chosen["ioi"])),
@@ -71,9 +78,13 @@ class CloserSettings:
                 fact_site.fact_site(model, facts, look.site_pairs, TAIL, STREAMS.generator("pairs of cities")))),
             "rewritten": ("association", lambda: [asdict(one) for one in rewritten(model, self)]),
         }  # fmt: skip
+        of_file = {"noise": {"steps": "of the file"}} if steps_of else {}
         found = {
-            part: cached(self.key(model, part), _timed(compute), modules=(f"mechbook.laser.{module}",))
+            part: cached(
+                self.key(model, part) | of_file.get(part, {}), _timed(compute), modules=(f"mechbook.laser.{module}",)
+            )
             for part, (module, compute) in parts.items()
+            if part not in without
         }
         return Closer(seconds=sum(part["seconds"] for part in found.values()), stored={
             name: part["found"] for name, part in found.items()

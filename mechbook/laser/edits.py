@@ -72,9 +72,10 @@ class Measured:
 
 def prompt(model: LanguageModel, text: str, answer: str, generic: str = " the", *, group: str = "") -> Prompt:
     """A prompt that watches `answer` and `generic`. ValueError where one is not one token, or `text` is empty."""
-    if not (tokens := model.encode(text)):
+    if not model.encode(text):
         raise ValueError("the text of a prompt is empty; a model needs one token at least.")
-    return Prompt(tokens=tuple(tokens), watch=(model.token(answer), model.token(generic)), group=group)
+    watch = (model.token(answer), model.token(generic))
+    return Prompt(tokens=tuple(model.prompt_tokens(text)), watch=watch, group=group)
 
 
 def laser(model: LanguageModel, layer: int, matrix: str, *, rho: float) -> Edit:

@@ -20,7 +20,7 @@ def figure_1_curves(
     model: LanguageModel, text: str, layers: Sequence[int], rhos: Sequence[float]
 ) -> list[list[list[float]]]:
     """Figure 1: by layer and rate the probabilities of `FIGURE_1_WORDS` after `text`; the whole model comes last."""
-    prompt = Prompt(tokens=tuple(model.encode(text)), watch=tuple(map(model.token, FIGURE_1_WORDS)))
+    prompt = Prompt(tokens=tuple(model.prompt_tokens(text)), watch=tuple(map(model.token, FIGURE_1_WORDS)))
     edits = [laser(model, layer, model.adapter.mlp_input, rho=rho) for layer in layers for rho in rhos]
     result = measure(model, [prompt], edits)
     rows = result.after[:, 0].view(len(layers), len(rhos), -1).tolist()

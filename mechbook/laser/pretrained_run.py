@@ -46,7 +46,7 @@ def table_1(model: LanguageModel, layer: int, rho: float) -> dict[str, float]:
     """P("the") and P("Spain") after "Madrid is located in", before and after LASER on the MLP's input matrix."""
     watch = (model.token(" Spain"), model.token(" the"))
     edit = laser(model, layer, model.adapter.mlp_input, rho=rho)
-    result = measure(model, [Prompt(tokens=tuple(model.encode(MADRID)), watch=watch)], [edit])
+    result = measure(model, [Prompt(tokens=tuple(model.prompt_tokens(MADRID)), watch=watch)], [edit])
     (answer_before, the_before), (answer_after, the_after) = result.before[0].tolist(), result.after[0, 0].tolist()
     return {
         "the_before": the_before,
@@ -73,7 +73,7 @@ def figure_2(model: LanguageModel, facts: tuple[int, float], ioi: tuple[int, flo
 def figure_1(model: LanguageModel, layers: tuple[int, ...]) -> dict[str, float]:
     """For "the" and "them": the largest probability over rho in [.1, .8] at each layer, less the full model's."""
     watch = (model.token(" Mary"), model.token(" the"), model.token(" them"))
-    prompt = Prompt(tokens=tuple(model.encode(STORE)), watch=watch)
+    prompt = Prompt(tokens=tuple(model.prompt_tokens(STORE)), watch=watch)
     name = model.adapter.mlp_input
     edits = [laser(model, layer, name, rho=rho) for layer in layers for rho in FIGURE_1_RHOS]
     result = measure(model, [prompt], edits)

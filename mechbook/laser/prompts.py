@@ -19,7 +19,7 @@ def fact_prompts(model: LanguageModel, template: str = "{city} is located in") -
     facts = one_token_facts(model.encode)
     texts = [template.format(city=fact.city) for fact, _ in facts]
     return [
-        Prompt(tokens=tuple(model.encode(text)), watch=(country, *others), group="facts")
+        Prompt(tokens=tuple(model.prompt_tokens(text)), watch=(country, *others), group="facts")
         for text, (_, country) in zip(texts, facts, strict=True)
     ]
 
@@ -29,7 +29,7 @@ def ioi_prompts(model: LanguageModel, per_template: int, generator: Generator) -
     others = [model.token(word) for word in (" them", " her")]
     the = model.token(" the")
     found = []
-    for batch in sample_ioi(model.encode, per_template, generator):
+    for batch in sample_ioi(model.encode, per_template, generator, start=model.start):
         for tokens, IO, S in zip(batch.tokens.tolist(), batch.IO.tolist(), batch.S.tolist(), strict=True):
             found.append(Prompt(tokens=tuple(tokens), watch=(IO, the, S, *others), group="ioi"))
     return found

@@ -6,7 +6,7 @@ by up to half a step, and by step / sqrt(12) in root mean square if it lies anyw
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +18,10 @@ from torch import Generator, Tensor
 from mechbook.laser.edits import Edit, Terms, restored
 from mechbook.laser.held_out import HeldOut
 from mechbook.laser.streams import STREAMS
+from mechbook.pretrained.adapter import Matrix
 
 BLOCK, LEVELS = 32, 16
+StepsOf = Callable[[Matrix], Tensor]
 
 
 def steps(W: Float[Tensor, "d_out d_in"]) -> Float[Tensor, "d_out d_in"]:
@@ -31,9 +33,12 @@ def steps(W: Float[Tensor, "d_out d_in"]) -> Float[Tensor, "d_out d_in"]:
     return step.repeat_interleave(BLOCK, 1)
 
 
-def noise(W: Float[Tensor, "d_out d_in"], generator: Generator) -> Float[Tensor, "d_out d_in"]:
-    """Errors as rounding to `Q4_1` makes them: uniform between minus and plus half a step, independent."""
-    return steps(W) * (torch.rand(W.shape, generator=generator).to(W) - 0.5)
+def noise(
+    W: Float[Tensor, "d_out d_in"], generator: Generator, step: Float[Tensor, "d_out d_in"] | None = None
+) -> Float[Tensor, "d_out d_in"]:
+    """Errors as rounding makes them: uniform between minus and plus half a step (`Q4_1`'s by default), independent."""
+    step = steps(W) if step is None else step
+    return step * (torch.rand(W.shape, generator=generator).to(W) - 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +66,27 @@ class Noised:
         return [abs(gain / self.gains("whole", task)[0] - 1) for task in self.whole for gain in self.gains(kind, task)]
 
 
-def noised(held: HeldOut, chosen: Mapping[str, Edit], draws: int, draws_everywhere: int, few: int = 6) -> Noised:
-    """Measure: the tasks' edits with `draws` of noise on their own matrix and `draws_everywhere` on all matrices."""
+def noised(
+    held: HeldOut,
+    chosen: Mapping[str, Edit],
+    draws: int,
+    draws_everywhere: int,
+    few: int = 6,
+    steps_of: StepsOf | None = None,
+) -> Noised:
+    """Measure: the tasks' edits with `draws` of noise on their own matrix and `draws_everywhere` on all matrices.
+
+    steps_of: a matrix's steps; those of `Q4_1`, read off its weights, by default
+    """
     adapter = held.model.adapter
+    of = steps_of or (lambda matrix: steps(matrix.read()))
     whole = _before_and_after(held, chosen)
     one: dict[str, list[tuple[float, float]]] = {task: [] for task in chosen}
     for (layer, name), tasks in by_place(chosen).items():
         with restored(matrix := adapter.matrix(layer, name)) as W:
             for number in range(draws):
-                matrix.write(W + noise(W, STREAMS.generator("noise of quantisation", 0, number)))
+                generator = STREAMS.generator("noise of quantisation", 0, number)
+                matrix.write(W + noise(W, generator, of(matrix).to(W)))
                 for task, pair in _before_and_after(held, {task: chosen[task] for task in tasks}).items():
                     one[task].append(pair)
     everywhere: dict[str, list[tuple[float, float]]] = {task: [] for task in chosen}
@@ -80,28 +97,29 @@ def noised(held: HeldOut, chosen: Mapping[str, Edit], draws: int, draws_everywhe
                 for name in adapter.matrix_names:
                     matrix = adapter.matrix(layer, name)
                     W = stack.enter_context(restored(matrix))
-                    matrix.write(W + noise(W, generator))
+                    matrix.write(W + noise(W, generator, of(matrix).to(W)))
             fresh = HeldOut(model=held.model, prompts=held.prompts)
             for task, pair in _before_and_after(fresh, chosen).items():
                 everywhere[task].append(pair)
     edit = chosen["facts"]
-    W = adapter.matrix(edit.layer, edit.matrix).read()
+    W = (matrix := adapter.matrix(edit.layer, edit.matrix)).read()
+    step = of(matrix).to(W)
     return Noised(
         whole=whole,
         one=one,
         everywhere=everywhere,
-        relative=float((steps(W).square().mean() / 12 / W.square().mean()).sqrt()),
-        tail=tail(W, few),
+        relative=float((step.square().mean() / 12 / W.square().mean()).sqrt()),
+        tail=tail(W, few, step),
     )
 
 
-def tail(W: Float[Tensor, "d_out d_in"], few: int) -> list[float]:
+def tail(W: Float[Tensor, "d_out d_in"], few: int, step: Float[Tensor, "d_out d_in"] | None = None) -> list[float]:
     """For each of the `few` smallest directions v with singular value s, the noise's expected |E v| over s.
 
     |E v|^2 has the mean sum_ij v_j^2 step_ij^2 / 12, as entries of E are independent; s is |W v|.
     """
     _, S, Vh = torch.linalg.svd(W.double(), full_matrices=False)
-    variance = steps(W).double().square() / 12
+    variance = (steps(W) if step is None else step).double().square() / 12
     return [float((variance @ Vh[-i].square()).sum().sqrt() / S[-i]) for i in range(1, min(few, len(S)) + 1)]
 
 

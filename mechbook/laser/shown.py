@@ -50,7 +50,7 @@ def extra_prompts(model: LanguageModel) -> list[Prompt]:
     texts = [("Madrid is located in", token, "facts") for fact, token in facts if fact.city == "Madrid"]
     texts += [(text, ids[0], "ordinary") for text, answer in ORDINARY if len(ids := model.encode(answer)) == 1]
     return [
-        Prompt(tokens=tuple(model.encode(text)), watch=(token, the, the, the, the), group=f"shown {task}")
+        Prompt(tokens=tuple(model.prompt_tokens(text)), watch=(token, the, the, the, the), group=f"shown {task}")
         for text, token, task in texts
     ]
 

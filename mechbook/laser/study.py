@@ -245,7 +245,7 @@ def _among_countries(
 
 def _madrid(model: LanguageModel, text: str, edit: Edit, others: tuple[str, ...]) -> list[list[float]]:
     watch = tuple(model.token(word) for word in (" Spain", " the", *others))
-    result = measure(model, [Prompt(tokens=tuple(model.encode(text)), watch=watch)], [edit])
+    result = measure(model, [Prompt(tokens=tuple(model.prompt_tokens(text)), watch=watch)], [edit])
     return [result.before[0].tolist(), result.after[0, 0].tolist()]
 
 

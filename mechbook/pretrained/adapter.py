@@ -92,6 +92,8 @@ class Adapter(ABC):
     mlp_input = "mlp_in"
     parallel = False
     """Whether attention and MLP both read the block's input (Pythia), instead of the MLP reading after attention."""
+    writes_as_is = True
+    """Whether what attention and MLP write is added as it is. Gemma 3 normalises it first: its heads don't add up."""
 
     def __init__(self, model: Any) -> None:
         config = model.config
@@ -126,7 +128,7 @@ class Adapter(ABC):
         """Queries B H T d_head, keys and values B H_kv T d_head of normalised inputs B T d, before any rotation."""
 
     @abstractmethod
-    def _rotation(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor] | None:
+    def _rotation(self, layer: int, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor] | None:
         """Cosines and sines 1 T d_rot of the T positions, in x's type; None where nothing rotates."""
 
     @abstractmethod
@@ -134,6 +136,16 @@ class Adapter(ABC):
 
     @abstractmethod
     def _final_norm(self) -> nn.Module: ...
+
+    # what an architecture may say
+
+    def _mlp(self, layer: int, h: Tensor) -> Tensor:
+        """What is added to the residual stream for the normalised stream h."""
+        return self._block(layer).mlp(h)
+
+    def _window(self, layer: int) -> int | None:
+        """The last so many positions, its own included, that a position attends to; None for all before it."""
+        return None
 
     # what follows for all of them
 
@@ -172,7 +184,7 @@ class Adapter(ABC):
     @torch.no_grad()
     def mlp_out(self, layer: int, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         """What block `layer`'s MLP writes when its norm reads `x` (after attention; the input if parallel)."""
-        return self._block(layer).mlp(self._norms(layer)[1](x))
+        return self._mlp(layer, self._norms(layer)[1](x))
 
     @torch.no_grad()
     def final_norm(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
@@ -232,11 +244,10 @@ class Adapter(ABC):
             raise ValueError(f"the shapes have {sum(B * T for B, T in shapes)} positions; x has {len(x)}.")
         positions = torch.cat([torch.arange(T, device=x.device).repeat(B) for B, T in shapes])
         ends = torch.cat([torch.arange(T, device=x.device).eq(T - 1).repeat(B) for B, T in shapes])
-        rotation = self._rotation(x[None], positions)
         for layer in range(start, stop):
             norm_1, norm_2 = self._norms(layer)
             q, k, v = self._qkv(layer, norm_1(x)[None])
-            if rotation is not None:
+            if (rotation := self._rotation(layer, x[None], positions)) is not None:
                 q, k = rotate(q, *rotation), rotate(k, *rotation)
             cut = last_only and layer == stop - 1
             parts, first = [], 0
@@ -244,12 +255,13 @@ class Adapter(ABC):
                 mine = slice(first, first := first + B * T)
                 q_b, k_b, v_b = (part[0, :, mine].unflatten(1, (B, T)).transpose(0, 1) for part in (q, k, v))
                 q_b = q_b[:, :, -1:] if cut else q_b
-                z, _ = attend(q_b, k_b, v_b, self._attention(layer).scaling, need_pattern=False)
+                scale, window = self._attention(layer).scaling, self._window(layer)
+                z, _ = attend(q_b, k_b, v_b, scale, window=window, need_pattern=False)
                 parts.append(z.flatten(2).flatten(0, 1))
             if cut:
                 x = x[ends]
             middle = x + self._attention_out(layer, torch.cat(parts)[None])[0]
-            x = middle + self._block(layer).mlp(norm_2(x if self.parallel else middle))
+            x = middle + self._mlp(layer, norm_2(x if self.parallel else middle))
         return x[ends] if last_only and len(x) == len(ends) else x
 
     def _run_block(
@@ -265,19 +277,20 @@ class Adapter(ABC):
         T = x.shape[1]
         n_before = 0 if before is None else before.keys.shape[2] - T
         q, k, v = self._qkv(layer, norm_1(x))
-        if (rotation := self._rotation(x, torch.arange(n_before, n_before + T, device=x.device))) is not None:
+        if (rotation := self._rotation(layer, x, torch.arange(n_before, n_before + T, device=x.device))) is not None:
             q, k = rotate(q, *rotation), rotate(k, *rotation)
         if before is not None:
             k = torch.cat([before.keys[:, :, :n_before], k], 2)
             v = torch.cat([before.values[:, :, :n_before], v], 2)
         if last_only:
             x, q = x[:, -1:], q[:, :, -1:]
-        z, pattern = attend(q, k, v, self._attention(layer).scaling, need_pattern=record is not None)
+        scale, window = self._attention(layer).scaling, self._window(layer)
+        z, pattern = attend(q, k, v, scale, window=window, need_pattern=record is not None)
         if patch is not None:
             z = patch(layer, z)
         attention_out = self._attention_out(layer, z.flatten(2))
         middle = x + attention_out
-        mlp_out = self._block(layer).mlp(norm_2(x if self.parallel else middle))
+        mlp_out = self._mlp(layer, norm_2(x if self.parallel else middle))
         if record is not None and pattern is not None:
             record[layer] = BlockRecord(x, pattern, z, k, v, attention_out, mlp_out)
         return middle + mlp_out

@@ -1,4 +1,4 @@
-"""The three architectures that the book looks into: Llama (SmolLM2), GPT-NeoX (Pythia) and GPT-2."""
+"""The four architectures that the book looks into: Llama (SmolLM2), Gemma 3, GPT-NeoX (Pythia) and GPT-2."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ class LlamaAdapter(Adapter):
         q, k, v = (self._split(project(h)) for project in (attention.q_proj, attention.k_proj, attention.v_proj))
         return q, k, v
 
-    def _rotation(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    def _rotation(self, layer: int, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         return self.model.model.rotary_emb(x, position_ids=positions[None])
 
     def _attention_out(self, layer: int, z: Tensor) -> Tensor:
@@ -67,6 +67,49 @@ class LlamaAdapter(Adapter):
 
     def _split(self, flat: Tensor) -> Tensor:
         return flat.unflatten(-1, (-1, self.d_head)).transpose(1, 2)
+
+
+class Gemma3Adapter(LlamaAdapter):
+    """Gemma 3: Llama's matrices, and four norms a block, since what attention and MLP write is normalised, too.
+
+    Queries and keys are normalised head by head before they rotate; the embedding is multiplied by sqrt(d); the MLP is
+    mlp_out (gelu(mlp_gate x) * mlp_in x), gelu by its tanh formula. Most blocks see a window of the last positions and
+    rotate at another base than the others. Norms multiply by 1 + their weight.
+
+    As the sum of the heads is normalised before it is added, `z @ W_O(layer)[h].T` is what head h gives to that sum
+    (`writes_as_is` is False); `attention_out` and `mlp_out` are what is added.
+    """
+
+    writes_as_is = False
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
+        config = model.config
+        for name in ("final_logit_softcapping", "attn_logit_softcapping", "use_bidirectional_attention"):
+            if value := getattr(config, name, None):
+                raise ValueError(f"this Gemma 3 has {name} {value!r}; mechbook looks into those without it.")
+
+    def _norms(self, layer: int) -> tuple[nn.Module, nn.Module]:
+        block = self._block(layer)
+        return block.input_layernorm, block.pre_feedforward_layernorm
+
+    def _qkv(self, layer: int, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v = super()._qkv(layer, h)
+        attention = self._attention(layer)
+        return attention.q_norm(q), attention.k_norm(k), v
+
+    def _rotation(self, layer: int, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        return self.model.model.rotary_emb(x, positions[None], self._attention(layer).layer_type)
+
+    def _window(self, layer: int) -> int | None:
+        return self._attention(layer).sliding_window
+
+    def _attention_out(self, layer: int, z: Tensor) -> Tensor:
+        return self._block(layer).post_attention_layernorm(self._attention(layer).o_proj(z))
+
+    def _mlp(self, layer: int, h: Tensor) -> Tensor:
+        block = self._block(layer)
+        return block.post_feedforward_layernorm(block.mlp(h))
 
 
 class NeoXAdapter(Adapter):
@@ -109,7 +152,7 @@ class NeoXAdapter(Adapter):
         q, k, v = fused.transpose(1, 2).chunk(3, -1)
         return q, k, v
 
-    def _rotation(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    def _rotation(self, layer: int, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         return self.model.gpt_neox.rotary_emb(x, position_ids=positions[None])
 
     def _attention_out(self, layer: int, z: Tensor) -> Tensor:
@@ -161,7 +204,7 @@ class GPT2Adapter(Adapter):
         q, k, v = fused.permute(2, 0, 3, 1, 4)
         return q, k, v
 
-    def _rotation(self, x: Tensor, positions: Tensor) -> None:
+    def _rotation(self, layer: int, x: Tensor, positions: Tensor) -> None:
         return None
 
     def _attention_out(self, layer: int, z: Tensor) -> Tensor:
@@ -179,5 +222,10 @@ def _whole(W: Tensor) -> Tensor:
     return W
 
 
-_ADAPTERS: dict[str, type[Adapter]] = {"llama": LlamaAdapter, "gpt_neox": NeoXAdapter, "gpt2": GPT2Adapter}
+_ADAPTERS: dict[str, type[Adapter]] = {
+    "llama": LlamaAdapter,
+    "gemma3_text": Gemma3Adapter,
+    "gpt_neox": NeoXAdapter,
+    "gpt2": GPT2Adapter,
+}
 SUPPORTED = tuple(sorted(_ADAPTERS))

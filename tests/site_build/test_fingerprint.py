@@ -128,6 +128,12 @@ def test_the_fingerprint_changes_with_the_records_of_the_cells_theme(
 
     assert changed("noisy/main/0.json") == {"reads"}
     assert changed("noisy/main/0.json") == {"reads"}
+    # a second model's record is chapter 5's alone
+    monkeypatch.setattr("mechbook.site.fingerprint.SECOND_MODELS", tmp_path / "paper")
+    (package / "laser").mkdir()
+    (package / "laser" / "__init__.py").write_text("", encoding="utf-8")
+    cells["chapter 5"] = ["import mechbook.records, mechbook.laser"]
+    assert changed("gemma.json") == {"chapter 5"}
     assert changed("claims/noisy.drop_f2.json") == set()
     monkeypatch.setenv("MECHBOOK_SCALE", "paper")
     assert changed("claims/noisy.drop_f1.json") == {"reads", "another theme"}

@@ -80,13 +80,18 @@ def one_token_names(encode: Encode, names: Sequence[str] = NAMES) -> dict[str, i
 
 
 def sample_ioi(
-    encode: Encode, per_template: int, generator: Generator, *, templates: Sequence[str] = TEMPLATES
+    encode: Encode,
+    per_template: int,
+    generator: Generator,
+    *,
+    templates: Sequence[str] = TEMPLATES,
+    start: Sequence[int] = (),
 ) -> list[IOIPrompts]:
     """Draw prompts, `per_template` of each template, half of them in each order; names differ within a prompt.
 
-    `encode` turns text into token ids without special tokens. Raises ValueError for an odd or non-positive
-    `per_template`, a tokenizer that splits the names, places or things, and one that makes of a template prompts of
-    different lengths.
+    `encode` turns text into token ids without special tokens; `start` stand in front. ValueError for an odd or
+    non-positive `per_template`, a tokenizer that splits the names, places or things, and one that makes of a template
+    prompts of different lengths.
     """
     if per_template < 2 or per_template % 2:
         raise ValueError(f"per_template is {per_template}; it must be even, 2 or more, for as many ABBA as BABA.")
@@ -94,7 +99,8 @@ def sample_ioi(
     places = _one_token(encode, PLACES, "places", at_least=1)
     things = _one_token(encode, THINGS, "things", at_least=1)
     return [
-        _of_template(encode, text, per_template, names, list(places), list(things), generator) for text in templates
+        _of_template(encode, text, per_template, names, list(places), list(things), generator, start)
+        for text in templates
     ]
 
 
@@ -127,11 +133,12 @@ def _of_template(
     places: list[str],
     things: list[str],
     generator: Generator,
+    start: Sequence[int],
 ) -> IOIPrompts:
     spelled = list(names)
     drawn = [draw_sentence(template, number % 2 == 0, spelled, places, things, generator) for number in range(n)]
     texts, IO, S = [each.text for each in drawn], [names[each.IO] for each in drawn], [names[each.S] for each in drawn]
-    tokens, abc = _same_length(encode, template, texts), _same_length(encode, template, [each.abc for each in drawn])
+    tokens, abc = (_same_length(encode, template, rows, start) for rows in (texts, [each.abc for each in drawn]))
     to_IO, to_S = (tokens == torch.tensor(which).unsqueeze(1) for which in (IO, S))
     if not (bool((to_IO.sum(1) == 1).all()) and bool((to_S.sum(1) == 2).all()) and tokens.shape == abc.shape):
         raise ValueError(f"in {template!r} the tokenizer does not keep each name as one token of its own.")
@@ -160,8 +167,8 @@ def _one_token(encode: Encode, words: Sequence[str], kind: str, *, at_least: int
     return found
 
 
-def _same_length(encode: Encode, template: str, texts: list[str]) -> Int[Tensor, "n T"]:
-    rows = [encode(text) for text in texts]
+def _same_length(encode: Encode, template: str, texts: list[str], start: Sequence[int]) -> Int[Tensor, "n T"]:
+    rows = [[*start, *encode(text)] for text in texts]
     if len(lengths := sorted({len(row) for row in rows})) > 1:
         raise ValueError(f"{template!r} gives prompts of {lengths} tokens, where one length is wanted.")
     return torch.tensor(rows)

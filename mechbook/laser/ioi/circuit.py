@@ -125,8 +125,10 @@ def measure_circuit(
     """Find the roles on `chosen_on`, whose pABC and pIOI means are used throughout, and knock them out on `fresh`.
 
     Both must be of the same templates, in the same order. Raises ValueError where no head works against S, notices the
-    repetition, or copies.
+    repetition, or copies, and for an architecture whose heads do not add up (`Adapter.writes_as_is`).
     """
+    if not adapter.writes_as_is:
+        raise ValueError("this model normalises the sum of its heads, so that no head's part of a logit is its own.")
     if [group.template for group in chosen_on] != [group.template for group in fresh]:
         raise ValueError("the fresh prompts are of other templates than those that heads are chosen on.")
     scores, means = head_scores(adapter, chosen_on), template_means(adapter, chosen_on)

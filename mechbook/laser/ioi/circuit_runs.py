@@ -32,7 +32,8 @@ class CircuitSettings:
     def prompts(self, model: LanguageModel, which: str) -> list[IOIPrompts]:
         """The prompts "chosen" (to find heads on) or "fresh" (to measure on). KeyError for another set."""
         part = {"chosen": 0, "fresh": 1}[which]
-        return sample_ioi(model.encode, self.per_template, STREAMS.generator("circuit prompts", part))
+        generator = STREAMS.generator("circuit prompts", part)
+        return sample_ioi(model.encode, self.per_template, generator, start=model.start)
 
     def run(self, model: LanguageModel) -> "CircuitResult":
         """The model's IOI circuit, from the cache where it was measured before."""

@@ -1,0 +1,129 @@
+"""Chapter 5's tables of two models side by side, of what `mechbook.laser.compared.numbers` has of each."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mechbook.laser.values import (
+    CONTROLS,
+    COST,
+    FACT_SITE,
+    GENERIC_WORDS,
+    LAYER_MAP,
+    QUANTISATION,
+    REAL_LM_FACTS,
+    REAL_LM_IOI,
+    RHO_CURVES,
+)
+
+Numbers = Mapping[str, Any]
+Cell = Callable[[Numbers], str]
+TASKS = ("facts", "ioi")
+NAMES = {
+    REAL_LM_FACTS.claim: "LASER moves mass from \"the\" to the country",
+    REAL_LM_IOI.claim: "LASER raises P(IO) against \"the\"",
+    LAYER_MAP.claim: "a late MLP, at small $\\rho$",
+    GENERIC_WORDS.claim: "generic words go, candidate answers stay",
+    CONTROLS.claim: "the smallest few directions do much, random tenths little",
+    COST.claim: "text pays, and nothing is learned",
+    QUANTISATION.claim: "the gain is not the file's rounding",
+    RHO_CURVES.claim: "at every rate \"the\" and pronouns fall, IO stays above S",
+    FACT_SITE.claim: "early the fact is at the subject, late at END",
+    "bias-like tail": "the smallest few directions read a constant",
+}  # fmt: skip
+
+
+def table_rows(models: Sequence[Numbers]) -> list[tuple[str, ...]]:
+    """A row for each thing compared: what it is, then a cell for each model; facts first, then IOI, where a task has
+    its own."""
+    return [(what, *(cell(found) for found in models)) for what, cell in _cells().items()]
+
+
+def _cells() -> dict[str, Cell]:
+    def both(of: Callable[[Numbers, str], str]) -> Cell:
+        return lambda m: " / ".join(of(m, task) for task in TASKS)
+
+    def value(claim: str, name: str, form: str = ".2f") -> Cell:
+        return both(lambda m, task: format(m["values"][claim][f"{task}_{name}"], form))
+
+    def site(name: str) -> Cell:
+        return lambda m: f"{m['values'][FACT_SITE.claim][name]:.2f}"
+
+    layer_map, controls = LAYER_MAP.claim, CONTROLS.claim
+    return {
+        "country the likeliest next token, full, LASER": lambda m: _shares(m, "facts", "top1"),
+        "right country the likeliest of all countries, full, LASER": lambda m: (
+            f"{m['right'][0]:.0%}, {m['right'][1]:.0%} of {m['right'][2]}"
+        ),
+        "IO above S, full, LASER": lambda m: _shares(m, "ioi", "second"),
+        "IO the likeliest next token, full, LASER": lambda m: _shares(m, "ioi", "top1"),
+        "ratio, facts: full, LASER": lambda m: _ratios(m, "facts"),
+        "ratio, IOI: full, LASER": lambda m: _ratios(m, "ioi"),
+        "the map's best matrix, block of how many, $\\rho$": both(_place),
+        "it raises the ratio by": value(layer_map, "mlp", ".3g"),
+        "the best attention matrix by": value(layer_map, "attention", ".3g"),
+        "the edit chosen on half A": both(_chosen),
+        "without the whole MLP the ratio is, times the full one": both(lambda m, task: _control(m, task, "MLP")),
+        "without the largest half of the directions": both(lambda m, task: _half(m, task)),
+        "the smallest 1%: part of LASER's log gain": value(controls, "smallest"),
+        "a random tenth changes the ratio by, median": value(controls, "median"),
+        "90% of those without the smallest 1% stay below": value(controls, "spared"),
+        "the smallest 1% read, times their even share": both(lambda m, task: f"{m['tail'][task]['times']:.1f}"),
+        "of that the same in every prompt": both(lambda m, task: f"{m['tail'][task]['constant']:.1%}"),
+        "of all that the matrix reads the same": both(lambda m, task: f"{m['tail'][task]['constant_all']:.1%}"),
+        "function words lose, of what they had": value(GENERIC_WORDS.claim, "words", ".0%"),
+        "noise of the file's size on this matrix: its log gain changes by at most": lambda m: (
+            f"{m['values'][QUANTISATION.claim]['change']:.0%}"
+        ),
+        "control text's perplexity, times": lambda m: f"{m['values'][COST.claim]['perplexity']:.2f}",
+        "log P(country among countries) changes by [90%]": _among,
+        "where the fact is: subject, first half, last block": lambda m: (
+            f"{site('subject_early')(m)}, {site('subject_last')(m)}"
+        ),
+        "where the fact is: END, first half, last block": lambda m: f"{site('end_early')(m)}, {site('end_last')(m)}",
+    }
+
+
+def verdict_rows(checks: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[tuple[str, str, str]]:
+    """A row for each claim: what it says, whether all of its checks hold, and those that do not in words."""
+    rows = []
+    for claim, own in checks.items():
+        failed = [f"{c['label']} {c['value']:.3g}, where {c['op']} {c['bar']:.3g} is asked" for c in own if not c["ok"]]
+        rows.append((NAMES[claim], "no" if failed else "yes", "; ".join(failed) or "-"))
+    return rows
+
+
+def _shares(m: Numbers, task: str, name: str) -> str:
+    return f"{m['whole'][task][name]:.0%}, {m['chosen'][task][name]:.0%} of {m['whole'][task]['n']}"
+
+
+def _ratios(m: Numbers, task: str) -> str:
+    full, cut = m["whole"][task], m["chosen"][task]
+    return f"{full['ratio']:.3g}, {cut['ratio']:.3g}: {cut['ratio'] / full['ratio']:.3g} times"
+
+
+def _place(m: Numbers, task: str) -> str:
+    layer, matrix, rho, _ = max((p for p in m["map"][task] if p[1].startswith("mlp")), key=lambda p: p[3])
+    return f"`{matrix}` {layer} of {m['layers']}, {rho:g}"
+
+
+def _chosen(m: Numbers, task: str) -> str:
+    chosen = m["chosen"][task]
+    return f"`{chosen['matrix']}` {chosen['layer_from_1']}, {chosen['rho']:g}"
+
+
+def _control(m: Numbers, task: str, kind: str) -> str:
+    return f"{next(factor for name, factor, _ in m['controls'][task] if kind in name):.3g}"
+
+
+def _half(m: Numbers, task: str) -> str:
+    # the last of the controls
+    name, factor, _ = m["controls"][task][-1]
+    if "largest" not in name:
+        raise ValueError(f"the last control is {name!r}, where the largest half's is expected.")
+    return f"{factor:.2f}"
+
+
+def _among(m: Numbers) -> str:
+    found = m["values"][COST.claim]
+    ends = f"{found['candidates_low90']:+.3f}, {found['candidates_high90']:+.3f}"
+    return f"{found['candidates']:+.3f} [{ends}]"
