@@ -33,6 +33,8 @@ const widgets = {
   laser_map, laser_time, laser_tokens, fact_time, fact_tradeoff, fact_learning, hops, hop_regimes,
 };
 
+engine.useProduct(training.compiledProduct);
+
 // What computes, and what widgets are made of, is there for the console and the tests too.
 Object.assign(globalThis, {
   mechbook: { version, style, roles, widgets, engine, associative, hops: paths, facts: { logits }, kit, parts, stateOf, training },

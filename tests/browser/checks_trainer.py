@@ -75,7 +75,7 @@ def exercise_birth(page: Any, name: str) -> list[str]:
     last = page.evaluate(ALONE, [750, {"steps": 750}])["points"][-1]
     found = [float(line.get_attribute("data-value")) for line in shown.locator("[data-series]").all()]
     wrong = [] if found == [last[key] for key in ("W_O2", "W_K2", "W_K1", "accuracy")] else [f"{name} ends at {found}"]
-    if "An induction head is born." not in shown.locator(".mb-says").text_content():
+    if "an induction head is born." not in shown.locator(".mb-says").text_content():
         wrong.append(f"{name} does not say what happened")
     shown.get_by_role("button", name="Watch again").wait_for()
     return wrong

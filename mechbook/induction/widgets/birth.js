@@ -13,7 +13,7 @@ import { LINES, teller } from "./trainer_words.js";
 /** @typedef {{ title: string, size: import("./trainer_settings.js").Size }} Settings */
 
 const BEGIN = "A small transformer, three of its matrices random. Press the button: they are trained in your browser, now.";
-const END = " An induction head is born.";
+const END = " First it learned to copy (W_O2), then where to look (W_K2), and last to mark each letter with the one before (W_K1): an induction head is born.";
 const SHOWN = 3;
 
 /** @type {import("../../widgets/kit.js").Widget} */

@@ -10,6 +10,7 @@ import { stateOf } from "../../widgets/state.js";
 import { softmax } from "../../widgets/tensors.js";
 import { buttonsOf } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
+import { hand, listens, taken } from "./handing.js";
 import { defaults, settingsOf } from "./trainer_settings.js";
 import { LINES, teller } from "./trainer_words.js";
 
@@ -60,7 +61,9 @@ const bringing = (how, bring) => (key, change) => {
 export const induction_trainer = async ({ model, el }) => {
   const /** @type {Settings} */ { title, sizes } = model.get("settings"), tensors = await weightsOf(model);
   const name = model.get("name"), root = frame(el, { name, title }), first = Object.keys(sizes)[0];
-  const before = location.hash.startsWith(`#${name}`) ? null : remembered(name);
+  const kernel = listens(model) ? /** @type {import("./handing.js").Live} */ (model) : null;
+  // with a kernel the notebook keeps what is to be kept
+  const before = kernel || location.hash.startsWith(`#${name}`) ? null : remembered(name);
   const /** @type {State} */ start = {
     size: first, triggers: "random", seed: 0, frozen: [], .../** @type {any} */ (defaults(sizes[first])), .../** @type {any} */ (before?.values ?? {}),
   };
@@ -78,6 +81,9 @@ export const induction_trainer = async ({ model, el }) => {
   let earlier = [];
   /** @type {View | null} */
   let view = null;
+  /** @type {{ size: string, weights: import("./handing.js").Weights } | null} */
+  let given = null;
+  const ownWeights = () => (given && given.size === state.values.size ? given.weights : undefined);
   const says = sentence(), speed = h("p", { class: "mb-axes" }), tell = teller(says, "Press Play: all matrices are random, and three of them are trained, here in this page.");
   const chart = curves({
     title: "Memories stored (recall), and accuracy", lines: LINES,
@@ -161,6 +167,7 @@ export const induction_trainer = async ({ model, el }) => {
       memories[index].update({ rows: labels, columns: labels, data, diverging: true, low: -reach, high: reach });
     });
     speed.textContent = `Step ${step} of ${steps}${run.playing && next.speed ? `, ${Math.round(next.speed)} steps a second` : ""}.${next.vectors ? "" : " This browser has no WebAssembly with vectors: the same numbers come from plain JavaScript, only later."}`;
+    if (kernel && next.kept && !run.playing && next.kept.step > 0) hand(kernel, settingsOf(size(), state.values, tensors), ownWeights() ?? null, next.kept);
     tell.view(next, { playing: run.playing, lr: state.values.lr, cold: state.values.frozen });
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, vectors: next.vectors, accuracy: points.at(-1)?.accuracy ?? 0 });
   }
@@ -183,7 +190,7 @@ export const induction_trainer = async ({ model, el }) => {
   });
 
   const run = player({
-    name, root, kind: "two_layers", shown, kept: before?.kept,
+    name, root, kind: "two_layers", shown, kept: before?.kept, weights: ownWeights,
     settings: () => settingsOf(size(), state.values, tensors), query: () => encode(state.values.seq),
     pace: () => (state.values.pace === "watch" ? size().pace : 0), values: () => ({ ...state.values }),
   });
@@ -192,6 +199,12 @@ export const induction_trainer = async ({ model, el }) => {
     panels(...maps), remark("Dashed frames in layer 2: where an induction head looks, right after earlier copies of the same character."),
     panels(...memories), state.notice, state.link,
   );
+  kernel?.on("change:given", () => {
+    const key = kernel.get("given_size"), { vocabulary, T, d } = sizes[key];
+    given = { size: key, weights: taken({ N: [...vocabulary].length, T, d }, kernel.get("given")) };
+    if (state.values.size === key) anew();
+    else state.set({ size: key, .../** @type {any} */ (defaults(sizes[key])) });
+  });
   const stop = state.live(...maps, ...memories);
   return () => { run.stop(); stop(); };
 };

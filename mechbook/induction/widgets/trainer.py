@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from mechbook.core.training.loop import TrainingResult
 from mechbook.induction.presets import PROBE_EVERY
 from mechbook.induction.runs import InductionSettings
+from mechbook.induction.widgets.handing import TrainerWidget
 from mechbook.induction.widgets.induction import QUOTATION
 from mechbook.reader.figures import curve, use_style
 from mechbook.shared.shakespeare import load_counts
@@ -40,7 +41,7 @@ SMALL = {
 
 def trainer_widget(
     spec: InductionSettings, runs: Sequence[TrainingResult] = (), *, name: str = "widget-3c"
-) -> BookWidget:
+) -> TrainerWidget:
     """Return widget 3c; `spec` is the Shakespeare model's run, `runs` the build's own of it, whose range is drawn.
 
     Raises ValueError for a run that the page cannot repeat: another model than the simplified one with two layers and
@@ -53,7 +54,7 @@ def trainer_widget(
         "The model in training: recall of the three memories and accuracy along the steps, on 16 letters or on "
         "Shakespeare's characters. It trains in the page, where scripts run."
     )
-    return BookWidget(
+    return TrainerWidget(
         kind="induction_trainer",
         name=name,
         settings={"title": "Train it yourself", "sizes": sizes},
@@ -74,7 +75,7 @@ def birth_widget(*, name: str = "widget-birth") -> BookWidget:
     return BookWidget(
         kind="induction_birth",
         name=name,
-        settings={"title": "Watch an induction head being born", "size": SMALL | {"steps": 750, "pace": 220}},
+        settings={"title": "Watch an induction head being born", "size": SMALL | {"steps": 750, "pace": 260}},
         store=store({"pi_u": counts.pi_u}, dtype="float32"),
         picture=None,
         words=words,

@@ -1,5 +1,6 @@
 // @ts-check
 // What trains in the page, for widgets, the console and the tests.
+export { compiledProduct } from "./apply.js";
 export { noisySampler, sampler } from "./bigrams.js";
 export { code, trainer } from "./client.js";
 export { factsOf } from "./facts_run.js";

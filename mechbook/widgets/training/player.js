@@ -59,7 +59,7 @@ function remember(name, values, kept) {
  * view, `values` is what is kept beside the run, `begin` what is changed at once in every new one.
  * @param {{
  *   name: string, root: HTMLElement, kind: Kind, settings: () => any, query: () => any, pace: () => number,
- *   values: () => unknown, shown: (view: View) => void, begin?: () => any, weights?: any, kept?: Kept,
+ *   values: () => unknown, shown: (view: View) => void, begin?: () => any, weights?: () => any, kept?: Kept,
  * }} how
  */
 export function player({ name, root, kind, settings, query, pace, values, shown, begin, weights, kept }) {
@@ -85,7 +85,7 @@ export function player({ name, root, kind, settings, query, pace, values, shown,
   const go = () => beside.order(playing && visible ? { type: "run", until: Infinity, pace: pace() } : { type: "pause" });
   /** @param {Kept} [from] */
   const start = (from) => {
-    beside.start({ kind, settings: settings(), query: query(), weights, kept: from });
+    beside.start({ kind, settings: settings(), query: query(), weights: weights?.(), kept: from });
     if (begin) beside.order({ type: "change", what: begin() });
   };
 

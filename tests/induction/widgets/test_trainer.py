@@ -257,6 +257,52 @@ def test_a_screen_reader_hears_of_each_level_once(page: Any) -> None:
     assert shown.locator(".mb-cell").first.get_attribute("aria-live") == "polite"
 
 
+def test_keys_do_all_that_the_pointer_does(page: Any) -> None:
+    shown = ready(page)
+    set_up(shown, Speed="watch")
+    shown.get_by_label("W_O2", exact=True).focus()
+    page.keyboard.press("Space")
+    shown.get_by_role("button", name="Play", exact=True).focus()
+    page.keyboard.press("Enter")
+    until(shown, "d.playing === 'true' && Number(d.step) > 3")
+    page.keyboard.press("Space")
+    until(shown, "d.playing === 'false'")
+    step = int(shown.get_attribute("data-step"))
+    # on to the next button: the one that makes a step
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    until(shown, f"d.step === '{step + 1}'")
+    assert same(seen(shown), page.evaluate(ALONE, [step + 1, {"frozen": ["W_O2"]}]))
+    shown.get_by_label("Seed").focus()
+    page.keyboard.press("ArrowRight")
+    until(shown, "d.step === '0'")
+    assert shown.get_by_label("Seed").get_attribute("aria-valuetext") == "1"
+
+
+def views(page: Any, motion: str) -> int:
+    """How often the widget draws on the way to step 400 for a reader who wants so much motion."""
+    shown = ready(page)
+    page.emulate_media(reduced_motion=motion)
+    set_up(shown, Speed="watch")
+    page.evaluate(
+        """() => {
+          globalThis.drawn = 0;
+          const root = document.querySelector("[data-widget='widget-3c']");
+          new MutationObserver(() => { globalThis.drawn += 1; }).observe(root, { attributeFilter: ["data-step"] });
+        }"""
+    )
+    press(shown, "Play")
+    until(shown, "Number(d.step) > 400")
+    press(shown, "Pause")
+    drawn: int = page.evaluate("globalThis.drawn")
+    return drawn
+
+
+def test_who_wants_little_motion_gets_few_pictures(page: Any) -> None:
+    few, many = (views(page, motion) for motion in ("reduce", "no-preference"))
+    assert 0 < few < many / 2
+
+
 def result(shift: float) -> TrainingResult:
     values = {name: [shift, 0.5 + shift] for name in ("W_O2", "W_K2_weighted", "W_K1", "accuracy")}
     return TrainingResult(steps=[0, 40], values=values, checkpoints={}, final={}, seconds=0.0)
