@@ -66,6 +66,7 @@ bench: $(READY)  ## print how much faster fast paths are than the definitions, a
 	@$(PY) -m benchmarks.bench_facts
 	@$(PY) -m benchmarks.bench_noisy
 	@$(PY) -m benchmarks.bench_laser
+	@$(PY) -m benchmarks.bench_training
 	@if [ -e _build/html/index.html ]; then $(PY) -m benchmarks.bench_widget; \
 	else echo "The widgets are timed on the built site: run make book first."; fi
 

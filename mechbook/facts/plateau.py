@@ -53,6 +53,12 @@ def halfway(run: DynamicsResult, task: FactTask, seed: int) -> tuple[int, int]:
 
 
 def best_guesses(run: DynamicsResult, task: FactTask, width: float, seed: int) -> dict[str, float]:
-    """Shares of a seed's best guesses, a quarter of the way along the plateau, that are valid, and that are correct."""
+    """Shares of a seed's best guesses, a quarter of the way along the plateau, that are valid, and that are correct.
+
+    And "uneven", the loss there less log D: where the D answers of r are equally frequent and s is not known yet, the
+    divergence of p(a | r) from what is predicted, in nats.
+    """
     at = plateau(run, task, width, seed).quarter
-    return {"valid": float(run.scores["valid"][at, seed]), "correct": float(run.scores["accuracy"][at, seed])}
+    found = {"valid": "valid", "correct": "accuracy", "uneven": "loss"}
+    scores = {name: float(run.scores[score][at, seed]) for name, score in found.items()}
+    return {**scores, "uneven": scores["uneven"] - math.log(task.D)}

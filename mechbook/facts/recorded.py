@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from mechbook.facts import capacity, construction_size, dynamics, knowledge, tradeoff
+from mechbook.facts import capacity, construction_size, dynamics, knowledge, sizes, tradeoff
 from mechbook.facts.capacity import CapacitySettings
 from mechbook.facts.dynamics import SCORES, DynamicsResult, DynamicsSettings
 from mechbook.facts.experiments import (
@@ -33,7 +33,7 @@ CLAIMS: list[PaperClaim] = []
 
 
 def runs(setup: FactsPreset) -> list[PaperRun]:
-    """The runs of a preset, most wanted first: Figure 3, Figure 5, the GPTs, and the smallest constructions."""
+    """The runs of a preset, most wanted first: Figures 3 and 5, the GPTs, the smallest constructions; sizes of GPTs."""
     found = []
     for d, alpha, beta in setup.capacity.points:
         spec = capacity_settings(setup, (d, alpha, beta))
@@ -47,12 +47,17 @@ def runs(setup: FactsPreset) -> list[PaperRun]:
         for N in setup.knowledge.people:
             for exposures in setup.knowledge.exposures:
                 gpt = knowledge_settings(setup, shape, N, exposures)
-                steps = exposures * math.ceil(N / gpt.batch_size)
                 name = f"knowledge/{'x'.join(map(str, shape))}/{N}/{exposures}"
-                found.append(_run(name, gpt, knowledge, steps=steps, final=partial(_ratios, gpt)))
+                found.append(_gpt(name, gpt))
     fewest = fewest_settings(setup)
     found.append(_run("fewest", fewest, construction_size, final=partial(_fewest, fewest), keeps_state=False))
-    return found
+    # the same whatever the preset
+    return [*found, *(_gpt(sizes.name(gpt).removeprefix("facts/"), gpt) for gpt in sizes.every())]
+
+
+def _gpt(name: str, spec: KnowledgeSettings) -> PaperRun:
+    steps = spec.exposures * math.ceil(spec.N / spec.batch_size)
+    return _run(name, spec, knowledge, steps=steps, final=partial(_ratios, spec))
 
 
 def _run(

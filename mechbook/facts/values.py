@@ -2,11 +2,17 @@
 
 from mechbook.claims.values import Values
 
-CAPACITY = Values("fact.capacity", "slope of log(facts) against log(parameters)")
+CAPACITY = Values(
+    "fact.capacity",
+    pooled="slope of log(facts) against log(parameters), all shapes together",
+    least="the same slope of one family of shapes, the least",
+    most="the same slope of one family of shapes, the largest",
+)
 TRADEOFF = Values(
     "fact.tradeoff",
     attention_only="best accuracy without an MLP",
-    attention_mlp="best accuracy with an MLP and fewer heads than attention alone needs",
+    without="accuracy without an MLP, at the number of heads where an MLP helps most",
+    attention_mlp="accuracy with the best MLP at that number of heads",
     few_heads="best accuracy over every MLP width m at the smallest number of heads H",
 )
 CONSTRUCTIONS = Values(
@@ -18,9 +24,12 @@ CONSTRUCTION_SIZE = Values(
     "fact.construction_size",
     attention_only="slope of log(fewest parameters) against log(S R), attention alone",
     attention_mlp="the same slope, attention and MLP",
+    mlp_alone="the same slope of the MLP's parameters alone",
+    crowded="best accuracy where a head serves d_h tokens or more",
 )
 PLATEAU_LINEAR = Values(
     "fact.plateau_linear",
+    start_gap="|loss - log |A|| at half the time at which relations are due",
     plateau_steps="longest stretch of steps with the loss within 0.05 of log D",
     final_loss="loss at the end",
 )
@@ -35,17 +44,32 @@ HALLUCINATION = Values(
     "fact.hallucination",
     valid="share of best guesses in A_r",
     correct="share of best guesses that are right",
+    uneven="loss there less log D: the divergence of p(a | r) from what is predicted",
     D="answers of each relation",
     sequences="how many sequences were asked",
 )
-CONVERGENCE = Values("fact.convergence", "loss at the end")
+CONVERGENCE = Values(
+    "fact.convergence",
+    final="loss at the end",
+    earlier="loss at three quarters of the steps",
+)
 KNOWLEDGE_CAPACITY = Values(
     "fact.knowledge_capacity",
-    few_1="peak over N of bits per parameter after the fewest exposures (paper scale: 100), first shape",
+    few_1="bits per parameter at the best N after the fewest exposures (paper scale: 100), first shape",
     few_2="the same, second shape",
     few_3="the same, third shape",
-    many_1="peak over N of bits per parameter after the most exposures (paper scale: 1000), first shape",
+    many_1="bits per parameter at the best N after the most exposures (paper scale: 1000), first shape",
     many_2="the same, second shape",
     many_3="the same, third shape",
+    fullest="largest share of R_max that a run has learned",
+)
+CAPACITY_SIZE = Values(
+    "fact.capacity_size",
+    small="peak over N of bits per parameter, smallest size",
+    medium="the same, middle size",
+    large="the same, largest size",
+    below="how far the bits at the least and at the largest N lie below the peak, the closest of all sizes",
+    slope="slope of log(peak) against log(parameters)",
+    span="parameters of the largest size by those of the smallest",
 )
 INT8 = Values("fact.int8", largest_gap="largest |capacity in int8 / capacity - 1| over all runs")

@@ -1,13 +1,16 @@
 """The widgets' scripts as the one classic script that pages load and JupyterLab evaluates.
 
-esbuild puts the modules that `site/main.js` imports into one function. The bundle is kept under the hash of its
-sources, so that only the first call after a change needs Node.js.
+esbuild puts the modules that `site/main.js` imports into one function. In it travel, as texts, the script that trains
+beside the page and the kernels that AssemblyScript compiled for it. All three are kept under the hash of their sources,
+so that only the first call after a change needs Node.js.
 """
 
+import base64
 import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mechbook.core import npm
@@ -16,6 +19,9 @@ from mechbook.reader.figures import ROLE
 
 # What imports every theme's widgets lies with what builds the site, which may import all.
 ENTRY = f"{PACKAGE.name}/site/main.js"
+# What a page's worker runs, and what it computes with.
+WORKER = f"{PACKAGE.name}/widgets/training/worker.js"
+KERNELS = f"{PACKAGE.name}/widgets/training/kernels.ts"
 # Readable, and the same in every checkout: nobody's tsconfig.json decides, and each file is named from the project on.
 OPTIONS = (
     "--bundle",
@@ -26,6 +32,8 @@ OPTIONS = (
     "--legal-comments=none",
     "--log-level=warning",
 )
+# The memory comes from the page; nothing of a run-time system is needed, and no check inside a loop.
+COMPILER = ("-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", "--importMemory")
 
 
 def library(project: Path = PACKAGE.parent) -> str:
@@ -38,33 +46,65 @@ def library(project: Path = PACKAGE.parent) -> str:
     style = "\n".join(path.read_text(encoding="utf-8") for path in sheets)
     body = bundle(project)
     roles = {name: {"colour": role.colour, "dashes": role.dashes} for name, role in ROLE.items()}
-    version = hashlib.sha256((style + body + json.dumps(roles)).encode()).hexdigest()[:16]
-    head = json.dumps({"version": version, "style": style, "roles": roles})
+    beside = {"worker": bundle(project, WORKER), "kernels": base64.b64encode(kernels(project)).decode()}
+    version = hashlib.sha256((style + body + json.dumps([roles, beside])).encode()).hexdigest()[:16]
+    head = json.dumps({"version": version, "style": style, "roles": roles, **beside})
     # A function of its own: nothing leaks but mechbook, and evaluating it twice is no redeclaration.
     return f'(() => {{\n"use strict";\nconst BOOK = {head};\n{body}}})();\n'
 
 
-def bundle(project: Path = PACKAGE.parent) -> str:
-    """Return the modules as one script, from `_vendor` where it is kept already; raises RuntimeError as `library`."""
-    sources = [project / ENTRY, *sorted((project / PACKAGE.name).glob("**/widgets/*.js"))]
-    found = hashlib.sha256(json.dumps([npm.key(project), OPTIONS]).encode())
-    for path in sources:
+def bundle(project: Path = PACKAGE.parent, entry: str = ENTRY) -> str:
+    """Return the modules that `entry` imports as one script, from `_vendor` where it is kept already.
+
+    Raises RuntimeError as `library`.
+    """
+    sources = [project / ENTRY, *(project / PACKAGE.name).glob("**/widgets/**/*.js")]
+    name = "widgets" if entry == ENTRY else Path(entry).stem
+    options = [entry, *OPTIONS]
+    return _kept(project, name, ".js", sources, options, lambda _: _bundled(project, options)).decode()
+
+
+def kernels(project: Path = PACKAGE.parent) -> bytes:
+    """Return the kernels as WebAssembly, kept in `_vendor`; raises RuntimeError as `library`, in its words."""
+    sources = (project / KERNELS).parent.glob("*.ts")
+    return _kept(project, "kernels", ".wasm", sources, COMPILER, lambda part: _compiled(project, part))
+
+
+def _kept(
+    project: Path,
+    name: str,
+    suffix: str,
+    sources: Iterable[Path],
+    options: Sequence[str],
+    make: Callable[[Path], bytes],
+) -> bytes:
+    """What `make` makes of the sources, given a place to write to; from `_vendor` where they were the same before."""
+    found = hashlib.sha256(json.dumps([npm.key(project), list(options)]).encode())
+    for path in sorted(sources):
         found.update(json.dumps([path.relative_to(project).as_posix(), path.read_text(encoding="utf-8")]).encode())
-    place = project / "_vendor" / f"widgets-{found.hexdigest()[:16]}.js"
+    place = project / "_vendor" / f"{name}-{found.hexdigest()[:16]}{suffix}"
     try:
-        return place.read_text(encoding="utf-8")
+        return place.read_bytes()
     except FileNotFoundError:
-        text = _bundled(project)
-    # Whoever bundles at the same time writes the same, and nobody reads half of it.
+        place.parent.mkdir(exist_ok=True)
+    # Whoever makes it at the same time writes the same, and nobody reads half of it.
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".part-") as folder:
         part = Path(folder) / place.name
-        part.write_text(text, encoding="utf-8")
+        content = make(part)
+        part.write_bytes(content)
         os.replace(part, place)
-    return text
+    return content
 
 
-def _bundled(project: Path) -> str:
-    done = npm.run("esbuild/bin/esbuild", [ENTRY, *OPTIONS], project)
+def _bundled(project: Path, options: Sequence[str]) -> bytes:
+    done = npm.run("esbuild/bin/esbuild", options, project)
     if done.returncode or done.stderr:
         raise RuntimeError(f"The widgets' scripts cannot be bundled:\n{done.stderr.strip()}")
-    return done.stdout
+    return done.stdout.encode()
+
+
+def _compiled(project: Path, part: Path) -> bytes:
+    done = npm.run("assemblyscript/bin/asc.js", [KERNELS, "--outFile", str(part), *COMPILER], project)
+    if done.returncode or done.stderr.strip():
+        raise RuntimeError(f"The kernels cannot be compiled:\n{(done.stderr or done.stdout).strip()}")
+    return part.read_bytes()

@@ -98,6 +98,19 @@ export function presets({ label, press }) {
 }
 
 /**
+ * Boxes to tick, under a name for all of them. `set` takes those that are ticked.
+ * @param {{ label: string, options: [value: string, words: string][], change: (ticked: string[]) => void }} how
+ */
+export function ticks({ label, options, change }) {
+  const boxes = options.map(([value]) => h("input", { type: "checkbox", id: fresh("tick"), value }));
+  for (const box of boxes) box.addEventListener("change", () => change(boxes.filter((one) => one.checked).map((one) => one.value)));
+  const items = options.map(([, words], i) => h("span", { class: "mb-tick" }, boxes[i], h("label", { for: boxes[i].id }, words)));
+  /** @param {string[]} ticked */
+  const set = (ticked) => boxes.forEach((box) => { box.checked = ticked.includes(box.value); });
+  return { element: h("fieldset", { class: "mb-ticks" }, h("legend", {}, label), ...items), set };
+}
+
+/**
  * A labelled button; `beside` stands after it.
  * @param {{ label: string, words: string, press: () => void, beside?: HTMLElement }} how
  */

@@ -1,6 +1,6 @@
 // @ts-check
 // The parts of a widget's state that several widgets have: a slider, a choice, a draw of random numbers, a sequence.
-import { button, select, slider as slide, textInput } from "./controls.js";
+import { button, select, slider as slide, textInput, ticks as boxes } from "./controls.js";
 import { h, show } from "./kit.js";
 
 /** @typedef {import("./controls.js").Value} Value */
@@ -82,6 +82,27 @@ export const choice = ({ label, options, wide }) => (key, change) => {
     show: (values) => control.set(resolve(options, values), values[key]),
     take: oneOf(key, (values) => resolve(options, values).map(([value]) => value)),
     carry: (values) => ({ [key]: String(values[key]) }),
+  };
+};
+
+/**
+ * Some of several options, none to all.
+ * @param {{ label: string, options: [value: string, words: string][] }} how
+ * @returns {Declared}
+ */
+export const ticks = ({ label, options }) => (key, change) => {
+  const control = boxes({ label, options, change: (ticked) => change({ [key]: ticked }) });
+  return {
+    elements: [control.element],
+    show: (values) => control.set(values[key]),
+    take(found, values) {
+      if (!Object.hasOwn(found, key)) return [];
+      const named = found[key] ? found[key].split(",") : [], strange = named.find((name) => !options.some(([value]) => value === name));
+      if (strange !== undefined) return [`${key} cannot be “${strange.slice(0, 20)}”`];
+      values[key] = options.map(([value]) => value).filter((value) => named.includes(value));
+      return [];
+    },
+    carry: (values) => ({ [key]: values[key].join(",") }),
   };
 };
 

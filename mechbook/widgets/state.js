@@ -85,6 +85,8 @@ export function stateOf({ name, root, start, parts, presets, settle = () => {}, 
   show(true);
   return {
     values,
+    /** Set some of it, as a control does. */
+    set: change,
     presets: moments?.element ?? document.createDocumentFragment(),
     notice: told.element,
     link: linkButton(name, () => Object.assign({}, ...all.map(([, part]) => part.carry(values)))),

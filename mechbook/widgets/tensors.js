@@ -1,6 +1,7 @@
 // @ts-check
 // Tensors in the page: from bytes, algebra, associative memories. Matrices are row-major Float32Arrays with a shape;
-// embeddings are rows, d x d matrices act on column vectors, as in the package's models. Sums run in double precision.
+// embeddings are rows, d x d matrices act on column vectors, as in the package's models. Sums run in double precision,
+// but for large products of float32, which the compiled kernels take over where there are some.
 
 /** @typedef {Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>} Floats */
 /** @typedef {{ shape: number[], data: Float32Array<ArrayBuffer> }} Tensor a row-major array and its sizes */
@@ -58,6 +59,21 @@ export async function unpack({ dtype, count, tensors }, bytes) {
 
 // ---- algebra -------------------------------------------------------------------------------------------------------
 
+/** @typedef {(x: Float32Array<ArrayBuffer>, n: number, k: number, W: Float32Array<ArrayBuffer>, m: number, out: Float32Array<ArrayBuffer>, add: boolean) => void} Product */
+
+/** Multiplications from which on copying into the kernels' memory pays. */
+const LARGE = 1 << 15;
+/** @type {(() => Product | null) | null} */
+let make = null;
+/** @type {Product | null} */
+let compiled = null;
+
+/**
+ * Let large products be computed by what `from` makes, when the first one comes; null where it can make nothing.
+ * @param {(() => Product | null) | null} from
+ */
+export function useProduct(from) { [make, compiled] = [from, null]; }
+
 /**
  * out = x W^T for x (n, k) and W (m, k); with `add` it is added to out.
  * @template {Floats} [F=Float32Array<ArrayBuffer>]
@@ -71,6 +87,14 @@ export async function unpack({ dtype, count, tensors }, bytes) {
  * @returns {F}
  */
 export function apply(x, n, k, W, m, out = /** @type {F} */ (new Float32Array(n * m)), add = false) {
+  if (make && n * k * m >= LARGE && x instanceof Float32Array && W instanceof Float32Array && out instanceof Float32Array) {
+    compiled ??= make();
+    if (compiled) {
+      compiled(x, n, k, W, m, out, add);
+      return out;
+    }
+    make = null;
+  }
   for (let i = 0; i < n; i++) {
     const row = i * k;
     let j = 0;

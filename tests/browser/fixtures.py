@@ -145,6 +145,40 @@ truncation_widget(SPEC)
 noise_attention_widget(SPEC)
 ```
 """,
+    "book/training.md": HEADER
+    + """# Training
+
+The matrix $W_K^1$.
+
+```{code-cell} ipython3
+:tags: [remove-input]
+from mechbook.induction.widgets.trainer import birth_widget, trainer_widget
+birth_widget()
+```
+
+```{code-cell} ipython3
+:tags: [hide-input]
+SPEC
+trainer_widget(SPEC)
+```
+
+```{code-cell} ipython3
+from mechbook.gradients.widgets.memory_steps import memory_steps_widget
+memory_steps_widget()
+```
+
+```{code-cell} ipython3
+from mechbook.noisy.widgets.recall import recall_widget
+recall_widget()
+```
+
+```{code-cell} ipython3
+from mechbook.facts.experiments import linear_settings
+from mechbook.facts.presets import LAPTOP
+from mechbook.facts.widgets.learning import fact_learning_widget
+fact_learning_widget(linear_settings(LAPTOP))
+```
+""",
     "book/plain.md": "# Plain\n\nNo widget here.\n",
 }
 CHAPTERS = [name.removesuffix(".md") for name in PAGES if name != "book/index.md"]

@@ -12,7 +12,14 @@ from mechbook.site import vendor
 from tests.browser import checks
 from tests.browser.browser import opened
 
-PAGES = ("book/index.html", "book/widgets.html", "book/memories.html", "book/noise.html", "book/plain.html")
+PAGES = (
+    "book/index.html",
+    "book/widgets.html",
+    "book/memories.html",
+    "book/noise.html",
+    "book/training.html",
+    "book/plain.html",
+)
 
 # Of a drawing: its smallest letters in pixels, the boxes that cut something off it, and grounds laid under it.
 DRAWN = """() => {

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 
 from mechbook.facts.dynamics import DynamicsResult
@@ -46,7 +47,8 @@ def test_the_plateau_is_where_the_loss_is_near_log_d() -> None:
 
 def test_best_guesses_are_those_a_quarter_of_the_way_along() -> None:
     """Oracle: the scores at the place 3 of the test above."""
-    assert best_guesses(run([3.0] * 9, FALLS), TASK, 0.05, 1) == {"valid": 3.5, "correct": 3.25}
+    found = best_guesses(run([3.0] * 9, FALLS), TASK, 0.05, 1)
+    assert found == {"valid": 3.5, "correct": 3.25, "uneven": pytest.approx(FALLS[3] - math.log(TASK.D), abs=1e-6)}
 
 
 def test_halfway_is_the_first_probe_below_the_middle() -> None:

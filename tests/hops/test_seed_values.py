@@ -80,6 +80,16 @@ def test_accuracies_are_those_of_the_last_hop(monkeypatch: pytest.MonkeyPatch) -
     assert (seed_values.mixture_solves(LAPTOP, 1), seed_values.curriculum_solves(LAPTOP, 1)) == (0.5, 0.75)
 
 
+def test_two_layers_are_judged_by_their_best_step_and_not_their_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: by eye; the last hop alone, at its highest, of the seed asked for."""
+    mixture = Made(result([1.0, 1.0], solved=25), result([1.0, 1.0], solved=75))
+    shallow = Made(result([0.9, 0.9]), result([0.1, 0.2], [1.0, 0.625], [0.7, 0.5]))
+    monkeypatch.setattr(seed_values, "mixture_settings", lambda setup: mixture)
+    monkeypatch.setattr(seed_values, "shallow_settings", lambda setup, needed: shallow)
+    monkeypatch.setattr(seed_values, "fresh_accuracy", lambda spec, seed: torch.tensor([0.25, 0.75]))
+    assert seed_values.depth(LAPTOP, 1) == {"three": 0.75, "two": 0.625, "steps": 75, "mixture_steps": 50.0}
+
+
 def test_curves_of_seeds_that_end_at_other_times_are_filled_up() -> None:
     steps, rows = recorded.curves([result([0.1, 0.2]), result([0.3, 0.4], [0.5, 0.6])])
     assert steps == [25, 50] and set(rows) == {

@@ -40,6 +40,7 @@ from tests.browser import (
     checks_laser_tokens,
     checks_memory,
     checks_noise,
+    checks_trainer,
 )
 from tests.browser.browser import opened, served
 
@@ -323,6 +324,31 @@ def exercise_noise_attention(page: Any, name: str, sent: dict[str, Any]) -> list
     return wrong
 
 
+def exercise_trainer(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Set what starts a run anew in widget 3c, and make steps."""
+    return checks_trainer.exercise_trainer(page, name)
+
+
+def exercise_birth(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Press the landing page's button and wait until the model is trained."""
+    return checks_trainer.exercise_birth(page, name)
+
+
+def exercise_learning(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Make steps in widget 6c, and ask."""
+    return checks_trainer.exercise_learning(page, name)
+
+
+def exercise_recall(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Make steps in widget 4c, and drop F_2."""
+    return checks_trainer.exercise_recall(page, name)
+
+
+def exercise_steps(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Take steps both ways in widget 2b."""
+    return checks_trainer.exercise_steps(page, name)
+
+
 EXERCISES = {
     "laser_map": exercise_laser_map,
     "laser_time": exercise_laser_time,
@@ -331,11 +357,16 @@ EXERCISES = {
     "hop_regimes": exercise_hop_regimes,
     "capacity": exercise_capacity,
     "fact_time": exercise_fact_time,
+    "fact_learning": exercise_learning,
     "fact_tradeoff": exercise_fact_tradeoff,
     "gradient_step": exercise_gradient_step,
     "induction": exercise_induction,
     "induction_small": exercise_small,
+    "induction_birth": exercise_birth,
+    "induction_trainer": exercise_trainer,
+    "memory_steps": exercise_steps,
     "memory_maps": exercise_memories,
     "noise_attention": exercise_noise_attention,
+    "noisy_recall": exercise_recall,
     "truncation": exercise_truncation,
 }

@@ -148,6 +148,15 @@ def test_problems_fail_the_build_after_the_site_and_claims_json_are_written(buil
     assert "Claim am.one" in built.page("01_first")
 
 
+def test_a_misspelt_quotation_fails_the_build_and_shows_on_the_page(built: Any) -> None:
+    built.edit("book/found.md", "{measured}`am.one`", "{measured}`am.one:two`")
+    done = built.run("build")
+    page = built.page("found")
+    built.edit("book/found.md", "{measured}`am.one:two`", "{measured}`am.one`")
+    told = "am.one has no value named 'two'; it has one number without a name."
+    assert done.returncode == 1 and told in done.stderr and "am.one has no value named" in page
+
+
 def test_a_misspelt_setting_is_one_line_and_loses_nothing(built: Any) -> None:
     claims = built.root / "_build/html/claims.json"
     claims.write_text("[]", encoding="utf-8")

@@ -21,7 +21,7 @@ def copy(tmp_path: Path) -> Path:
     """A project with the scripts of this one and npm's packages."""
     for name in (*NPM, "tsconfig.json", "eslint.config.cjs"):
         shutil.copy(ROOT / name, tmp_path / name)
-    for path in [*ROOT.glob("mechbook/**/widgets/*.[jcd]*s"), *ROOT.glob("mechbook/site/*.js")]:
+    for path in [*ROOT.glob("mechbook/**/widgets/**/*.[jcdt]*s"), *ROOT.glob("mechbook/site/*.js")]:
         target = tmp_path / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
@@ -87,7 +87,7 @@ def test_evaluated_twice_it_is_one_library(browser: Any) -> None:
             }""",
             bundle.library(),
         )
-    assert found == [True, True, True, 14, []]
+    assert found == [True, True, True, 19, []]
 
 
 def test_lint_finds_what_is_planted_and_says_nothing_of_what_is_there(copy: Path) -> None:

@@ -77,6 +77,29 @@ def test_simplified(page: Any, dtype: str, feed_forward: Any, n_layers: Any) -> 
     compare(found, model.trace(z), 17)
 
 
+@pytest.mark.parametrize(("n", "k", "m"), [(17, 47, 53), (64, 128, 65), (3, 4, 5)])
+@pytest.mark.parametrize("add", [False, True])
+def test_large_products_are_the_kernels(page: Any, n: int, k: int, m: int, add: bool) -> None:
+    """Oracle: PyTorch in float64; and the same sums in double precision, where there are no kernels."""
+    x, W, first = (torch.randn(*shape, generator=generator(sum(shape))) for shape in ((n, k), (m, k), (n, m)))
+    script = """([x, n, k, W, m, first, add]) => {
+      const { apply, useProduct } = mechbook.engine, floats = (values) => Float32Array.from(values);
+      const run = () => Array.from(apply(floats(x), n, k, floats(W), m, floats(first), add));
+      const fast = run();
+      useProduct(null);
+      const plain = run();
+      useProduct(mechbook.training.compiledProduct);
+      return [fast, plain];
+    }"""
+    given = [x.flatten().tolist(), n, k, W.flatten().tolist(), m, first.flatten().tolist(), add]
+    fast, plain = page.evaluate(script, given)
+    expected = (x.double() @ W.double().T + (first.double() if add else 0)).flatten()
+    torch.testing.assert_close(torch.tensor(fast).double(), expected, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(torch.tensor(plain).double(), expected, rtol=1e-6, atol=1e-5)
+    # small ones stay in double precision
+    assert (fast == plain) == (n * k * m < 2**15)
+
+
 def call(page: Any, name: str, tensors: dict[str, Tensor], *rest: Any) -> Any:
     packed = pack(tensors, dtype="float32")
     return page.evaluate(CALL, [name, packed.description, base64.b64encode(packed.data).decode(), list(rest)])

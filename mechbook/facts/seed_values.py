@@ -1,0 +1,98 @@
+"""Of each seed of chapter 6's experiments, the values by which its claims are judged."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor
+
+from mechbook.facts.capacity import CapacityResult
+from mechbook.facts.construction_size import FewestResult, HeadLoadResult, HeadLoadSettings
+from mechbook.facts.dynamics import DynamicsResult
+from mechbook.facts.knowledge import KnowledgeResult
+from mechbook.facts.plateau import plateau
+from mechbook.facts.probes import log_slope
+from mechbook.facts.task import FactTask
+from mechbook.facts.values import CAPACITY, CONSTRUCTION_SIZE, CONVERGENCE, PLATEAU_LINEAR, TRADEOFF
+
+Numbers = dict[str, float]
+
+
+def capacity(found: Mapping[tuple[int, float, float], CapacityResult], seed: int) -> Numbers:
+    """Slopes of stored facts by parameters: of all points (d, alpha, beta) of `found`, and of each (alpha, beta)."""
+    families: dict[tuple[float, float], list[CapacityResult]] = {}
+    for (_, alpha, beta), result in found.items():
+        families.setdefault((alpha, beta), []).append(result)
+
+    def slope(results: Iterable[CapacityResult]) -> float:
+        points = [(result.parameters, result.sizes[seed] ** 2) for result in results]
+        return log_slope([x for x, _ in points], [y for _, y in points])
+
+    # a family of one point has no slope of its own
+    slopes = [slope(results) for results in families.values() if len({r.parameters for r in results}) > 1]
+    pooled = slope(found.values())
+    return CAPACITY(pooled=pooled, least=min(slopes, default=pooled), most=max(slopes, default=pooled))
+
+
+def construction_size(fewest: FewestResult, load: HeadLoadResult, spec: HeadLoadSettings, seed: int) -> Numbers:
+    """Slopes of the fewest parameters by facts, and what a head with d_h tokens or more does at best.
+
+    With an MLP, two heads that copy have 4 d^2 parameters with d = 4 S, which grow as S R whatever the MLP needs.
+    """
+    heads = [4 * (4 * math.isqrt(facts)) ** 2 for facts in fewest.facts]
+    mlp = [every - copying for every, copying in zip(fewest.parameters["attention_mlp"][seed], heads, strict=True)]
+    cells = [(i, j) for i, d_h in enumerate(spec.d_h) for j, tokens in enumerate(spec.tokens) if tokens >= d_h]
+    return CONSTRUCTION_SIZE(
+        **{kind: fewest.slopes(kind)[seed] for kind in fewest.parameters},
+        mlp_alone=log_slope(fewest.facts, mlp),
+        crowded=max((float(load.accuracy[i, j, seed]) for i, j in cells), default=0.0),
+    )
+
+
+def where_an_mlp_helps(accuracy: Tensor) -> tuple[int, int]:
+    """The row (heads) and column (width, above 0) where an MLP adds most to the mean over seeds.
+
+    accuracy: (heads, widths, seeds), the first width 0.
+    """
+    mean = accuracy.mean(-1)
+    gain = mean[:, 1:] - mean[:, :1]
+    best = int(gain.argmax())
+    return best // gain.shape[1], 1 + best % gain.shape[1]
+
+
+def tradeoff(accuracy: Tensor, seed: int) -> Numbers:
+    """Attention alone at its best, what an MLP adds where it helps most, and the fewest heads, (heads, widths, seeds).
+
+    The place where it helps most is that of the mean over seeds, the same for all of them.
+    """
+    H, m = where_an_mlp_helps(accuracy)
+    return TRADEOFF(
+        attention_only=float(accuracy[:, 0, seed].max()),
+        without=float(accuracy[H, 0, seed]),
+        attention_mlp=float(accuracy[H, m, seed]),
+        few_heads=float(accuracy[0, :, seed].max()),
+    )
+
+
+def plateau_linear(run: DynamicsResult, task: FactTask, due: float, seed: int) -> Numbers:
+    """The loss before anything is learned, the plateau's length, and the loss at the end.
+
+    due: the step at which relations are predicted to be learned.
+    """
+    loss = run.scores["loss"][:, seed].tolist()
+    early = max(i for i, step in enumerate(run.steps) if step <= max(due / 2, run.steps[0]))
+    flat = plateau(run, task, 0.05, seed)
+    return PLATEAU_LINEAR(
+        start_gap=abs(loss[early] - math.log(task.A)), plateau_steps=flat.end - flat.start, final_loss=loss[-1]
+    )
+
+
+def convergence(run: DynamicsResult, seed: int) -> Numbers:
+    """The loss at the end, and at the last probe step up to three quarters of the way."""
+    loss = run.scores["loss"][:, seed].tolist()
+    earlier = max(i for i, step in enumerate(run.steps) if step <= 0.75 * run.steps[-1])
+    return CONVERGENCE(final=loss[-1], earlier=loss[earlier])
+
+
+def fullest(runs: Iterable[KnowledgeResult], seed: int) -> float:
+    """The largest share of R_max that a run has learned."""
+    return max(run.ratio[seed] / run.most for run in runs)

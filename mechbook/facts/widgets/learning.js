@@ -1,0 +1,144 @@
+// @ts-check
+// Widget 6c: a model learns facts in the page, and answers questions in words meanwhile.
+import { roles } from "../../widgets/book.js";
+import { bars } from "../../widgets/charts.js";
+import { curves } from "../../widgets/curves.js";
+import { expose, frame, h, panels, percent, range, remark, sentence } from "../../widgets/kit.js";
+import * as parts from "../../widgets/parts.js";
+import { stateOf } from "../../widgets/state.js";
+import { buttonsOf } from "../../widgets/training/buttons.js";
+import { player, remembered } from "../../widgets/training/player.js";
+import { tellerOf } from "../../widgets/training/teller.js";
+
+/** @typedef {import("../../widgets/training/worker.js").View} View */
+/**
+ * People, and questions with their possible answers; `{}` stands for the name. `run` is all that decides a run but the
+ * learning rate and the seed.
+ * @typedef {{
+ *   title: string, people: string[], questions: { text: string, answers: string[] }[], rates: number[], lr: number,
+ *   run: Omit<import("../../widgets/training/facts_run.js").Settings, "lr" | "seed">,
+ * }} Settings
+ */
+/** @typedef {{ s: number, r: number, lr: number, seed: number }} State */
+
+/** @type {import("../../widgets/curves.js").Line[]} */
+const LINES = [
+  { key: "valid", name: "on answers of the right kind", role: "predicted" },
+  { key: "truth", name: "on the true answer", role: "correct" },
+];
+const EVENTS = [
+  { key: "valid", level: 0.5, words: "it has begun to learn which answers go with a question, whoever is asked about" },
+  { key: "valid", level: 0.9, words: "every answer is of the right kind now, and which one of them is chance: it hallucinates" },
+  { key: "truth", level: 0.5, words: "it has begun to look at who is asked about" },
+  { key: "truth", level: 0.9, words: "it recalls the facts" },
+];
+const SEEDS = range(10);
+
+/** @type {import("../../widgets/kit.js").Widget} */
+export const fact_learning = async ({ model, el }) => {
+  const /** @type {Settings} */ { title, people, questions, rates, lr, run: given } = model.get("settings");
+  const name = model.get("name"), root = frame(el, { name, title }), { D, answers } = given;
+  const before = location.hash.startsWith(`#${name}`) ? null : remembered(name);
+  const /** @type {State} */ start = { s: 0, r: 0, lr, seed: 0, .../** @type {any} */ (before?.values ?? {}) };
+  const says = sentence(), speed = h("p", { class: "mb-axes" });
+  const tell = tellerOf({
+    line: says, events: EVENTS,
+    begin: `Press Play: the model reads ${people.length * questions.length} facts, each again and again among noise, and knows nothing yet.`,
+    ended: (step, last) => `Trained for ${step} steps: on average the true answer has probability ${percent(last.truth)}.`,
+  });
+  const chart = curves({ title: "Probability, over all questions", lines: LINES, earlierIs: "Faint lines: other seeds, trained before." });
+  const answer = h("p", { class: "mb-answer" }), probable = bars({ title: "Its answers" });
+  const table = h("ul", { class: "mb-people" });
+  const cells = people.map((person) => {
+    const said = h("span", {}), item = h("li", {}, h("span", { class: "mb-person" }, person), said);
+    table.append(item);
+    return { item, said };
+  });
+  /** @type {View | null} */
+  let view = null;
+  /** @type {import("../../widgets/training/stepping.js").Point[][]} */
+  let earlier = [];
+  let begun = start.seed, playNext = false;
+
+  const state = stateOf({
+    name, root, start,
+    parts: {
+      s: parts.choice({ label: "Ask about", options: people.map((person, s) => [s, person]) }),
+      r: parts.choice({ label: "Question", options: questions.map(({ text }, r) => [r, text.replace("{}", "…")]) }),
+      lr: parts.slider({ label: "Learning rate", values: rates }),
+      seed: parts.slider({ label: "Seed", values: SEEDS }),
+    },
+    draw(values, moved) {
+      if (values.seed !== begun) anew();
+      else if (moved.has("lr") && values.lr !== rate) run.change({ lr: rate = values.lr });
+      if (moved.has("s") || moved.has("r")) run.look();
+    },
+  });
+  let rate = start.lr;
+
+  function anew() {
+    if (view && view.step > 0 && state.values.seed !== begun) earlier = [...earlier, view.points].slice(-8);
+    [begun, rate] = [state.values.seed, state.values.lr];
+    tell.reset();
+    run.reset();
+    if (playNext) run.play();
+    playNext = false;
+  }
+
+  /** @param {View} next */
+  function shown(next) {
+    view = next;
+    const { step, points, seen: { p } } = next, { s, r } = state.values, A = p.length / people.length, own = p.subarray(s * A, (s + 1) * A);
+    const truth = answers[s][r], { text, answers: words } = questions[r];
+    const best = (/** @type {ArrayLike<number>} */ row) => range(A).reduce((a, b) => (row[b] > row[a] ? b : a));
+    const wordOf = (/** @type {number} */ a) => questions[Math.floor(a / D)].answers[a % D];
+    buttons.show({ playing: run.playing, done: next.done, step });
+    chart.update({ last: given.steps, points, earlier, range: null });
+    const top = best(own), kind = Math.floor(top / D) === r;
+    const verdict = own[top] < 1.5 / A ? "It does not know anything yet" : top === truth ? (own[top] > 0.5 ? "That is right" : "Right, but hardly surer than of the others") : kind ? "Plausible, and wrong" : "Not even the right kind of answer";
+    answer.textContent = `${text.replace("{}", people[s])} ${own[top] < 1.5 / A ? "No answer stands out" : `“${wordOf(top)}”, with ${percent(own[top])}`}. ${verdict}.`;
+    const valid = range(D).map((i) => r * D + i), elsewhere = 1 - valid.reduce((sum, a) => sum + own[a], 0);
+    probable.update([
+      ...valid.map((a) => ({ label: words[a % D], value: own[a], role: a === truth ? "correct" : "predicted", mark: a === truth ? "true" : "" })),
+      { label: "other kinds", value: elsewhere, mark: "" },
+    ]);
+    cells.forEach(({ item, said }, i) => {
+      const row = p.subarray(i * A, (i + 1) * A), guess = best(row), knows = row[guess] >= 1.5 / A, right = guess === answers[i][r];
+      said.textContent = knows ? `${wordOf(guess)} ${right ? "✓" : "✗"}` : "–";
+      item.style.borderColor = knows ? roles[right ? "correct" : "predicted"].colour : "";
+      item.setAttribute("aria-label", `${people[i]}: ${knows ? `${wordOf(guess)}, ${right ? "right" : "wrong"}` : "nothing yet"}`);
+      item.classList.toggle("mb-asked-about", i === s);
+    });
+    speed.textContent = `Step ${step} of ${given.steps}${run.playing && next.speed ? `, ${Math.round(next.speed)} steps a second` : ""}.${next.vectors ? "" : " This browser has no WebAssembly with vectors: the same numbers come from plain JavaScript, only later."}`;
+    tell.view(next, { playing: run.playing, lr: state.values.lr });
+    expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, answer: wordOf(top), truth: own[truth] });
+  }
+
+  const buttons = buttonsOf({
+    toggle() {
+      if (run.playing) run.pause();
+      else {
+        if (view?.done || view?.diverged) anew();
+        run.play();
+      }
+      buttons.show({ playing: run.playing, done: false, step: view?.step ?? 0 });
+    },
+    step: () => run.step(),
+    reset: () => { tell.reset(); run.reset(); },
+    next() {
+      playNext = true;
+      state.set({ seed: SEEDS[(state.values.seed + 1) % SEEDS.length] });
+    },
+  });
+  const run = player({
+    name, root, kind: "facts", shown, kept: before?.kept, pace: () => 0, values: () => ({ ...state.values }),
+    settings: () => ({ ...given, lr: state.values.lr, seed: state.values.seed }), query: () => ({ r: state.values.r }),
+  });
+  root.append(
+    buttons.element, speed, says.element, state.controls("s", "r"), answer, panels(chart, probable),
+    h("p", { class: "mb-axes" }, "Its best guess for everybody:"), table, remark("✓ right, ✗ wrong, – nothing stands out yet."),
+    state.controls("lr", "seed"), state.notice, state.link,
+  );
+  const stop = state.live();
+  return () => { run.stop(); stop(); };
+};

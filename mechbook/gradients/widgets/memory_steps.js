@@ -1,0 +1,125 @@
+// @ts-check
+// Widget 2b: step after step on one memory, along the gradient or along its polar factor.
+import { roles } from "../../widgets/book.js";
+import { curves } from "../../widgets/curves.js";
+import { heatMap } from "../../widgets/heatmap.js";
+import { expose, frame, h, panels, percent, range, sentence } from "../../widgets/kit.js";
+import * as parts from "../../widgets/parts.js";
+import { stateOf } from "../../widgets/state.js";
+import { buttonsOf } from "../../widgets/training/buttons.js";
+import { player, remembered } from "../../widgets/training/player.js";
+import { tellerOf } from "../../widgets/training/teller.js";
+
+/** @typedef {import("../../widgets/training/worker.js").View} View */
+/** @typedef {import("../../widgets/training/stepping.js").Point} Point */
+/**
+ * N pairs; the choices of dimension, exponent and step size; `rates` is where each way starts.
+ * @typedef {{ title: string, N: number, steps: number, dimensions: number[], exponents: number[], sizes: number[], rates: Record<string, number> }} Settings
+ */
+/** @typedef {{ way: "gradient" | "polar", d: number, a: number, lr: number, seed: number }} State */
+
+/** @type {import("../../widgets/curves.js").Line[]} */
+const LINES = [
+  { key: "stored", name: "pairs stored" },
+  { key: "answered", name: "answers that are right", role: "correct" },
+];
+const EVENTS = [
+  { key: "stored", level: 0.5, words: "half of the pairs are stored" },
+  { key: "stored", level: 0.9, words: "nine tenths of the pairs are stored" },
+  { key: "answered", level: 0.9, words: "nine tenths of what is asked is answered right: frequent pairs are asked for more often" },
+];
+const WATCH = 5;
+
+/** @type {import("../../widgets/kit.js").Widget} */
+export const memory_steps = async ({ model, el }) => {
+  const /** @type {Settings} */ { title, N, steps, dimensions, exponents, sizes, rates } = model.get("settings");
+  const name = model.get("name"), root = frame(el, { name, title });
+  const before = location.hash.startsWith(`#${name}`) ? null : remembered(name);
+  const /** @type {State} */ start = { way: "gradient", d: 32, a: 1, lr: rates.gradient, seed: 0, .../** @type {any} */ (before?.values ?? {}) };
+  const says = sentence(), where = h("p", { class: "mb-axes" });
+  const tell = tellerOf({
+    line: says, events: EVENTS, begin: `W = 0, and nothing is stored. Pair i is drawn with a probability in proportion to 1/i^a. Take one step, or play.`,
+    ended: (step, last) => `After ${step} steps ${percent(last.stored)} of the pairs are stored, and ${percent(last.answered)} of the answers are right.`,
+  });
+  const chart = curves({ title: "Along the steps", lines: LINES, earlierIs: "Faint: the run before, with other settings." });
+  const table = heatMap({
+    title: "Logits v_k · W u_i", rowName: "the output k", columnName: "the input i, the frequent ones left",
+    describe: (k, i, value) => `pair ${i + 1}, output ${k + 1}: ${value.toFixed(2)}${k === i ? " (the right one)" : ""}`,
+  });
+  /** @type {View | null} */
+  let view = null;
+  /** @type {Point[] | null} */
+  let earlier = null;
+  const begunWith = (/** @type {State} */ { way, d, a, seed }) => JSON.stringify([way, d, a, seed]);
+  let begun = begunWith(start), rate = start.lr, way = start.way, playNext = false;
+
+  const state = stateOf({
+    name, root, start,
+    parts: {
+      way: parts.choice({ label: "A step goes along", options: [["gradient", "the gradient"], ["polar", "its polar factor (Muon’s limit)"]] }),
+      d: parts.slider({ label: "Dimension d", values: dimensions }),
+      a: parts.slider({ label: "Exponent a", values: exponents }),
+      lr: parts.slider({ label: "Step size", values: sizes }),
+      seed: parts.slider({ label: "Seed", values: range(10) }),
+    },
+    settle(values) {
+      // a step along the polar factor has another length: each way starts with a size that suits it
+      if (values.way !== way && values.lr === rates[way]) values.lr = rates[values.way];
+      way = values.way;
+    },
+    draw(values) {
+      if (begunWith(values) !== begun) anew();
+      else if (values.lr !== rate) run.change({ lr: rate = values.lr });
+    },
+  });
+
+  function anew() {
+    if (view && view.step > 0) earlier = view.points;
+    [begun, rate] = [begunWith(state.values), state.values.lr];
+    tell.reset();
+    run.reset();
+    if (playNext) run.play();
+    playNext = false;
+  }
+
+  /** @param {View} next */
+  function shown(next) {
+    view = next;
+    const { step, points, seen: { table: data } } = next, labels = range(N).map((i) => String(i + 1));
+    buttons.show({ playing: run.playing, done: next.done, step });
+    chart.update({ last: steps, points, earlier: earlier ? [earlier] : [], range: null });
+    let reach = 0;
+    for (const value of data) reach = Math.max(reach, Math.abs(value));
+    table.element.querySelector(".mb-cell")?.setAttribute("aria-live", run.playing ? "off" : "polite");
+    table.update({ rows: labels, columns: labels, data, diverging: true, low: -(reach || 1), high: reach || 1, frameColour: roles.correct.colour });
+    where.textContent = `Step ${step} of ${steps}.${next.vectors ? "" : " This browser has no WebAssembly with vectors: the same numbers come from plain JavaScript, only later."}`;
+    tell.view(next, { playing: run.playing, lr: state.values.lr });
+    expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, stored: points.at(-1)?.stored ?? 0 });
+  }
+
+  const buttons = buttonsOf({
+    toggle() {
+      if (run.playing) run.pause();
+      else {
+        if (view?.done || view?.diverged) anew();
+        run.play();
+      }
+      buttons.show({ playing: run.playing, done: false, step: view?.step ?? 0 });
+    },
+    step: () => run.step(),
+    reset: () => { tell.reset(); run.reset(); },
+    next() {
+      playNext = true;
+      state.set({ seed: (state.values.seed + 1) % 10 });
+    },
+  });
+  const run = player({
+    name, root, kind: "memory", shown, kept: before?.kept, pace: () => WATCH, values: () => ({ ...state.values }), query: () => null,
+    settings: () => ({ N, steps, every: 1, ...state.values }),
+  });
+  root.append(
+    buttons.element, where, says.element, state.controls("way", "lr"), panels(chart, table), state.controls("d", "a", "seed"), state.notice, state.link,
+  );
+  const stop = state.live(table);
+  return () => { run.stop(); stop(); };
+};

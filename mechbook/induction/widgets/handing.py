@@ -1,0 +1,58 @@
+"""What widget 3c hands to Python, and takes from it, where a kernel runs: all matrices of the model."""
+
+import math
+
+import numpy as np
+import torch
+import traitlets
+
+from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
+from mechbook.widgets.base import BookWidget
+
+# The order in which they travel, as float32 and row by row.
+NAMES = ("W_E", "P", "W_U", "W_K1", "W_V1", "W_O1", "W_K2", "W_V2", "W_O2")
+
+
+class TrainerWidget(BookWidget):
+    """Widget 3c: when training pauses or ends, `model()` is what the page has; `give(model)` starts it from one."""
+
+    trained = traitlets.Bytes().tag(sync=True)
+    handed = traitlets.Dict().tag(sync=True)
+    given = traitlets.Bytes().tag(sync=True)
+    given_size = traitlets.Unicode().tag(sync=True)
+
+    def model(self) -> SimplifiedTransformer:
+        """The model as the page last handed it over, when training paused or ended.
+
+        `handed` says at which step that was, and of which run. Raises RuntimeError where nothing was handed over yet.
+        """
+        if not self.trained:
+            raise RuntimeError("The page has handed nothing over yet: press Play in the widget, and then Pause.")
+        config = SimplifiedConfig(N=self.handed["N"], T=self.handed["T"], d=self.handed["d"])
+        model = SimplifiedTransformer(config, torch.Generator().manual_seed(0))
+        floats = torch.from_numpy(np.frombuffer(bytes(self.trained), dtype=np.float32).copy())
+        parts = floats.split([math.prod(getattr(model, name).shape) for name in NAMES])
+        with torch.no_grad():
+            for name, part in zip(NAMES, parts, strict=True):
+                parameter = getattr(model, name)
+                parameter.copy_(part.view_as(parameter))
+        return model
+
+    def give(self, model: SimplifiedTransformer) -> None:
+        """Start a new run in the page from a model's matrices.
+
+        Raises ValueError for a model whose N, T and d are those of none of the widget's models, or with a W_F.
+        """
+        own, sizes = model.config, self.settings["sizes"]
+        fitting = [
+            key
+            for key, size in sizes.items()
+            if (len(size["vocabulary"]), size["T"], size["d"]) == (own.N, own.T, own.d)
+        ]
+        if not fitting or own.n_layers != 2 or own.feed_forward != "none":
+            raise ValueError(
+                f"The widget has no model with N = {own.N}, T = {own.T}, d = {own.d}, two layers and no feed-forward."
+            )
+        floats = torch.cat([getattr(model, name).detach().cpu().float().flatten() for name in NAMES])
+        self.given_size = fitting[0]
+        self.given = floats.numpy().tobytes()

@@ -1,0 +1,210 @@
+// @ts-check
+// Widget 3c: the reader trains the two-layer model in the page. What is computed lies in widgets/training.
+import { bars } from "../../widgets/charts.js";
+import { curves } from "../../widgets/curves.js";
+import { heatMap } from "../../widgets/heatmap.js";
+import { expose, frame, glyph, h, panels, range, remark, sentence, spoken, weightsOf } from "../../widgets/kit.js";
+import * as parts from "../../widgets/parts.js";
+import { fromLine, toLine } from "../../widgets/runs.js";
+import { stateOf } from "../../widgets/state.js";
+import { softmax } from "../../widgets/tensors.js";
+import { buttonsOf } from "../../widgets/training/buttons.js";
+import { player, remembered } from "../../widgets/training/player.js";
+import { hand, listens, taken } from "./handing.js";
+import { defaults, settingsOf } from "./trainer_settings.js";
+import { LINES, teller } from "./trainer_words.js";
+
+/** @typedef {import("../../widgets/training/worker.js").View} View */
+/** @typedef {import("../../widgets/training/stepping.js").Point} Point */
+/** @typedef {import("./trainer_settings.js").Size} Size */
+/** @typedef {import("./trainer_settings.js").State} State */
+/** @typedef {{ title: string, sizes: Record<string, Size> }} Settings */
+
+const RATES = [0.001, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 1];
+const SEEDS = range(10);
+const SHOWN = 5;
+/** @type {[string, string][]} */
+const MATRICES = [["W_O2", "W_O2"], ["W_K2", "W_K2"], ["W_K1", "W_K1"]];
+/**
+ * What a run is begun with: a change starts a new one. What else there is acts on the run that is there.
+ * @param {State} state
+ */
+const begunWith = ({ size, triggers, K, optimizer, seed }) => JSON.stringify([size, triggers, K, optimizer, seed]);
+/**
+ * What runs have alike whose curves are drawn over each other.
+ * @param {State} state
+ */
+const alike = ({ size, triggers, K, optimizer, lr, frozen }) => JSON.stringify([size, triggers, K, optimizer, lr, frozen]);
+
+/**
+ * A choice that brings other values along, in the page and in a link.
+ * @param {Parameters<typeof parts.choice>[0]} how
+ * @param {(value: any, values: import("../../widgets/state.js").Values | null) => object} bring
+ * @returns {import("../../widgets/state.js").Declared}
+ */
+const bringing = (how, bring) => (key, change) => {
+  /** @type {import("../../widgets/state.js").Values | null} */
+  let known = null;
+  const inner = parts.choice(how)(key, (next) => change({ ...next, ...bring(next[key], known) }));
+  return {
+    ...inner,
+    show(values, anew) { known = values; inner.show(values, anew); },
+    take(found, values) {
+      const left = inner.take(found, values);
+      if (Object.hasOwn(found, key) && !left.length) Object.assign(values, bring(values[key], values));
+      return left;
+    },
+  };
+};
+
+/** @type {import("../../widgets/kit.js").Widget} */
+export const induction_trainer = async ({ model, el }) => {
+  const /** @type {Settings} */ { title, sizes } = model.get("settings"), tensors = await weightsOf(model);
+  const name = model.get("name"), root = frame(el, { name, title }), first = Object.keys(sizes)[0];
+  const kernel = listens(model) ? /** @type {import("./handing.js").Live} */ (model) : null;
+  // with a kernel the notebook keeps what is to be kept
+  const before = kernel || location.hash.startsWith(`#${name}`) ? null : remembered(name);
+  const /** @type {State} */ start = {
+    size: first, triggers: "random", seed: 0, frozen: [], .../** @type {any} */ (defaults(sizes[first])), .../** @type {any} */ (before?.values ?? {}),
+  };
+  const size = () => sizes[state.values.size], characters = () => [...size().vocabulary];
+  const encode = (/** @type {string} */ text) => [...text].map((character) => characters().indexOf(character));
+  /** @param {string} line */
+  const check = (line) => {
+    const typed = [...fromLine(line)], strange = typed.find((character) => !characters().includes(character));
+    if (!typed.length) return "Type at least one character.";
+    if (typed.length > size().T) return `The sequence has ${typed.length.toLocaleString("en")} characters; this model reads at most ${size().T}.`;
+    return strange === undefined ? null : `The model does not know the character “${strange}”: ${size().name} has ${size().vocabulary.length > 20 ? "letters, spaces, ↵ and !$&',-.3:;?" : `the letters ${size().vocabulary[0]} to ${size().vocabulary.at(-1)}`}.`;
+  };
+
+  /** @type {{ of: string, points: Point[] }[]} */
+  let earlier = [];
+  /** @type {View | null} */
+  let view = null;
+  /** @type {{ size: string, weights: import("./handing.js").Weights } | null} */
+  let given = null;
+  const ownWeights = () => (given && given.size === state.values.size ? given.weights : undefined);
+  const says = sentence(), speed = h("p", { class: "mb-axes" }), tell = teller(says, "Press Play: all matrices are random, and three of them are trained, here in this page.");
+  const chart = curves({
+    title: "Memories stored (recall), and accuracy", lines: LINES,
+    earlierIs: "Faint lines: other seeds, trained before.", rangeIs: "Shaded: the range of this build's own runs.",
+  });
+  const maps = [1, 2].map((layer) => heatMap({
+    title: `Attention of layer ${layer}`, rowName: "the character that looks", columnName: "the one it looks at",
+    describe: (q, s, value) => `${spoken([...state.values.seq][q])} (${q + 1}) looks at ${spoken([...state.values.seq][s])} (${s + 1}): ${value.toFixed(3)}`,
+  }));
+  const memories = MATRICES.map(([matrix]) => heatMap({
+    title: `What ${matrix} holds`, rowName: matrix === "W_O2" ? "the prediction" : "the query", columnName: matrix === "W_O2" ? "the attended character" : "the key",
+    describe: (j, i, value) => `row ${matrix === "W_K1" ? j + 1 : spoken(characters()[j])}, column ${matrix === "W_K1" ? i + 1 : spoken(characters()[i])}: ${value.toFixed(2)}`,
+  }));
+  const prediction = bars({ title: "The next character" });
+
+  const state = stateOf({
+    name, root, start,
+    parts: {
+      size: bringing({ label: "Model", options: Object.entries(sizes).map(([key, one]) => [key, one.name]) }, (key) => defaults(sizes[key])),
+      triggers: parts.choice({ label: "Triggers", options: [["random", "drawn for each sequence"], ["fixed", "always the same"]] }),
+      K: parts.slider({ label: "Triggers K of a sequence", values: (values) => range(sizes[values.size].mostK).map((k) => k + 1) }),
+      optimizer: bringing({ label: "Optimizer", options: [["sgd", "SGD with momentum"], ["adamw", "Adam"]] },
+        (which, values) => ({ lr: sizes[values?.size ?? first].rates[/** @type {"sgd" | "adamw"} */ (which)] })),
+      lr: parts.slider({ label: "Learning rate", values: RATES }),
+      seed: parts.slider({ label: "Seed", values: SEEDS }),
+      pace: parts.choice({ label: "Speed", options: [["watch", "slow enough to watch"], ["fast", "as fast as it goes"]] }),
+      frozen: parts.ticks({ label: "Freeze", options: MATRICES }),
+      seq: parts.sequence({ offers: [], check, toLine, fromLine, hint: "Attention and prediction are shown on this; ↵ is a line break." }),
+    },
+    draw(values, moved) {
+      if (begunWith(values) !== begun) anew();
+      else if (moved.has("lr") || moved.has("frozen")) run.change({ lr: values.lr, frozen: values.frozen });
+      if (moved.has("seq")) run.look();
+      if (moved.has("pace") && run.playing) run.go();
+    },
+  });
+
+  let begun = begunWith(start), playNext = false;
+
+  /** A new run; the curve of the one before stays as a faint one where nothing but the seed is another. */
+  function anew() {
+    const now = alike(state.values);
+    if (view && view.step > 0 && begunWith(state.values) !== begun) earlier.push({ of: lastAlike, points: view.points });
+    earlier = earlier.filter(({ of }) => of === now).slice(-8);
+    begun = begunWith(state.values);
+    tell.reset();
+    run.reset();
+    if (playNext) run.play();
+    playNext = false;
+  }
+  let lastAlike = alike(start);
+
+  /** @param {View} next */
+  function shown(next) {
+    view = next;
+    lastAlike = alike(state.values);
+    const { step, points, seen: { look, maps: held } } = next, tokens = [...state.values.seq], last = tokens.length - 1, N = characters().length;
+    const { range: build, steps } = size();
+    buttons.show({ playing: run.playing, done: next.done, step });
+    chart.update({ last: steps, points, earlier: earlier.map((one) => one.points), range: build });
+    // while it trains, a reader of screens hears of what matters only
+    for (const map of [...maps, ...memories]) map.element.querySelector(".mb-cell")?.setAttribute("aria-live", run.playing ? "off" : "polite");
+    if (look.logits.length === N * tokens.length) {
+      const z = encode(state.values.seq);
+      maps.forEach((map, index) => {
+        const /** @type {import("../../widgets/heatmap.js").Cell[]} */ frames = [];
+        if (index === 1) for (let q = 1; q <= last; q++) for (let s = 1; s <= q; s++) if (z[s - 1] === z[q]) frames.push([q, s]);
+        map.update({ rows: tokens, columns: tokens, data: look.attention[index], causal: true, frames });
+      });
+      const probabilities = softmax(look.logits, last * N, N), followed = new Set(z.flatMap((token, s) => (s > 0 && z[s - 1] === z[last] ? [token] : [])));
+      const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]).slice(0, SHOWN);
+      prediction.update(order.map((token) => ({
+        label: glyph(characters()[token]), value: probabilities[token], role: followed.has(token) ? "correct" : "predicted",
+        mark: followed.has(token) ? "seen after it" : "",
+      })));
+    }
+    MATRICES.forEach(([matrix], index) => {
+      const data = held[/** @type {"W_K1" | "W_K2" | "W_O2"} */ (matrix)], labels = matrix === "W_K1" ? range(size().T).map((t) => String(t + 1)) : characters();
+      let reach = 0;
+      for (const value of data) reach = Math.max(reach, Math.abs(value));
+      memories[index].update({ rows: labels, columns: labels, data, diverging: true, low: -reach, high: reach });
+    });
+    speed.textContent = `Step ${step} of ${steps}${run.playing && next.speed ? `, ${Math.round(next.speed)} steps a second` : ""}.${next.vectors ? "" : " This browser has no WebAssembly with vectors: the same numbers come from plain JavaScript, only later."}`;
+    if (kernel && next.kept && !run.playing && next.kept.step > 0) hand(kernel, settingsOf(size(), state.values, tensors), ownWeights() ?? null, next.kept);
+    tell.view(next, { playing: run.playing, lr: state.values.lr, cold: state.values.frozen });
+    expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, vectors: next.vectors, accuracy: points.at(-1)?.accuracy ?? 0 });
+  }
+
+  const buttons = buttonsOf({
+    toggle() {
+      if (run.playing) run.pause();
+      else {
+        if (view?.done || view?.diverged) anew();
+        run.play();
+      }
+      buttons.show({ playing: run.playing, done: false, step: view?.step ?? 0 });
+    },
+    step: () => run.step(),
+    reset: () => { tell.reset(); run.reset(); },
+    next() {
+      playNext = true;
+      state.set({ seed: SEEDS[(state.values.seed + 1) % SEEDS.length] });
+    },
+  });
+
+  const run = player({
+    name, root, kind: "two_layers", shown, kept: before?.kept, weights: ownWeights,
+    settings: () => settingsOf(size(), state.values, tensors), query: () => encode(state.values.seq),
+    pace: () => (state.values.pace === "watch" ? size().pace : 0), values: () => ({ ...state.values }),
+  });
+  root.append(
+    buttons.element, state.controls("frozen"), speed, says.element, panels(chart, prediction), state.controls("size", "pace", "triggers", "K", "optimizer", "lr", "seed", "seq"),
+    panels(...maps), remark("Dashed frames in layer 2: where an induction head looks, right after earlier copies of the same character."),
+    panels(...memories), state.notice, state.link,
+  );
+  kernel?.on("change:given", () => {
+    const key = kernel.get("given_size"), { vocabulary, T, d } = sizes[key];
+    given = { size: key, weights: taken({ N: [...vocabulary].length, T, d }, kernel.get("given")) };
+    if (state.values.size === key) anew();
+    else state.set({ size: key, .../** @type {any} */ (defaults(sizes[key])) });
+  });
+  const stop = state.live(...maps, ...memories);
+  return () => { run.stop(); stop(); };
+};

@@ -1,0 +1,49 @@
+// @ts-check
+// What the trainers say: the moments that matter, each once.
+import { percent } from "../../widgets/kit.js";
+import { tellerOf } from "../../widgets/training/teller.js";
+
+/** @typedef {"W_O2" | "W_K2" | "W_K1" | "accuracy"} Key */
+
+/** @type {import("../../widgets/curves.js").Line[]} */
+export const LINES = [
+  { key: "W_O2", name: "W_O2", role: "W_O2" },
+  { key: "W_K2", name: "W_K2, by trigger", role: "W_K2" },
+  { key: "W_K1", name: "W_K1", role: "W_K1" },
+  { key: "accuracy", name: "accuracy", role: "correct" },
+];
+
+/**
+ * What it means that a number has passed a level.
+ * @type {Record<Key, [half: string, most: string]>}
+ */
+const MEANING = {
+  W_O2: [
+    "W_O2 has stored half of its memories: what is attended to begins to raise its own logit",
+    "W_O2 has stored nine tenths of its memories: whatever is attended to is copied. Which character that should be, the model does not know yet",
+  ],
+  W_K2: [
+    "W_K2 has stored half of its memories: layer 2 begins to look for the mark of the current character",
+    "W_K2 has stored nine tenths of its memories: layer 2 looks for the place after an earlier copy of the current character",
+  ],
+  W_K1: [
+    "W_K1 has stored half of its memories: more and more positions look at the one before them",
+    "W_K1 has stored nine tenths of its memories: layer 1 is a previous-token head",
+  ],
+  accuracy: [
+    "half of the predictions that the context decides are right",
+    "nine tenths of the predictions that the context decides are right: the induction head works",
+  ],
+};
+const LEVELS = [0.5, 0.9];
+const EVENTS = LINES.flatMap(({ key }) => LEVELS.map((level, i) => ({ key, level, words: MEANING[/** @type {Key} */ (key)][i] })));
+
+/**
+ * Tells what happens to the memories; `begin` is said before the first step, `end` after the last one.
+ * @param {import("../../widgets/kit.js").Line} line
+ * @param {string} begin
+ */
+export const teller = (line, begin, end = "") => tellerOf({
+  line, begin, events: EVENTS,
+  ended: (step, last) => `Trained for ${step} steps: ${percent(last.accuracy)} of the predictions that the context decides are right; W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)} of its memories.${end}`,
+});

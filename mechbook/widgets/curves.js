@@ -1,0 +1,83 @@
+// @ts-check
+// Curves that grow: of a run in the making, over faint ones of earlier runs and the range of others.
+import { roles } from "./book.js";
+import { canvas, sample } from "./charts.js";
+import { fresh, h, show, svg } from "./kit.js";
+
+/** @typedef {{ key: string, name: string, role?: string }} Line without a role it is neutral */
+/** @typedef {Record<string, number> & { step: number }} Point */
+/** @typedef {{ x: number[], low: Record<string, number[]>, high: Record<string, number[]> }} Range */
+
+/** @param {Line} line */
+const lookOf = ({ role }) => (role ? roles[role] : { colour: "var(--mb-text)", dashes: [6, 2, 1, 2] });
+
+/**
+ * Lines over training steps, on 0 to 1; the legend carries their last values.
+ * @param {{ title: string, lines: Line[], earlierIs?: string, rangeIs?: string }} what in words what is drawn faint, and shaded
+ */
+export function curves({ title, lines, earlierIs = "", rangeIs = "" }) {
+  const W = 360, H = 210, left = 30, right = 8, top = 8, bottom = 32, picture = canvas(W, H), clip = fresh("clip");
+  const axes = svg("g", {}), inside = svg("g", { "clip-path": `url(#${clip})` });
+  picture.append(
+    svg("clipPath", { id: clip }, svg("rect", { x: left, y: top - 3, width: W - left - right + 3, height: H - top - bottom + 6 })),
+    axes, inside, svg("text", { x: (W + left) / 2, y: H - 3, "text-anchor": "middle" }, "training step"),
+  );
+  const numbers = lines.map(({ name }) => h("span", { class: "mb-readout", "data-series": name }, "–"));
+  const legend = h("ul", { class: "mb-legend" }, ...lines.map((line, i) => h("li", {}, sample(lookOf(line)), ` ${line.name} `, numbers[i])));
+  const note = h("p", { class: "mb-axes" });
+  let last = 1, drawn = "";
+  const px = (/** @type {number} */ step) => left + (step / last) * (W - left - right);
+  const py = (/** @type {number} */ v) => H - bottom - v * (H - top - bottom);
+  const path = (/** @type {Point[]} */ points, /** @type {string} */ key) => points.map((one) => `${px(one.step)},${py(one[key])}`).join(" ");
+
+  function drawAxes() {
+    const grid = [0, 0.5, 1].flatMap((v) => [
+      svg("line", { x1: left, x2: W - right, y1: py(v), y2: py(v), class: "mb-grid" }),
+      svg("text", { x: left - 4, y: py(v) + 4, "text-anchor": "end" }, String(v)),
+    ]);
+    const below = [0, last / 2, last].map((v, i) => (
+      svg("text", { x: px(v), y: H - bottom + 14, "text-anchor": ["start", "middle", "end"][i] }, String(Math.round(v)))
+    ));
+    axes.replaceChildren(...grid, ...below);
+  }
+
+  return {
+    element: h("figure", { class: "mb-chart" }, h("figcaption", {}, title), picture, legend, note),
+    /** @param {{ last: number, points: Point[], earlier: Point[][], range: Range | null }} what */
+    update(what) {
+      const key = String(what.last);
+      if (key !== drawn) {
+        last = what.last;
+        drawn = key;
+        drawAxes();
+      }
+      const parts = [];
+      if (what.range) {
+        const { x, low, high } = what.range;
+        for (const line of lines) {
+          const { key: name } = line;
+          if (!low[name]) continue;
+          const there = x.map((step, i) => `${px(step)},${py(high[name][i])}`), back = x.map((step, i) => `${px(step)},${py(low[name][i])}`).reverse();
+          parts.push(svg("polygon", { points: [...there, ...back].join(" "), fill: lookOf(line).colour, class: "mb-range" }));
+        }
+      }
+      for (const run of what.earlier) {
+        for (const line of lines) parts.push(svg("polyline", { points: path(run, line.key), stroke: lookOf(line).colour, class: "mb-line mb-faint" }));
+      }
+      for (const line of lines) {
+        const { colour, dashes } = lookOf(line);
+        parts.push(svg("polyline", { points: path(what.points, line.key), stroke: colour, "stroke-dasharray": dashes.join(" "), class: "mb-line" }));
+      }
+      const now = what.points[what.points.length - 1];
+      if (now) {
+        for (const line of lines) parts.push(svg("circle", { cx: px(now.step), cy: py(now[line.key]), r: 3, fill: lookOf(line).colour, class: "mb-dot" }));
+        lines.forEach(({ key: name }, i) => show(numbers[i], now[name]));
+      } else {
+        for (const number of numbers) { number.textContent = "–"; delete number.dataset.value; }
+      }
+      inside.replaceChildren(...parts);
+      const words = [what.earlier.length ? earlierIs : "", what.range ? rangeIs : ""].filter(Boolean).join(" ");
+      if (note.textContent !== words) note.textContent = words;
+    },
+  };
+}

@@ -1,0 +1,133 @@
+// @ts-check
+// Playing, pausing and keeping a training run of a widget: it stops where nobody sees it, and is there again when the
+// reader comes back to the page in the same tab.
+import { version } from "../book.js";
+import { trainer } from "./client.js";
+
+/** @typedef {import("./worker.js").View} View */
+/** @typedef {import("./stepping.js").Kept} Kept */
+/** @typedef {Extract<import("./worker.js").Order, { type: "start" }>["kind"]} Kind */
+/** @typedef {ReturnType<typeof player>} Player */
+
+/** Whether the reader asked for little motion: then a view a second is enough. */
+const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+const STILL_MS = 1000;
+
+/** @param {ArrayBuffer} buffer */
+function toText(buffer) {
+  const bytes = new Uint8Array(buffer), parts = [];
+  for (let at = 0; at < bytes.length; at += 32768) parts.push(String.fromCharCode(...bytes.subarray(at, at + 32768)));
+  return btoa(parts.join(""));
+}
+
+/** @param {string} text */
+const toFloats = (text) => new Float32Array(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer);
+
+/**
+ * What the tab keeps of a widget, or null; of another version of the scripts nothing.
+ * @param {string} name
+ */
+export function remembered(name) {
+  try {
+    const found = JSON.parse(sessionStorage.getItem(`mechbook ${location.pathname} ${name}`) ?? "null");
+    if (found?.version !== version) return null;
+    const parts = Object.entries(found.kept.parts).map(([key, text]) => [key, toFloats(/** @type {string} */ (text))]);
+    return { values: found.values, kept: /** @type {Kept} */ ({ ...found.kept, parts: Object.fromEntries(parts) }) };
+  } catch {
+    // A browser that keeps nothing, or something else under this name: the widget starts anew.
+    return null;
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} values
+ * @param {Kept} kept
+ */
+function remember(name, values, kept) {
+  const parts = Object.entries(kept.parts).filter(([, floats]) => floats.some((value) => value !== 0));
+  const texts = Object.fromEntries(parts.map(([key, { buffer }]) => [key, toText(buffer)]));
+  try {
+    sessionStorage.setItem(`mechbook ${location.pathname} ${name}`, JSON.stringify({ version, values, kept: { ...kept, parts: texts } }));
+  } catch {
+    // Full, or forbidden: then it is not kept.
+  }
+}
+
+/**
+ * A run in the frame `root`. `settings` gives those of a new run of its kind, `query` what is shown of it, `shown` draws a
+ * view, `values` is what is kept beside the run, `begin` what is changed at once in every new one.
+ * @param {{
+ *   name: string, root: HTMLElement, kind: Kind, settings: () => any, query: () => any, pace: () => number,
+ *   values: () => unknown, shown: (view: View) => void, begin?: () => any, weights?: () => any, kept?: Kept,
+ * }} how
+ */
+export function player({ name, root, kind, settings, query, pace, values, shown, begin, weights, kept }) {
+  /** @type {Kept | null} */
+  let latest = null;
+  let playing = false, visible = true, drawn = 0, /** @type {View | null} */ waiting = null, timer = 0;
+
+  /** @param {View} view */
+  const draw = (view) => {
+    waiting = null;
+    drawn = performance.now();
+    if (view.kept) latest = view.kept;
+    if (!view.playing && (view.done || view.diverged)) playing = false;
+    shown(view);
+  };
+  const beside = trainer((view) => {
+    const rest = still() && view.playing ? STILL_MS - (performance.now() - drawn) : 0;
+    waiting = view;
+    clearTimeout(timer);
+    if (rest <= 0) draw(view);
+    else timer = window.setTimeout(() => { if (waiting) draw(waiting); }, rest);
+  });
+  const go = () => beside.order(playing && visible ? { type: "run", until: Infinity, pace: pace() } : { type: "pause" });
+  /** @param {Kept} [from] */
+  const start = (from) => {
+    beside.start({ kind, settings: settings(), query: query(), weights: weights?.(), kept: from });
+    if (begin) beside.order({ type: "change", what: begin() });
+  };
+
+  const watcher = new IntersectionObserver((entries) => {
+    inView = entries[entries.length - 1].isIntersecting;
+    see();
+  });
+  let inView = true;
+  const see = () => {
+    const now = inView && document.visibilityState === "visible";
+    if (now === visible) return;
+    visible = now;
+    if (playing) go();
+  };
+  const leave = () => { if (latest) remember(name, values(), latest); };
+  watcher.observe(root);
+  document.addEventListener("visibilitychange", see);
+  window.addEventListener("pagehide", leave);
+  start(kept);
+
+  return {
+    get playing() { return playing; },
+    play() { playing = true; go(); },
+    pause() { playing = false; go(); },
+    go,
+    step(count = 1) {
+      playing = false;
+      beside.order({ type: "step", count });
+    },
+    reset() {
+      playing = false;
+      start();
+    },
+    look: () => beside.order({ type: "look", query: query() }),
+    change: (/** @type {any} */ what) => beside.order({ type: "change", what }),
+    stop() {
+      leave();
+      watcher.disconnect();
+      document.removeEventListener("visibilitychange", see);
+      window.removeEventListener("pagehide", leave);
+      clearTimeout(timer);
+      beside.stop();
+    },
+  };
+}

@@ -1,0 +1,71 @@
+"""Widget 6c in Chromium. Oracle: the same run without a widget; counting by hand."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from mechbook.facts.dynamics import DynamicsSettings
+from mechbook.facts.widgets.learning import PEOPLE, QUESTIONS, answers, fact_learning_widget
+from tests.browser.checks_trainer import exercise_learning, press, until
+
+SPEC = DynamicsSettings(
+    model="linear", S=16, R=4, D=8, T=12, n_noise=10, lr=0.5, steps=1600, batch_size=128, init=1e-4, seeds=1
+)  # fmt: skip
+NAME = "widget-6c"
+
+
+@pytest.fixture
+def shown(alone: Callable[..., Any]) -> Any:
+    page = alone(fact_learning_widget(SPEC))
+    page.emulate_media(reduced_motion="no-preference")
+    return page.locator(f'section[data-widget="{NAME}"]')
+
+
+def test_what_it_answers_is_the_runs(shown: Any) -> None:
+    run = json.loads(json.dumps(fact_learning_widget(SPEC).settings))["run"]
+    assert exercise_learning(shown.page, NAME, run) == []
+
+
+def test_it_hallucinates_before_it_knows_and_says_so(shown: Any) -> None:
+    page = shown.page
+    page.evaluate("sessionStorage.clear()")
+    page.evaluate(
+        """() => {
+          const line = document.querySelector(".mb-says");
+          globalThis.heard = [];
+          new MutationObserver(() => globalThis.heard.push(line.textContent)).observe(line, { childList: true });
+        }"""
+    )
+    until(shown, "d.step === '0'")
+    assert "No answer stands out" in shown.locator(".mb-answer").text_content()
+    press(shown, "Play")
+    until(shown, "d.done === 'true'")
+    heard = page.evaluate("globalThis.heard")
+    moments = [next(i for i, words in enumerate(heard) if part in words) for part in ("it hallucinates", "it recalls")]
+    assert moments == sorted(moments) and moments[0] < moments[1]
+    assert "Trained for 1600 steps" in shown.locator(".mb-says").text_content()
+    everybody = shown.locator(".mb-people li").all_text_contents()
+    assert sum("✓" in words for words in everybody) == 16
+    assert "That is right." in shown.locator(".mb-answer").text_content()
+
+
+def test_every_answer_is_that_of_as_many_people() -> None:
+    found = torch.tensor(answers(16, 4, 8, torch.Generator().manual_seed(0)))
+    assert torch.equal(found.flatten().bincount(), torch.full((32,), 2))
+    assert torch.equal(found // 8, torch.arange(4).expand(16, 4))
+    # nobody is another one's double
+    assert len({tuple(row) for row in found.tolist()}) == 16
+    assert len(set(PEOPLE)) == 16 and all(len(set(known)) == 8 for _, known in QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"model": "softmax", "d": 8}, "trains 'linear' attention"), ({"R": 3}, "there are words for 16 people")],
+)
+def test_a_run_that_has_no_words_is_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        fact_learning_widget(replace(SPEC, **change))

@@ -1,0 +1,55 @@
+"""Widget 4c in Chromium. Oracle: the same run without a widget."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mechbook.noisy.widgets.recall import recall_widget
+from tests.browser import checks
+from tests.browser.checks_trainer import NOISY, exercise_recall, noisy_probabilities, press, set_up, until
+
+NAME = "widget-4c"
+
+
+@pytest.fixture
+def shown(alone: Callable[..., Any]) -> Any:
+    page = alone(recall_widget())
+    page.emulate_media(reduced_motion="no-preference")
+    return page.locator(f'section[data-widget="{NAME}"]')
+
+
+def test_what_it_shows_is_the_runs_with_and_without_F2(shown: Any) -> None:
+    assert exercise_recall(shown.page, NAME) == []
+
+
+def test_the_noise_is_learned_first_and_goes_with_F2(shown: Any) -> None:
+    until(shown, "d.step === '0'")
+    set_up(shown, Speed="fast")
+    press(shown, "Play")
+    until(shown, "d.done === 'true'")
+    points = shown.page.evaluate(NOISY, [1200, {}, [0, 1, 0], False])["points"]
+    noise = next(point["step"] for point in points if point["noise"] > 0.4)
+    answer = next(point["step"] for point in points if point["correct cut"] > 0.25)
+    last = points[-1]
+    assert noise < 100 < answer
+    # without F_2 the noise is gone and the right output the more probable for it
+    assert last["noise cut"] < 0.25 < 0.4 < last["noise"] and last["correct cut"] > last["correct"] + 0.08
+    assert noisy_probabilities(shown)[:2] == [last["correct"], last["noise"]]
+    shown.get_by_label("drop F_2").check()
+    until(shown, "d.dropped === 'true'")
+    assert noisy_probabilities(shown)[:2] == [last["correct cut"], last["noise cut"]]
+    assert "without F_2 they have" in shown.locator(".mb-says").text_content()
+
+
+def test_a_sequence_may_have_the_noise_and_nothing_else_strange(shown: Any) -> None:
+    until(shown, "d.step === '0'")
+    box = shown.get_by_label("The model reads")
+    box.fill("abz")
+    assert "does not know “z”" in shown.locator(".mb-message").first.text_content()
+    box.fill("ab")
+    shown.get_by_role("button", name="Insert τ").click()
+    assert box.input_value() == "abτ"
+    said = checks.follow(shown.page, NAME, "alpha=0.3&cut=F2&seq=aτba&seed=12")
+    assert "seed cannot be" in said and box.input_value() == "aτba"
+    until(shown, "d.dropped === 'true'")
