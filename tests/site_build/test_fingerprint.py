@@ -136,4 +136,4 @@ def test_the_fingerprint_changes_with_the_records_of_the_cells_theme(
     assert changed("gemma.json") == {"chapter 5"}
     assert changed("claims/noisy.drop_f2.json") == set()
     monkeypatch.setenv("MECHBOOK_SCALE", "paper")
-    assert changed("claims/noisy.drop_f1.json") == {"reads", "another theme"}
+    assert changed("claims/noisy.drop_f1.json") == {"reads", "another theme", "chapter 5"}
