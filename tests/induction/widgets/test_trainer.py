@@ -127,6 +127,8 @@ def test_without_webassembly_the_same_run_comes_from_javascript_and_the_widget_s
     assert shown.get_attribute("data-vectors") == "false"
     assert "plain JavaScript" in shown.locator(".mb-axes").first.text_content()
     assert same(seen(shown), expected)
+    small = checks.render(page, birth_widget())
+    small.locator("p.mb-axes", has_text="plain JavaScript").wait_for()
 
 
 def test_a_learning_rate_that_diverges_gets_a_sentence(page: Any) -> None:
