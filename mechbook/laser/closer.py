@@ -46,9 +46,7 @@ class CloserSettings:
         """All that decides a part besides its code and the machine, as JSON values."""
         return {"closer": part, "model": model.fingerprint, "seed": settings.seed(), **asdict(self)}
 
-    def run(
-        self, model: LanguageModel, *, without: Collection[str] = (), steps_of: StepsOf | None = None
-    ) -> "Closer":
+    def run(self, model: LanguageModel, *, without: Collection[str] = (), steps_of: StepsOf | None = None) -> "Closer":
         """Everything, from the cache what was measured before.
 
         without: parts to leave out, by their names in `Closer.stored`; steps_of: as `quantisation.noised`, read from

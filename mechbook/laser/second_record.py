@@ -26,6 +26,13 @@ def write(content: dict[str, Any], place: Path = PLACE) -> None:
     draft.replace(place)
 
 
+def recorded(place: Path = PLACE) -> dict[str, Any]:
+    """The content of the record. ValueError where there is none, BadRecord (one, too) where it is not as written."""
+    if (found := read(place)) is None:
+        raise ValueError(f"{place.parent.name} has no {place.name}: take it from git, or make second-model writes it.")
+    return found
+
+
 def read(place: Path = PLACE) -> dict[str, Any] | None:
     """The content of the record, None where there is none. BadRecord (a ValueError) where it is not as written."""
     if not place.exists():

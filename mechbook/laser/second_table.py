@@ -65,6 +65,8 @@ def _cells() -> dict[str, Cell]:
         "without the whole MLP the ratio is, times the full one": both(lambda m, task: _control(m, task, "MLP")),
         "without the largest half of the directions": both(lambda m, task: _half(m, task)),
         "the smallest 1%: part of LASER's log gain": value(controls, "smallest"),
+        "the one direction whose loss raises the ratio most": both(lambda m, task: _single(m, task, max)),
+        "the one whose loss lowers it most": both(lambda m, task: _single(m, task, min)),
         "a random tenth changes the ratio by, median": value(controls, "median"),
         "90% of those without the smallest 1% stay below": value(controls, "spared"),
         "the smallest 1% read, times their even share": both(lambda m, task: f"{m['tail'][task]['times']:.1f}"),
@@ -121,6 +123,11 @@ def _half(m: Numbers, task: str) -> str:
     if "largest" not in name:
         raise ValueError(f"the last control is {name!r}, where the largest half's is expected.")
     return f"{factor:.2f}"
+
+
+def _single(m: Numbers, task: str, which: Callable[..., Any]) -> str:
+    number, factor = which(m["single"][task], key=lambda pair: pair[1])
+    return f"{number}: {factor:.2f}"
 
 
 def _among(m: Numbers) -> str:

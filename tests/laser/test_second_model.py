@@ -163,6 +163,10 @@ def test_the_table_has_a_cell_for_each_model(record: dict[str, Any]) -> None:
     rows = {what: cells for what, *cells in table_rows([found, other])}
     assert all(len(cells) == 2 for cells in rows.values())
     assert rows["ratio, facts: full, LASER"][1] == "0.5, 4: 8 times"
+    singles = [[5, 1.0], [2, 3.126], [17, 0.4], [0, 2.0]]
+    only = table_rows([found | {"single": {"facts": singles, "ioi": singles[:1]}}])
+    raises = {what: cell for what, cell in only if what.startswith("the one")}
+    assert list(raises.values()) == ["2: 3.13 / 5: 1.00", "17: 0.40 / 5: 1.00"]
     tail = " / ".join(f"{found['tail'][task]['times']:.1f}" for task in ("facts", "ioi"))
     assert rows["the smallest 1% read, times their even share"] == [tail, tail]
     best = best_by_block(found, "facts")
@@ -174,6 +178,8 @@ def test_the_table_has_a_cell_for_each_model(record: dict[str, Any]) -> None:
 def test_a_record_that_was_changed_is_refused(record: dict[str, Any], tmp_path: Path) -> None:
     place = tmp_path / "tiny.json"
     assert second_record.read(place) is None
+    with pytest.raises(ValueError, match="has no tiny.json: take it from git, or make second-model writes it"):
+        second_record.recorded(place)
     second_record.write(record, place)
     assert second_record.read(place) == record
     place.write_text(place.read_text().replace('"layers": 3', '"layers": 4'))
