@@ -79,6 +79,12 @@ def test_with_W_O2_frozen_nothing_is_learned(page: Any) -> None:
     assert same(seen(shown), alone)
     assert max(point["accuracy"] for point in alone["points"]) < 0.6
     assert "Frozen: W_O2" in shown.locator(".mb-says").text_content()
+    # and a new run begins with it frozen
+    press(shown, "Reset")
+    until(shown, "d.step === '0'")
+    press(shown, "One step")
+    until(shown, "d.step === '1'")
+    assert same(seen(shown), page.evaluate(ALONE, [1, {"frozen": ["W_O2"]}]))
 
 
 def test_pause_step_and_reset_give_exact_states(page: Any) -> None:
