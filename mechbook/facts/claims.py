@@ -18,6 +18,7 @@ from mechbook.facts.values import (
     KNOWLEDGE_CAPACITY,
     PLATEAU_LINEAR,
     PLATEAU_SOFTMAX,
+    TOO_FEW,
     TRADEOFF,
 )
 
@@ -40,7 +41,7 @@ def tradeoff(m: Measurement) -> list[Check]:
     """A point without an MLP reaches 0.99; some H has at most 0.95 without and 0.99 with one; the smallest H < 0.9."""
     return [
         m.bar("attention_only", ">=", 0.99),
-        m.bar("without", "<=", 0.95),
+        m.bar("without", "<=", TOO_FEW),
         m.bar("attention_mlp", ">=", 0.99),
         m.bar("few_heads", "<", 0.9),
     ]

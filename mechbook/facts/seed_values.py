@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor
 
 from mechbook.facts.capacity import CapacityResult
@@ -12,7 +13,7 @@ from mechbook.facts.knowledge import KnowledgeResult
 from mechbook.facts.plateau import plateau
 from mechbook.facts.probes import log_slope
 from mechbook.facts.task import FactTask
-from mechbook.facts.values import CAPACITY, CONSTRUCTION_SIZE, CONVERGENCE, PLATEAU_LINEAR, TRADEOFF
+from mechbook.facts.values import CAPACITY, CONSTRUCTION_SIZE, CONVERGENCE, PLATEAU_LINEAR, TOO_FEW, TRADEOFF
 
 Numbers = dict[str, float]
 
@@ -49,20 +50,24 @@ def construction_size(fewest: FewestResult, load: HeadLoadResult, spec: HeadLoad
 
 
 def where_an_mlp_helps(accuracy: Tensor) -> tuple[int, int]:
-    """The row (heads) and column (width, above 0) where an MLP adds most to the mean over seeds.
+    """The row (heads) and column (width, above 0) of the best cell with an MLP, by the mean over seeds.
 
-    accuracy: (heads, widths, seeds), the first width 0.
+    Of the rows that stay at TOO_FEW or below without one; of the first where none does. accuracy: (heads, widths,
+    seeds), the first width 0.
     """
     mean = accuracy.mean(-1)
-    gain = mean[:, 1:] - mean[:, :1]
-    best = int(gain.argmax())
-    return best // gain.shape[1], 1 + best % gain.shape[1]
+    few = mean[:, 0] <= TOO_FEW
+    if not few.any():
+        few[0] = True
+    best = int(torch.where(few.unsqueeze(1), mean[:, 1:], -1.0).argmax())
+    width = mean.shape[1] - 1
+    return best // width, 1 + best % width
 
 
 def tradeoff(accuracy: Tensor, seed: int) -> Numbers:
-    """Attention alone at its best, what an MLP adds where it helps most, and the fewest heads, (heads, widths, seeds).
+    """Attention alone at its best, too few heads without and with an MLP, and the fewest heads.
 
-    The place where it helps most is that of the mean over seeds, the same for all of them.
+    accuracy: (heads, widths, seeds), the first width 0. The cell with an MLP is the same for all seeds.
     """
     H, m = where_an_mlp_helps(accuracy)
     return TRADEOFF(

@@ -8,10 +8,12 @@ CAPACITY = Values(
     least="the same slope of one family of shapes, the least",
     most="the same slope of one family of shapes, the largest",
 )
+# Heads with no higher accuracy without an MLP are too few for the facts.
+TOO_FEW = 0.95
 TRADEOFF = Values(
     "fact.tradeoff",
     attention_only="best accuracy without an MLP",
-    without="accuracy without an MLP, at the number of heads where an MLP helps most",
+    without="accuracy without an MLP, at a number of heads that is too small for it",
     attention_mlp="accuracy with the best MLP at that number of heads",
     few_heads="best accuracy over every MLP width m at the smallest number of heads H",
 )

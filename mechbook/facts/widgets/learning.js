@@ -8,7 +8,7 @@ import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
 import { buttonsOf } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
-import { tellerOf } from "../../widgets/training/teller.js";
+import { progress, tellerOf } from "../../widgets/training/teller.js";
 
 /** @typedef {import("../../widgets/training/worker.js").View} View */
 /**
@@ -109,7 +109,7 @@ export const fact_learning = async ({ model, el }) => {
       item.setAttribute("aria-label", `${people[i]}: ${knows ? `${wordOf(guess)}, ${right ? "right" : "wrong"}` : "nothing yet"}`);
       item.classList.toggle("mb-asked-about", i === s);
     });
-    speed.textContent = `Step ${step} of ${given.steps}${run.playing && next.speed ? `, ${Math.round(next.speed)} steps a second` : ""}.${next.vectors ? "" : " This browser has no WebAssembly with vectors: the same numbers come from plain JavaScript, only later."}`;
+    speed.textContent = progress(next, given.steps, run.playing);
     tell.view(next, { playing: run.playing, lr: state.values.lr });
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, answer: wordOf(top), truth: own[truth] });
   }

@@ -8,7 +8,7 @@ import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
 import { buttonsOf } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
-import { tellerOf } from "../../widgets/training/teller.js";
+import { progress, tellerOf } from "../../widgets/training/teller.js";
 
 /** @typedef {import("../../widgets/training/worker.js").View} View */
 /** @typedef {import("../../widgets/training/stepping.js").Point} Point */
@@ -92,7 +92,7 @@ export const memory_steps = async ({ model, el }) => {
     for (const value of data) reach = Math.max(reach, Math.abs(value));
     table.element.querySelector(".mb-cell")?.setAttribute("aria-live", run.playing ? "off" : "polite");
     table.update({ rows: labels, columns: labels, data, diverging: true, low: -(reach || 1), high: reach || 1, frameColour: roles.correct.colour });
-    where.textContent = `Step ${step} of ${steps}.${next.vectors ? "" : " This browser has no WebAssembly with vectors: the same numbers come from plain JavaScript, only later."}`;
+    where.textContent = progress(next, steps, run.playing);
     tell.view(next, { playing: run.playing, lr: state.values.lr });
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, stored: points.at(-1)?.stored ?? 0 });
   }

@@ -6,6 +6,7 @@ import { curves } from "../../widgets/curves.js";
 import { expose, frame, glyph, h, panels, percent, remark, sentence, spoken, weightsOf } from "../../widgets/kit.js";
 import { softmax } from "../../widgets/tensors.js";
 import { player, remembered } from "../../widgets/training/player.js";
+import { PLAIN } from "../../widgets/training/teller.js";
 import { defaults, settingsOf } from "./trainer_settings.js";
 import { LINES, teller } from "./trainer_words.js";
 
@@ -35,7 +36,7 @@ export const induction_birth = async ({ model, el }) => {
   const /** @type {any} */ start = { size: "letters", triggers: "random", seed: 0, frozen: [], ...defaults(size) };
 
   /** @param {View} view */
-  function shown({ step, points, seen: { look }, done, diverged, loss }) {
+  function shown({ step, points, seen: { look }, done, diverged, loss, vectors }) {
     tell.view({ step, points, done, diverged, loss }, { playing: run.playing, lr: start.lr });
     chart.update({ last: size.steps, points, earlier: [], range: null });
     marks.forEach(({ item, fill }, s) => {
@@ -48,11 +49,12 @@ export const induction_birth = async ({ model, el }) => {
       label: glyph(characters[token]), value: probabilities[token], role: followed.has(token) ? "correct" : "predicted",
       mark: followed.has(token) ? "seen after it" : "",
     })));
+    without.textContent = vectors ? "" : PLAIN;
     play.textContent = run.playing ? "Pause" : done ? "Watch again" : step ? "Go on" : "Train it now";
     expose(root, { step, done, playing: run.playing, accuracy: points.at(-1)?.accuracy ?? 0 });
   }
 
-  const play = h("button", { type: "button", class: "mb-main" }, "Train it now");
+  const play = h("button", { type: "button", class: "mb-main" }, "Train it now"), without = h("p", { class: "mb-axes" });
   let ended = false;
   play.addEventListener("click", () => {
     if (run.playing) run.pause();
@@ -66,7 +68,7 @@ export const induction_birth = async ({ model, el }) => {
     values: () => ({}), shown: (view) => { ended = view.done; shown(view); },
   });
   root.append(
-    h("div", { class: "mb-presets" }, play), says.element,
+    h("div", { class: "mb-presets" }, play), says.element, without,
     panels(chart, { element: h("div", {}, strip, remark("A bar under a letter: how much the last one looks at it, in layer 2."), prediction.element) }),
   );
   return () => run.stop();

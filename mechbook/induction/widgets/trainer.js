@@ -10,6 +10,7 @@ import { stateOf } from "../../widgets/state.js";
 import { softmax } from "../../widgets/tensors.js";
 import { buttonsOf } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
+import { progress } from "../../widgets/training/teller.js";
 import { hand, listens, taken } from "./handing.js";
 import { defaults, settingsOf } from "./trainer_settings.js";
 import { LINES, teller } from "./trainer_words.js";
@@ -63,7 +64,7 @@ export const induction_trainer = async ({ model, el }) => {
   const name = model.get("name"), root = frame(el, { name, title }), first = Object.keys(sizes)[0];
   const kernel = listens(model) ? /** @type {import("./handing.js").Live} */ (model) : null;
   // with a kernel the notebook keeps what is to be kept
-  const before = kernel || location.hash.startsWith(`#${name}`) ? null : remembered(name);
+  const kept = kernel || location.hash.startsWith(`#${name}`) ? null : remembered(name), before = kept && sizes[kept.values.size] ? kept : null;
   const /** @type {State} */ start = {
     size: first, triggers: "random", seed: 0, frozen: [], .../** @type {any} */ (defaults(sizes[first])), .../** @type {any} */ (before?.values ?? {}),
   };
@@ -166,7 +167,7 @@ export const induction_trainer = async ({ model, el }) => {
       for (const value of data) reach = Math.max(reach, Math.abs(value));
       memories[index].update({ rows: labels, columns: labels, data, diverging: true, low: -reach, high: reach });
     });
-    speed.textContent = `Step ${step} of ${steps}${run.playing && next.speed ? `, ${Math.round(next.speed)} steps a second` : ""}.${next.vectors ? "" : " This browser has no WebAssembly with vectors: the same numbers come from plain JavaScript, only later."}`;
+    speed.textContent = progress(next, steps, run.playing);
     if (kernel && next.kept && !run.playing && next.kept.step > 0) hand(kernel, settingsOf(size(), state.values, tensors), ownWeights() ?? null, next.kept);
     tell.view(next, { playing: run.playing, lr: state.values.lr, cold: state.values.frozen });
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, vectors: next.vectors, accuracy: points.at(-1)?.accuracy ?? 0 });

@@ -10,7 +10,7 @@ import { stateOf } from "../../widgets/state.js";
 import { softmax } from "../../widgets/tensors.js";
 import { buttonsOf } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
-import { tellerOf } from "../../widgets/training/teller.js";
+import { progress, tellerOf } from "../../widgets/training/teller.js";
 
 /** @typedef {import("../../widgets/training/worker.js").View} View */
 /** @typedef {import("../../widgets/training/stepping.js").Point} Point */
@@ -135,7 +135,7 @@ export const noisy_recall = async ({ model, el }) => {
       })));
       expose(root, { noise: p[N] });
     }
-    speed.textContent = `Step ${step} of ${sizes.steps}${run.playing && next.speed ? `, ${Math.round(next.speed)} steps a second` : ""}.${next.vectors ? "" : " This browser has no WebAssembly with vectors: the same numbers come from plain JavaScript, only later."}`;
+    speed.textContent = progress(next, sizes.steps, run.playing);
     tell.view({ ...next, points: lines(next.points, false, alpha) }, { playing: run.playing, lr: state.values.lr });
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, dropped });
   }

@@ -13,14 +13,17 @@ export function code() {
 }
 
 /**
- * A worker that trains; `shown` gets each view of it, and the next one is made when it has returned.
+ * A worker that trains; `shown` gets each view of it, and the next one is made when it has returned; `failed` is called
+ * where the worker cannot start, or stops.
  * @param {(view: View) => void} shown
+ * @param {() => void} failed
  */
-export function trainer(shown) {
+export function trainer(shown, failed) {
   const url = URL.createObjectURL(new Blob([worker], { type: "text/javascript" })), beside = new Worker(url);
   const compiled = code();
   let serial = 0;
   const order = (/** @type {Order} */ what) => beside.postMessage(what);
+  beside.onerror = failed;
   beside.onmessage = ({ data }) => {
     // what an earlier run had sent before it was started anew
     if (data.serial === serial) shown(data);

@@ -2,6 +2,7 @@
 // Playing, pausing and keeping a training run of a widget: it stops where nobody sees it, and is there again when the
 // reader comes back to the page in the same tab.
 import { version } from "../book.js";
+import { h } from "../kit.js";
 import { trainer } from "./client.js";
 
 /** @typedef {import("./worker.js").View} View */
@@ -81,7 +82,10 @@ export function player({ name, root, kind, settings, query, pace, values, shown,
     clearTimeout(timer);
     if (rest <= 0) draw(view);
     else timer = window.setTimeout(() => { if (waiting) draw(waiting); }, rest);
+  }, () => {
+    if (!root.contains(trouble)) root.append(trouble);
   });
+  const trouble = h("p", { class: "mb-message mb-problem", role: "alert" }, "Training stopped, or this browser does not let it begin: reload the page, or try another browser.");
   const go = () => beside.order(playing && visible ? { type: "run", until: Infinity, pace: pace() } : { type: "pause" });
   /** @param {Kept} [from] */
   const start = (from) => {

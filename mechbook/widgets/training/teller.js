@@ -5,6 +5,19 @@
 /** @typedef {import("./stepping.js").Point} Point */
 /** @typedef {{ key: string, level: number, words: string }} Happening a probe that reaches a level, and what that means */
 
+/** Said where there are no vectors. */
+export const PLAIN = "This browser has no WebAssembly with vectors: the same numbers come from plain JavaScript, only later.";
+
+/**
+ * How far a run is, for a line beside it.
+ * @param {Pick<View, "step" | "speed" | "vectors">} view
+ * @param {number} steps
+ * @param {boolean} playing
+ */
+export const progress = ({ step, speed, vectors }, steps, playing) =>
+  `Step ${step} of ${steps}${playing && speed ? `, ${Math.round(speed)} steps a second` : ""}.` +
+  (vectors ? "" : ` ${PLAIN}`);
+
 /**
  * A new sentence only when something has happened: `begin` before the first step, `events` as they come, `ended` after
  * the last step.

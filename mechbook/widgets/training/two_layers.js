@@ -16,9 +16,9 @@ import { readOut } from "./read_out.js";
  */
 /** @typedef {import("./memory.js").Memory} Memory */
 /**
- * What an ending has to work with: the memory, padded sizes and the width without padding, the frozen W_U (N, d) and its transpose, the queries' streams
- * `own` and what layer 2 mixed for them (q, d), the logits or their gradient (q, N), and where the gradients of the first
- * two go. `matrix` makes room for a trained matrix, `square` for a frozen one (d, d).
+ * What an ending has to work with: the memory, padded sizes and the width without padding, the frozen W_U (N, d) and its
+ * transpose, the queries' streams `own` and what layer 2 mixed for them (q, d), the logits or their gradient (q, N), and
+ * where the gradients of the first two go. `matrix` makes room for a trained matrix, `square` for a frozen one (d, d).
  * @typedef {{
  *   memory: Memory, N: number, d: number, width: number, Q: number, W_U: number, W_U_T: number, own: number, mixed: number, logits: number,
  *   ownGrad: number, mixedGrad: number, frozen: Set<string>,

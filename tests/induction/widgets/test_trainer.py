@@ -1,5 +1,6 @@
 """Widget 3c in Chromium. Oracle: the same run without a widget, step by step; counting by hand."""
 
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -78,6 +79,12 @@ def test_with_W_O2_frozen_nothing_is_learned(page: Any) -> None:
     assert same(seen(shown), alone)
     assert max(point["accuracy"] for point in alone["points"]) < 0.6
     assert "Frozen: W_O2" in shown.locator(".mb-says").text_content()
+    # and a new run begins with it frozen
+    press(shown, "Reset")
+    until(shown, "d.step === '0'")
+    press(shown, "One step")
+    until(shown, "d.step === '1'")
+    assert same(seen(shown), page.evaluate(ALONE, [1, {"frozen": ["W_O2"]}]))
 
 
 def test_pause_step_and_reset_give_exact_states(page: Any) -> None:
@@ -127,6 +134,28 @@ def test_without_webassembly_the_same_run_comes_from_javascript_and_the_widget_s
     assert shown.get_attribute("data-vectors") == "false"
     assert "plain JavaScript" in shown.locator(".mb-axes").first.text_content()
     assert same(seen(shown), expected)
+    small = checks.render(page, birth_widget())
+    small.locator("p.mb-axes", has_text="plain JavaScript").wait_for()
+
+
+def test_a_worker_that_does_not_start_gets_a_sentence(page: Any) -> None:
+    page.evaluate(
+        """() => {
+          globalThis.Worker = class {
+            constructor() { setTimeout(() => this.onerror(new Event("error")), 10); }
+            postMessage() {}
+            terminate() {}
+          };
+        }"""
+    )
+    # nothing arrives, so the widget stays as it is drawn at first
+    page.evaluate("(hash) => history.replaceState(null, '', hash)", "#")
+    widget = trainer_widget(SPEC)
+    data = base64.b64encode(widget.store.data).decode()
+    settings = json.loads(json.dumps(widget.settings))
+    page.evaluate(checks.RENDER, [widget.kind, widget.name, settings, widget.store.description, data])
+    page.get_by_role("alert").wait_for()
+    assert "Training stopped, or this browser does not let it begin" in page.get_by_role("alert").text_content()
 
 
 def test_a_learning_rate_that_diverges_gets_a_sentence(page: Any) -> None:
