@@ -195,3 +195,7 @@ def test_the_draws_are_the_packages(page: Any) -> None:
     ours = found[ends[0]] * V * V + torch.tensor(answers)[ends[0][mask]] * V + torch.tensor(targets)[ends[0][mask]]
     theirs = package.inputs[ends[1]] * V * V + package.answers[ends[1]] * V + package.targets[ends[1]]
     assert same(ours, theirs, 2 * V * V)
+    # noise falls on each trigger independently, but before the last input, which is always a trigger: 4 standard errors
+    free = mask.nonzero()[:, 1] != T - 2
+    noise = (torch.tensor(targets)[free] == N).double()
+    assert abs(float(noise.mean()) - 0.4) < 4 * (0.4 * 0.6 / len(noise)) ** 0.5
