@@ -30,7 +30,7 @@ WATCH = """() => new Promise((done) => {
   let pressed = 0;
   const look = () => {
     const root = document.querySelector("[data-widget='widget-birth']"), button = root?.querySelector("button.mb-main");
-    if (!pressed && root?.dataset.step === "0") {
+    if (!pressed && button) {
       pressed = performance.now();
       tasks.length = 0;
       button.click();

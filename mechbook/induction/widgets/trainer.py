@@ -75,7 +75,7 @@ def birth_widget(*, name: str = "widget-birth") -> BookWidget:
     return BookWidget(
         kind="induction_birth",
         name=name,
-        settings={"title": "Watch an induction head being born", "size": SMALL | {"steps": 750, "pace": 260}},
+        settings={"title": "Watch an induction head being born", "size": SMALL | {"steps": 750, "pace": 320}},
         store=store({"pi_u": counts.pi_u}, dtype="float32"),
         picture=None,
         words=words,
