@@ -84,9 +84,10 @@ def noised(
     one: dict[str, list[tuple[float, float]]] = {task: [] for task in chosen}
     for (layer, name), tasks in by_place(chosen).items():
         with restored(matrix := adapter.matrix(layer, name)) as W:
+            # before anything is written: the steps are those of the weights as they are
+            step = of(matrix).to(W)
             for number in range(draws):
-                generator = STREAMS.generator("noise of quantisation", 0, number)
-                matrix.write(W + noise(W, generator, of(matrix).to(W)))
+                matrix.write(W + noise(W, STREAMS.generator("noise of quantisation", 0, number), step))
                 for task, pair in _before_and_after(held, {task: chosen[task] for task in tasks}).items():
                     one[task].append(pair)
     everywhere: dict[str, list[tuple[float, float]]] = {task: [] for task in chosen}
