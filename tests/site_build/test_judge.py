@@ -163,6 +163,15 @@ def test_what_held_in_the_record_may_not_stop_holding(mean: float | None, now: s
     assert len(problems) == 1 and problems[0].startswith("a.one held and no longer does") and now in problems[0]
 
 
+@pytest.mark.parametrize(("values", "fails"), [((0.9, 1.05), 0), ((0.5, 0.6), 1), ((0.99, 0.99), 1)])
+def test_what_held_may_miss_its_bar_by_less_than_two_spreads(values: tuple[float, float], fails: int) -> None:
+    """Oracle: by hand. Means .975, .55, .99 below the bar of 1; standard deviations .106, .071, 0."""
+    row = reported("a.one", 0.0) | {"values": list(values), "seeds": [0, 1]}
+    rows, problems = judged(row, record={"laptop": {"a.one": True}})
+    assert rows["a.one"]["status"] == "failed" and len(problems) == fails
+    assert (fails == 1) or "does not hold, narrowly" in rows["a.one"]["note"]
+
+
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"device": "cuda"}])
 def test_elsewhere_a_difference_is_a_note(changes: dict[str, Any]) -> None:
     rows, problems = judged(reported("a.one", 0.5, **changes), record={"laptop": {"a.one": True}})
