@@ -88,7 +88,7 @@ export const induction_trainer = async ({ model, el }) => {
   const says = sentence(), speed = h("p", { class: "mb-axes" }), tell = teller(says, "Press Play: all matrices are random, and three of them are trained, here in this page.");
   const chart = curves({
     title: "Memories stored (recall), and accuracy", lines: LINES,
-    earlierIs: "Faint lines: other seeds, trained before.", rangeIs: "Shaded: the range of this build's own runs.",
+    earlierIs: "Faint lines: runs before this one, of other seeds or settings.", rangeIs: "Shaded: the range of this build's own runs.",
   });
   const maps = [1, 2].map((layer) => heatMap({
     title: `Attention of layer ${layer}`, rowName: "the character that looks", columnName: "the one it looks at",

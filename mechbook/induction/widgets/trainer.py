@@ -10,12 +10,13 @@ from mechbook.core.training.loop import TrainingResult
 from mechbook.induction.presets import PROBE_EVERY
 from mechbook.induction.runs import InductionSettings
 from mechbook.induction.widgets.handing import TrainerWidget
-from mechbook.induction.widgets.induction import QUOTATION
 from mechbook.reader.figures import curve, use_style
 from mechbook.shared.shakespeare import load_counts
 from mechbook.shared.simplified import SimplifiedConfig
 from mechbook.widgets.base import BookWidget, store
 
+# Read by the Shakespeare model at first; its last characters have come before.
+SENTENCE = "the cat sat on the mat and th"
 # Probe of the package's runs, and what the page calls it.
 PROBES = {"W_O2": "W_O2", "W_K2_weighted": "W_K2", "W_K1": "W_K1", "accuracy": "accuracy"}
 # The small model: one that is trained in the time it takes to watch.
@@ -112,7 +113,7 @@ def _size(spec: InductionSettings, runs: Sequence[TrainingResult]) -> dict[str, 
         "steps": spec.training.steps,
         "every": PROBE_EVERY,
         "rates": {"sgd": spec.training.lr, "adamw": 0.003},
-        "seq": QUOTATION[: spec.T],
+        "seq": SENTENCE[: spec.T],
         "ranked": ranked,
         "pace": 0,
         "range": _range(runs) if runs else None,

@@ -197,7 +197,7 @@ def test_seeds_lie_over_each_other_and_another_setting_clears_them(page: Any) ->
         until(shown, "d.done === 'true'")
         assert shown.get_by_label("Seed").get_attribute("aria-valuetext") == str(count)
         assert same(seen(shown), page.evaluate(ALONE, [900, {"seed": count}]))
-    assert "Faint lines: other seeds" in shown.locator("figure").first.text_content()
+    assert "Faint lines: runs before" in shown.locator("figure").first.text_content()
     set_up(shown, Triggers="fixed")
     until(shown, "d.step === '0'")
     assert page.locator(".mb-faint").count() == 0
