@@ -41,6 +41,12 @@ def equally_often(parameters: int) -> list[KnowledgeSettings]:
     return [_settings(SHAPES[parameters], N, EXPOSURES) for N in PEOPLE]
 
 
+def embedding_share(parameters: int) -> float:
+    """The part of a size's parameters in W_E, P and W_U; KeyError for a size not in SHAPES."""
+    config = equally_long(parameters)[0].config()
+    return (2 * config.N + config.T) * config.d / parameters
+
+
 def every() -> list[KnowledgeSettings]:
     """All runs, the small models and the first series first, each once."""
     runs = [run for series in (equally_long, equally_often) for size in SHAPES for run in series(size)]

@@ -30,6 +30,41 @@ NAMES = {
     FACT_SITE.claim: "early the fact is at the subject, late at END",
     "bias-like tail": "the smallest few directions read a constant",
 }  # fmt: skip
+# by a check's own name, without the task in front
+CHECKS = {
+    "cities": "cities",
+    "after > 10 x before": "the ratio after LASER, against ten times that before,",
+    "sentences": "sentences",
+    "after > 5 x before": "the ratio after LASER, against five times that before,",
+    "change of IO-over-S accuracy, absolute": "IO above S changes by",
+    "layer > 0.666667 x layers": "the best matrix is in block",
+    "rho": "the best rate is",
+    "mlp > facts_attention": "the best MLP matrix gains, against the best attention matrix,",
+    "mlp > ioi_attention": "the best MLP matrix gains, against the best attention matrix,",
+    "share": "of all that tokens lose, function words lose the part",
+    "words": "function words lose the part",
+    "words > 2 x facts_answers": "function words lose, against twice what candidate answers lose,",
+    "words > 2 x ioi_answers": "function words lose, against twice what candidate answers lose,",
+    "median": "a random tenth's median factor is",
+    "spared": "nine in ten of the random tenths without the smallest 1% stay below",
+    "smallest": "the smallest 1% have of the log gain",
+    "perplexity_low95": "control text's perplexity, low end,",
+    "candidates_low90": "log P(country among countries), low end, changes by",
+    "candidates_high90": "log P(country among countries), high end, changes by",
+    "draws": "draws of noise",
+    "change": "noise changes the log gain by",
+    "rates": "rates",
+    "the": "P(the) changes, at the rate where most is left, by",
+    "pronouns": "P(them) and P(her) together change, at the rate where most is left, by",
+    "names": "P(IO) - P(S), at the rate where it is smallest, is",
+    "subject_early": "the subject in the first half carries",
+    "subject_last": "the subject in the last block carries",
+    "end_early": "END in the first half carries",
+    "end_last": "END in the last block carries",
+    "times": "the smallest 1% read, in even shares,",
+    "constant": "of that the same in every prompt",
+}
+COMPARED = {">=": "at least", ">": "above", "<=": "at most", "<": "below"}
 
 
 def table_rows(models: Sequence[Numbers]) -> list[tuple[str, ...]]:
@@ -89,9 +124,20 @@ def verdict_rows(checks: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[tupl
     """A row for each claim: what it says, whether all of its checks hold, and those that do not in words."""
     rows = []
     for claim, own in checks.items():
-        failed = [f"{c['label']} {c['value']:.3g}, where {c['op']} {c['bar']:.3g} is asked" for c in own if not c["ok"]]
+        failed = [in_words(check) for check in own if not check["ok"]]
         rows.append((NAMES[claim], "no" if failed else "yes", "; ".join(failed) or "-"))
     return rows
+
+
+def in_words(check: Mapping[str, Any]) -> str:
+    """A check as a reader sees it: what was judged, its value, where it should be. ValueError for an unknown one."""
+    name = str(check["label"])
+    task = next((task for task in TASKS if name.startswith(f"{task}_")), None)
+    name = name.removeprefix(f"{task}_")
+    if name not in CHECKS:
+        raise ValueError(f"the check {check['label']!r} has no words: add them to mechbook.laser.second_table.CHECKS.")
+    of = "" if task is None else {"facts": "facts: ", "ioi": "IOI: "}[task]
+    return f"{of}{CHECKS[name]} {check['value']:.3g}, not {COMPARED[check['op']]} {check['bar']:.3g}"
 
 
 def _shares(m: Numbers, task: str, name: str) -> str:
@@ -127,7 +173,7 @@ def _half(m: Numbers, task: str) -> str:
 
 def _single(m: Numbers, task: str, which: Callable[..., Any]) -> str:
     number, factor = which(m["single"][task], key=lambda pair: pair[1])
-    return f"{number}: {factor:.2f}"
+    return f"no. {number}, {factor:.2f} times"
 
 
 def _among(m: Numbers) -> str:

@@ -157,17 +157,19 @@ def _wrong_presets(page: Any, name: str, shown: Shown) -> list[str]:
     for task, words in (("facts", "Best for cities"), ("ioi", "Best for names")):
         own = [k for k, of in enumerate(shown.tasks) if of == task]
         matrix, block, rho = best_place(shown, task)
+        best = (matrix, block, rho)
+        # what it costs is asked of the first task's edit, whatever was pressed before
         steps = (
-            (words, own[-1], block),
-            ("An early block", own[-1], max(1, round(blocks / 10))),
-            (words, own[-1], block),
-            ("What it costs", cost, block),
-            (words, own[0], block),
+            (words, own[-1], best),
+            ("An early block", own[-1], (matrix, max(1, round(blocks / 10)), rho)),
+            (words, own[-1], best),
+            ("What it costs", cost, best_place(shown, next(t for t in ("facts", "ioi") if t in shown.tasks))),
+            (words, own[0], best),
         )
         found.get_by_label("Prompt").select_option(str(own[-1] + 1))
-        for button, prompt, at in steps:
+        for button, prompt, place in steps:
             found.get_by_role("button", name=button).click()
-            if (state := state_of(page, name)) != (expected := (prompt + 1, matrix, at, rho)):
+            if (state := state_of(page, name)) != (expected := (prompt + 1, *place)):
                 wrong.append(f"{button}: {state}, not {expected}")
             if found.get_by_role("button", name=button).get_attribute("aria-pressed") != "true":
                 wrong.append(f"{button} is pressed and does not show it")

@@ -11,6 +11,7 @@ from typing import Any
 
 from mechbook.claims.criteria import CRITERIA, Check
 from mechbook.claims.values import Values
+from mechbook.site import judge  # noqa: F401 - it imports every theme's criteria
 
 PLAIN = "a plain number"
 

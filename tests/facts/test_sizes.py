@@ -26,6 +26,14 @@ def test_each_size_has_the_parameters_it_is_named_by(size: int) -> None:
     assert parameter_count(initial_gpt(config, 1, torch.Generator().manual_seed(3))) == size
 
 
+@pytest.mark.parametrize("size", sizes.SHAPES)
+def test_the_part_of_a_size_in_its_embeddings(size: int) -> None:
+    """Oracle: the weights counted."""
+    weights = initial_gpt(sizes.equally_long(size)[0].config(), 1, torch.Generator().manual_seed(3))
+    own = sum(weights[name].numel() for name in ("W_E", "P", "W_U"))
+    assert sizes.embedding_share(size) == pytest.approx(own / parameter_count(weights), rel=1e-12)
+
+
 def test_the_first_series_shows_as_many_people_per_parameter_whatever_n() -> None:
     """Oracle: N times exposures, within half an exposure of each person."""
     for size in sizes.SHAPES:

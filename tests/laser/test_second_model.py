@@ -17,7 +17,7 @@ from mechbook.laser.data.control import control_text
 from mechbook.laser.edits import Terms
 from mechbook.laser.held_out import held_out
 from mechbook.laser.presets import LAPTOP, LaserPreset
-from mechbook.laser.second_table import table_rows, verdict_rows
+from mechbook.laser.second_table import in_words, table_rows, verdict_rows
 from mechbook.pretrained.adapter import Matrix
 from mechbook.pretrained.load import LanguageModel, load
 from mechbook.records.files import BadRecord
@@ -152,7 +152,17 @@ def test_verdicts_are_the_claims_criteria_and_the_tail_s(record: dict[str, Any])
     assert not next(c["ok"] for c in checks["laser.real_lm_ioi"] if c["label"] == "sentences")
     rows = dict((name, (held, why)) for name, held, why in verdict_rows(checks))
     assert rows['LASER raises P(IO) against "the"'][0] == "no"
-    assert "sentences 20, where >= 100 is asked" in rows['LASER raises P(IO) against "the"'][1]
+    assert "sentences 20, not at least 100" in rows['LASER raises P(IO) against "the"'][1]
+
+
+def test_every_check_has_words(record: dict[str, Any]) -> None:
+    """Oracle: the checks of a record made here and of the committed one; one that nobody named is refused."""
+    for checks in (record["checks"], second_record.recorded()["checks"]):
+        for own in checks.values():
+            for check in own:
+                assert "_" not in in_words(check) and f"{check['bar']:.3g}" in in_words(check)
+    with pytest.raises(ValueError, match="the check 'facts_odd' has no words"):
+        in_words({"label": "facts_odd", "value": 1.0, "op": "<", "bar": 0.5})
 
 
 def test_the_table_has_a_cell_for_each_model(record: dict[str, Any]) -> None:
@@ -166,7 +176,7 @@ def test_the_table_has_a_cell_for_each_model(record: dict[str, Any]) -> None:
     singles = [[5, 1.0], [2, 3.126], [17, 0.4], [0, 2.0]]
     only = table_rows([found | {"single": {"facts": singles, "ioi": singles[:1]}}])
     raises = {what: cell for what, cell in only if what.startswith("the one")}
-    assert list(raises.values()) == ["2: 3.13 / 5: 1.00", "17: 0.40 / 5: 1.00"]
+    assert list(raises.values()) == ["no. 2, 3.13 times / no. 5, 1.00 times", "no. 17, 0.40 times / no. 5, 1.00 times"]
     tail = " / ".join(f"{found['tail'][task]['times']:.1f}" for task in ("facts", "ioi"))
     assert rows["the smallest 1% read, times their even share"] == [tail, tail]
     best = best_by_block(found, "facts")

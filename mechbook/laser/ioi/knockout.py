@@ -90,10 +90,10 @@ def knock_out(
     for group, mean in zip(prompts, means, strict=True):
         seen = observe(adapter, group.tokens)
         clean = None if watch is None else _from_END(seen.records[watch[0]].pattern[:, watch[1]], group)
-        parts.setdefault("none", []).append(_effect(adapter, group, seen.out[:, -1], clean))
+        parts.setdefault("none", []).append(effect_of(adapter, group, seen.out[:, -1], clean))
         for name, knockout in sets.items():
             parts.setdefault(name, []).append(_knocked_out(adapter, group, seen, mean, knockout))
-    return {name: _joined(effects) for name, effects in parts.items()}
+    return {name: joined(effects) for name, effects in parts.items()}
 
 
 def drop(effect: Effect, none: Effect) -> float:
@@ -141,9 +141,9 @@ def _knocked_out(
     record: dict[int, BlockRecord] | None = None if knockout.watch is None else {}
     end = ablate(adapter, seen, knockout.heads, mean, at, record=record)
     if record is None or knockout.watch is None:
-        return _effect(adapter, group, end, None)
+        return effect_of(adapter, group, end)
     layer, head = knockout.watch
-    return _effect(adapter, group, end, _from_END(record[layer].pattern[:, head], group))
+    return effect_of(adapter, group, end, _from_END(record[layer].pattern[:, head], group))
 
 
 def _from_END(pattern: Float[Tensor, "n T S"], group: IOIPrompts) -> Float[Tensor, "n 3"]:
@@ -151,14 +151,16 @@ def _from_END(pattern: Float[Tensor, "n T S"], group: IOIPrompts) -> Float[Tenso
     return torch.stack([pattern[rows, -1, at] for at in (group.IO_at, group.S1_at, group.S2_at)], 1)
 
 
-def _effect(adapter: Adapter, group: IOIPrompts, end: Tensor, watched: Tensor | None) -> Effect:
+def effect_of(adapter: Adapter, group: IOIPrompts, end: Tensor, watched: Tensor | None = None) -> Effect:
+    """What the prompts of one template give where the last residual stream is `end`, n d."""
     logits, rows = adapter.logits(end), torch.arange(len(group.IO))
     p = logits.softmax(-1)
     difference = logits[rows, group.IO] - logits[rows, group.S]
     return Effect(difference=difference, P_IO=p[rows, group.IO], P_S=p[rows, group.S], watched=watched)
 
 
-def _joined(effects: Sequence[Effect]) -> Effect:
+def joined(effects: Sequence[Effect]) -> Effect:
+    """The effects on the prompts of several templates as one, in their order."""
     watched = [effect.watched for effect in effects if effect.watched is not None]
     return Effect(
         difference=torch.cat([effect.difference for effect in effects]),

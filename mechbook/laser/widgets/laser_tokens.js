@@ -101,14 +101,10 @@ export const laser_tokens = async ({ model, el }) => {
   }
 
   /**
-   * The edit that presets start from, the best of the prompt's task; for ordinary text of the task whose best edit is on.
-   * @param {State} state
+   * The edit that presets start from, the best of the prompt's task; for ordinary text that of the first task.
+   * @param {number} prompt
    */
-  function aim({ prompt, ...now }) {
-    const own = best.find(({ task }) => task === prompts[prompt - 1].task);
-    const on = best.find((one) => one.matrix === now.matrix && one.block === now.block && one.rho === now.rho);
-    return edit(own ?? on ?? best[0]);
-  }
+  const aim = (prompt) => edit(best.find(({ task }) => task === prompts[prompt - 1].task) ?? best[0]);
   const firstOf = (/** @type {(prompt: Settings["prompts"][number]) => boolean} */ test) => prompts.findIndex(test) + 1;
   const costs = firstOf(({ task, answer }) => task === plain && answer === the) || firstOf(({ task }) => task === plain);
   /** @type {import("../../widgets/state.js").Presets<State>} */
@@ -116,9 +112,9 @@ export const laser_tokens = async ({ model, el }) => {
     ...best.map((one) => /** @type {[string, (now: State) => State]} */ ([one.words, ({ prompt }) => ({
       prompt: prompts[prompt - 1].task === one.task ? prompt : firstOf(({ task }) => task === one.task), ...edit(one),
     })])),
-    ["An early block", (now) => ({ prompt: now.prompt, ...aim(now), block: early })],
+    ["An early block", ({ prompt }) => ({ prompt, ...aim(prompt), block: early })],
   ];
-  if (costs) goals.push(["What it costs", (now) => ({ prompt: costs, ...aim(now) })]);
+  if (costs) goals.push(["What it costs", () => ({ prompt: costs, ...aim(costs) })]);
 
   const sides = ["Full model", "After the truncation"].map((words) => bars({ title: words })), says = sentence();
   const state = stateOf({
