@@ -206,11 +206,19 @@ def _mean_and_spread(column: list[Number]) -> tuple[float, float | None]:
     return float(statistics.mean(column)), statistics.stdev(column) if len(column) > 1 else None
 
 
-def format_number(number: Number | None) -> str:
-    """Return a number as the book prints measurements: three significant digits, whole steps whole, None as a dash."""
+def format_number(number: Number | None, bar: Number | None = None) -> str:
+    """Return a number as the book prints measurements: three significant digits, whole steps whole, None as a dash.
+
+    Beside a `bar` that it is not, but would be printed as, it has as many digits as tell the two apart.
+    """
     if number is None:
         return "-"
-    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
+    printed = f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
+    for digits in range(4, 17):
+        if bar is None or number == bar or float(printed) != bar:
+            break
+        printed = f"{number:.{digits}g}"
+    return printed
 
 
 def measured_parts(row: Mapping[str, Any]) -> list[str]:
@@ -224,19 +232,24 @@ def measured_parts(row: Mapping[str, Any]) -> list[str]:
     named = mean if isinstance(mean, Mapping) else {"": mean}
     spreads = spread if isinstance(spread, Mapping) else dict.fromkeys(named, spread)
     never, seeds = row.get("never", {}), len(row["seeds"])
+    # a judged row knows what its numbers are compared with; the check of a claim of one number has no name of its own
+    bars = {check["label"]: check["bar"] for check in row.get("checks", ())}
+    bars[""] = bars.get("mean over seeds")
     return [
-        f"{name} {format_mean(value, spreads.get(name), never.get(name), seeds)}".strip()
+        f"{name} {format_mean(value, spreads.get(name), never.get(name), seeds, bars.get(name))}".strip()
         for name, value in named.items()
     ]
 
 
-def format_mean(mean: float, spread: float | None, never: Sequence[int] | None, seeds: int) -> str:
+def format_mean(
+    mean: float, spread: float | None, never: Sequence[int] | None, seeds: int, bar: Number | None = None
+) -> str:
     """Return a mean over seeds with its spread; a bound with `never`, which is (seeds that did not get there, budget).
 
     "310 ± 4"; "> 320 in every seed" where none got there; "≥ 290, not within 320 in 2 of 5 seeds" where some did not.
     """
     if never is None:
-        return format_number(mean) + ("" if spread is None else f" ± {format_number(spread)}")
+        return format_number(mean, bar) + ("" if spread is None else f" ± {format_number(spread)}")
     count, budget = never
     if count == seeds:
         return f"> {budget}" + (" in every seed" if seeds > 1 else "")

@@ -255,6 +255,21 @@ def test_numbers_are_printed_with_three_digits(number: float | None, text: str) 
     assert format_number(number) == text
 
 
+def test_a_number_that_misses_its_bar_is_not_printed_as_the_bar() -> None:
+    """Oracle: by hand; a number on its bar, far from it, or without one is as ever."""
+    assert [format_number(x, 0.9) for x in (0.899626, 0.9000004, 0.9, 0.85, 0.1 + 0.8)] == [
+        "0.8996", "0.9000004", "0.9", "0.85", "0.9",
+    ]  # fmt: skip
+    row = measurement(
+        "ih.order", values=[{"accuracy": 0.89, "other": 0.9}, {"accuracy": 0.9092, "other": 0.9}], seeds=[0, 1]
+    )
+    assert measured_parts(row)[0] == "accuracy 0.9 ± 0.0136"
+    row["checks"] = [{"label": "accuracy", "bar": 0.9}, {"label": "other > accuracy", "bar": 0.9}]
+    assert measured_parts(row) == ["accuracy 0.8996 ± 0.0136", "other 0.9 ± 0"]
+    plain = measurement("ih.order", values=[0.8996], seeds=[0]) | {"checks": [{"label": "mean over seeds", "bar": 0.9}]}
+    assert measured_parts(plain) == ["0.8996"]
+
+
 def test_a_chapter_that_reports_depends_on_neither_list_nor_criteria() -> None:
     """The oracle is what a fresh interpreter has loaded."""
     code = "import sys, mechbook.claims.report; print(*(name for name in sys.modules if name.startswith('mechbook')))"
