@@ -101,6 +101,10 @@ class Measurement:
         """Return, for each seed, by how much the value named `larger` exceeds the one named `smaller`."""
         return [b - a for a, b in zip(self.per_seed(smaller), self.per_seed(larger), strict=True)]
 
+    def perfect(self, key: str, label: str | None = None) -> Check:
+        """Return the check that a fraction is 1 in every seed; it has no spread, as nothing is beyond 1."""
+        return Check(label or key, self.mean(key), ">=", 1.0)
+
     def in_most_seeds(self, label: str, gaps: Sequence[Number]) -> Check:
         """Return the check that a gap is positive (a tie is not) in 4 of 5 seeds, in 80% where there are more."""
         return count_positive(label, gaps, max(4, -(-4 * len(gaps) // 5)))

@@ -43,11 +43,6 @@ def within(label: str, gaps: list[float], errors: float = 4.0) -> Check:
     return Check(f"{label}, against {errors:g} standard errors", abs(mean_of(gaps)), "<=", errors * error, error)
 
 
-def perfect(m: Measurement, name: str) -> Check:
-    """Return the check that a fraction is 1 in every seed; it has no spread, as nothing is beyond 1."""
-    return Check(name, m.mean(name), ">=", 1.0)
-
-
 def identity(m: Measurement) -> list[Check]:
     """Autograd and formula agree to 1e-10 relative."""
     return [m.bar(None, "<", IDENTITY, "relative error")]
@@ -92,7 +87,7 @@ def ignores_position(m: Measurement) -> list[Check]:
 @criterion(THREE_STEPS, seeds=SEEDS)
 def three_steps(m: Measurement) -> list[Check]:
     """Recalls 1.0 (W_K1 on early positions), accuracy at least 0.9 after the third step and near chance before."""
-    recalls = [perfect(m, name) for name in ("W_O2", "W_K2", "W_K1_early")]
+    recalls = [m.perfect(name) for name in ("W_O2", "W_K2", "W_K1_early")]
     before = [m.bar(name, "<=", NEAR_CHANCE) for name in ("after_first", "after_second")]
     return [*recalls, m.bar("accuracy", ">=", 0.9), *before]
 
@@ -114,7 +109,7 @@ def one_step_data(m: Measurement) -> list[Check]:
     """No fall along d or along the batches by more than 4 standard errors of the difference; 1.0 at the top corner."""
     rows = [[f"d{d}_b{b}" for b in GRID_BATCHES] for d in GRID_DIMENSIONS]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    checks = [perfect(m, rows[-1][-1])]
+    checks = [m.perfect(rows[-1][-1])]
     for label, lines in (("with batches", rows), ("with d", columns)):
         beyond = []
         for smaller, larger in (pair for line in lines for pair in pairwise(line)):

@@ -48,11 +48,6 @@ def within_errors(m: Measurement, label: str, value: str, error: str, expected: 
     return Check(f"standard errors off {label}", errors_off(m, value, error, expected), "<=", 4)
 
 
-def perfect(m: Measurement, name: str, label: str | None = None) -> Check:
-    """Return the check that a fraction is 1 in every seed; it has no spread, as nothing is beyond 1."""
-    return Check(label or name, m.mean(name), ">=", 1.0)
-
-
 def half_interval(column: list[float]) -> float:
     """Return half of the 95% interval of the mean over seeds (Student); 0 for a single number, too few in any case."""
     n = len(column)
@@ -128,7 +123,7 @@ def capacity_mlp(m: Measurement) -> list[Check]:
 @criterion(FACTORISED, seeds=3)
 def factorised(m: Measurement) -> list[Check]:
     """Recall 1.0 at d' = d where the full matrix also has 1.0, and right scores as high as its: within 5%."""
-    recalls = [perfect(m, "recall"), perfect(m, "full")]
+    recalls = [m.perfect("recall"), m.perfect("full")]
     return [*recalls, *within(m, "strength", 0.95, 1.05, "right score over the full matrix'")]
 
 
@@ -138,7 +133,7 @@ def mlp_filter(m: Measurement) -> list[Check]:
     gaps = m.gaps("linear", "mlp")
     return [
         Check("mlp - linear", m.mean("mlp") - m.mean("linear"), ">", 0.2, spread(gaps)),
-        perfect(m, "sets"),
+        m.perfect("sets"),
     ]
 
 
@@ -146,7 +141,7 @@ def mlp_filter(m: Measurement) -> list[Check]:
 def sets(m: Measurement) -> list[Check]:
     """The best linear memory recalls 3/4 and no more, which is the bound for all of them; the MLP 1.0."""
     label = "recall by the linear memory of rank two"
-    return [*(Check(label, m.mean("linear"), op, 0.75) for op in ("<=", ">=")), perfect(m, "mlp")]
+    return [*(Check(label, m.mean("linear"), op, 0.75) for op in ("<=", ">=")), m.perfect("mlp")]
 
 
 @criterion(SCALING_LAW, seeds=3)
@@ -185,5 +180,5 @@ def delta_rule(m: Measurement) -> list[Check]:
         m.bar("newest", ">=", 0.95),
         m.bar("oldest", "<=", 0.3),
         Check("Hebb's best quarter - its worst", gap, "<=", 0.1, spread(m.gaps("hebb_low", "hebb_high"))),
-        perfect(m, "least_squares"),
+        m.perfect("least_squares"),
     ]

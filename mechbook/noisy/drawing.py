@@ -15,8 +15,8 @@ NOISY_RECALL = Circuit(
     words=(
         "A context reads trigger q, correct output y-bar, other tokens, q, the noise tau, other tokens, and q "
         "again at the end. Layer 1 notes on y-bar and on tau that they come after q. In layer 2 the last q "
-        "attends to y-bar and hardly to tau, and W_V^2 adds the logit of y-bar to its stream. Then the feed- "
-        "forward block F_2 reads q from the stream and adds the logit of tau. The full model shares its "
+        "attends to y-bar and hardly to tau, and W_V^2 adds the logit of y-bar to its stream. Then the "
+        "feed-forward block F_2 reads q from the stream and adds the logit of tau. The full model shares its "
         "prediction between y-bar, 1 minus alpha, and tau, alpha. With F_2 dropped, only y-bar is left."
     ),
     height=446,

@@ -82,7 +82,7 @@ tags: [remove-input]
 mystnb:
   figure: {name: fig-drawn, caption: An induction head.}
 ---
-from mechbook.induction.drawing import INDUCTION_HEAD
+from mechbook.reader.circuits.induction_head import INDUCTION_HEAD
 from mechbook.reader.circuits.svg import show
 
 show(INDUCTION_HEAD)

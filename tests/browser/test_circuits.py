@@ -7,9 +7,9 @@ import pytest
 
 from mechbook.facts.drawing import TWO_CONSTRUCTIONS
 from mechbook.hops.drawing import DOUBLING
-from mechbook.induction.drawing import INDUCTION_HEAD
 from mechbook.noisy.drawing import NOISY_RECALL
 from mechbook.reader.circuits.elements import Circuit
+from mechbook.reader.circuits.induction_head import INDUCTION_HEAD
 from mechbook.reader.circuits.layout import frames, texts
 from mechbook.reader.circuits.svg import svg
 from mechbook.reader.figures import ROLE

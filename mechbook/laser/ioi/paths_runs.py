@@ -41,9 +41,11 @@ class Paths:
         none = self.edges["none"]
         return interval_of_drops(self.edges[name], none, none, generator)
 
-    def kept(self, name: str) -> float:
-        """The part of the whole model's mean logit difference that a set of heads alone gives."""
-        return float(self.alone[name].difference.double().mean() / self.edges["none"].difference.double().mean())
+    def kept(self, name: str, generator: Generator) -> tuple[float, float, float]:
+        """The part of the whole model's logit difference that heads alone give, and its 95% interval over prompts."""
+        none = self.edges["none"]
+        lost, low, high = interval_of_drops(self.alone[name], none, none, generator)
+        return 1 - lost, 1 - high, 1 - low
 
 
 def edges_of(roles: Roles, n_heads: int, generator: Generator) -> dict[str, Edge]:

@@ -1,6 +1,6 @@
 """The drawn induction head. Oracle: the look-ups and copies of Birth's equation 7, written out."""
 
-from mechbook.induction.drawing import INDUCTION_HEAD
+from mechbook.reader.circuits.induction_head import INDUCTION_HEAD
 from mechbook.reader.circuits.layout import faults
 
 
