@@ -15,7 +15,7 @@ import { fresh, glyph, h, remark, show } from "./kit.js";
  * @property {number} [low] the value at the scale's lower end; 0 where none is given
  * @property {number} [high] the value at its upper end; 1 where none is given
  * @property {Cell[]} [frames] cells with a frame
- * @property {string} [frameColour]
+ * @property {string} [frameRole] whose colour the frames have; else the text's
  * @property {boolean} [solid] frames without dashes
  * @property {Cell | null} [home] the cell to go to
  */
@@ -123,7 +123,7 @@ export function heatMap({ title, rowName, columnName, describe }) {
       }
     }
     pen.lineWidth = Math.min(2, Math.max(1, unit / 6));
-    pen.strokeStyle = shown.frameColour ?? "currentColor";
+    pen.strokeStyle = shown.frameRole ? style.getPropertyValue(`--mb-${shown.frameRole}`) : style.color;
     pen.setLineDash(shown.solid ? [] : [3, 2]);
     for (const [i, j] of shown.frames ?? []) pen.strokeRect(margin + j * unit + 0.5, margin + i * unit + 0.5, unit - 1, unit - 1);
     pen.setLineDash([]);
@@ -181,6 +181,11 @@ export function heatMap({ title, rowName, columnName, describe }) {
   return {
     element,
     draw,
+    /**
+     * Whether screen readers hear of a cell that changes: not while a training changes it all the time.
+     * @param {boolean} live
+     */
+    speaks: (live) => readout.setAttribute("aria-live", live ? "polite" : "off"),
     /** @param {Shown} next */
     update(next) {
       shown = next;
