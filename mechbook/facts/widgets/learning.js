@@ -38,7 +38,7 @@ const SEEDS = range(10);
 export const fact_learning = async ({ model, el }) => {
   const /** @type {Settings} */ { title, people, questions, rates, lr, run: given } = model.get("settings");
   const name = model.get("name"), root = frame(el, { name, title }), { D, answers } = given;
-  const before = location.hash.startsWith(`#${name}`) ? null : remembered(name);
+  const before = remembered(name);
   const /** @type {State} */ start = { s: 0, r: 0, lr, seed: 0, .../** @type {any} */ (before?.values ?? {}) };
   const says = sentence(), speed = h("p", { class: "mb-axes" });
   const tell = tellerOf({
@@ -58,7 +58,7 @@ export const fact_learning = async ({ model, el }) => {
   let view = null;
   /** @type {import("../../widgets/training/stepping.js").Point[][]} */
   let earlier = [];
-  let begun = start.seed, playNext = false;
+  let begun = start.seed;
 
   const state = stateOf({
     name, root, start,
@@ -79,10 +79,7 @@ export const fact_learning = async ({ model, el }) => {
   function anew() {
     if (view && view.step > 0 && state.values.seed !== begun) earlier = [...earlier, view.points].slice(-8);
     [begun, rate] = [state.values.seed, state.values.lr];
-    tell.reset();
-    run.reset();
-    if (playNext) run.play();
-    playNext = false;
+    buttons.begin();
   }
 
   /** @param {View} next */
@@ -92,7 +89,7 @@ export const fact_learning = async ({ model, el }) => {
     const truth = answers[s][r], { text, answers: words } = questions[r];
     const best = (/** @type {ArrayLike<number>} */ row) => range(A).reduce((a, b) => (row[b] > row[a] ? b : a));
     const wordOf = (/** @type {number} */ a) => questions[Math.floor(a / D)].answers[a % D];
-    buttons.show({ playing: run.playing, done: next.done, step });
+    buttons.show(next);
     chart.update({ last: given.steps, points, earlier, range: null });
     const top = best(own), kind = Math.floor(top / D) === r;
     const verdict = own[top] < 1.5 / A ? "It does not know anything yet" : top === truth ? (own[top] > 0.5 ? "That is right" : "Right, but hardly surer than of the others") : kind ? "Plausible, and wrong" : "Not even the right kind of answer";
@@ -110,30 +107,15 @@ export const fact_learning = async ({ model, el }) => {
       item.classList.toggle("mb-asked-about", i === s);
     });
     speed.textContent = progress(next, given.steps, run.playing);
-    tell.view(next, { playing: run.playing, lr: state.values.lr });
+    tell.view(next, run, state.values.lr);
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, answer: wordOf(top), truth: own[truth] });
   }
 
-  const buttons = buttonsOf({
-    toggle() {
-      if (run.playing) run.pause();
-      else {
-        if (view?.done || view?.diverged) anew();
-        run.play();
-      }
-      buttons.show({ playing: run.playing, done: false, step: view?.step ?? 0 });
-    },
-    step: () => run.step(),
-    reset: () => { tell.reset(); run.reset(); },
-    next() {
-      playNext = true;
-      state.set({ seed: SEEDS[(state.values.seed + 1) % SEEDS.length] });
-    },
-  });
   const run = player({
     name, root, kind: "facts", shown, kept: before?.kept, pace: () => 0, values: () => ({ ...state.values }),
     settings: () => ({ ...given, lr: state.values.lr, seed: state.values.seed }), query: () => ({ r: state.values.r }),
   });
+  const buttons = buttonsOf({ run, tell, seeds: SEEDS, anew, state });
   root.append(
     buttons.element, speed, says.element, state.controls("s", "r"), answer, panels(chart, probable),
     h("p", { class: "mb-axes" }, "Its best guess for everybody:"), table, remark("✓ right, ✗ wrong, – nothing stands out yet."),
