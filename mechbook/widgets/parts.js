@@ -146,7 +146,7 @@ export const sequence = ({ offers, hint, check, toLine, fromLine, insert }) => (
   /** @param {string} text */
   const put = (text) => { shown = text; line.set(toLine(text), said); };
   const named = select({
-    label: "Sequence",
+    label: "Sequence", wide: true,
     change: (index) => {
       if (index === "own") return;
       put(offers[index][1]);

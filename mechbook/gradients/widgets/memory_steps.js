@@ -55,7 +55,7 @@ export const memory_steps = async ({ model, el }) => {
   const state = stateOf({
     name, root, start,
     parts: {
-      way: parts.choice({ label: "A step goes along", options: [["gradient", "the gradient"], ["polar", "its polar factor (Muon’s limit)"]] }),
+      way: parts.choice({ wide: true, label: "A step goes along", options: [["gradient", "the gradient"], ["polar", "its polar factor (Muon’s limit)"]] }),
       d: parts.slider({ label: "Dimension d", values: dimensions }),
       a: parts.slider({ label: "Exponent a", values: exponents }),
       lr: parts.slider({ label: "Step size", values: sizes }),

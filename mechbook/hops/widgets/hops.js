@@ -203,7 +203,7 @@ export const hops = async ({ model, el }) => {
       sigma: context(settings),
       start: start(settings),
       head: parts.choice({
-        label: "Attention of",
+        wide: true, label: "Attention of",
         options: [["all", "the strongest head at each token"], ...range(heads).map((i) => /** @type {[string, string]} */ ([String(i), `head ${i + 1}`]))],
       }),
     },

@@ -108,7 +108,7 @@ export const induction_trainer = async ({ model, el }) => {
     name, root, start,
     parts: {
       size: bringing({ label: "Model", options: Object.entries(sizes).map(([key, one]) => [key, one.name]) }, (key) => defaults(sizes[key])),
-      triggers: parts.choice({ label: "Triggers", options: [["random", "drawn for each sequence"], ["fixed", "always the same"]] }),
+      triggers: parts.choice({ label: "Triggers", options: [["random", "new in each sequence"], ["fixed", "always the same"]] }),
       K: parts.slider({ label: "Triggers K of a sequence", values: (values) => range(sizes[values.size].mostK).map((k) => k + 1) }),
       optimizer: bringing({ label: "Optimizer", options: [["sgd", "SGD with momentum"], ["adamw", "Adam"]] },
         (which, values) => ({ lr: sizes[values?.size ?? first].rates[/** @type {"sgd" | "adamw"} */ (which)] })),
