@@ -3,7 +3,7 @@
 import { roles } from "../../widgets/book.js";
 import { bars } from "../../widgets/charts.js";
 import { curves } from "../../widgets/curves.js";
-import { expose, frame, h, panels, percent, range, remark, sentence } from "../../widgets/kit.js";
+import { expose, frame, h, panels, percent, range, remark, sentence, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
 import { buttonsOf } from "../../widgets/training/buttons.js";
@@ -93,7 +93,7 @@ export const fact_learning = async ({ model, el }) => {
     chart.update({ last: given.steps, points, earlier, range: null });
     const top = best(own), kind = Math.floor(top / D) === r;
     const verdict = own[top] < 1.5 / A ? "It does not know anything yet" : top === truth ? (own[top] > 0.5 ? "That is right" : "Right, but hardly surer than of the others") : kind ? "Plausible, and wrong" : "Not even the right kind of answer";
-    answer.textContent = `${text.replace("{}", people[s])} ${own[top] < 1.5 / A ? "No answer stands out" : `“${wordOf(top)}”, with ${percent(own[top])}`}. ${verdict}.`;
+    write(answer, `${text.replace("{}", people[s])} ${own[top] < 1.5 / A ? "No answer stands out" : `“${wordOf(top)}”, with ${percent(own[top])}`}. ${verdict}.`);
     const valid = range(D).map((i) => r * D + i), elsewhere = 1 - valid.reduce((sum, a) => sum + own[a], 0);
     probable.update([
       ...valid.map((a) => ({ label: words[a % D], value: own[a], role: a === truth ? "correct" : "predicted", mark: a === truth ? "true" : "" })),
@@ -101,12 +101,12 @@ export const fact_learning = async ({ model, el }) => {
     ]);
     cells.forEach(({ item, said }, i) => {
       const row = p.subarray(i * A, (i + 1) * A), guess = best(row), knows = row[guess] >= 1.5 / A, right = guess === answers[i][r];
-      said.textContent = knows ? `${wordOf(guess)} ${right ? "✓" : "✗"}` : "–";
+      write(said, knows ? `${wordOf(guess)} ${right ? "✓" : "✗"}` : "–");
       item.style.borderColor = knows ? roles[right ? "correct" : "predicted"].colour : "";
       item.setAttribute("aria-label", `${people[i]}: ${knows ? `${wordOf(guess)}, ${right ? "right" : "wrong"}` : "nothing yet"}`);
       item.classList.toggle("mb-asked-about", i === s);
     });
-    speed.textContent = progress(next, given.steps, run.playing);
+    write(speed, progress(next, given.steps, run.playing));
     tell.view(next, run, state.values.lr);
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, answer: wordOf(top), truth: own[truth] });
   }

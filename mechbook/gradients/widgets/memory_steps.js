@@ -2,7 +2,7 @@
 // Widget 2b: step after step on one memory, along the gradient or along its polar factor.
 import { curves } from "../../widgets/curves.js";
 import { heatMap } from "../../widgets/heatmap.js";
-import { expose, frame, h, panels, percent, range, sentence } from "../../widgets/kit.js";
+import { expose, frame, h, panels, percent, range, sentence, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
 import { buttonsOf } from "../../widgets/training/buttons.js";
@@ -88,7 +88,7 @@ export const memory_steps = async ({ model, el }) => {
     for (const value of data) reach = Math.max(reach, Math.abs(value));
     table.speaks(!run.playing);
     table.update({ rows: labels, columns: labels, data, diverging: true, low: -(reach || 1), high: reach || 1, frameRole: "correct" });
-    where.textContent = progress(next, steps, run.playing);
+    write(where, progress(next, steps, run.playing));
     tell.view(next, run, state.values.lr);
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, stored: points.at(-1)?.stored ?? 0 });
   }

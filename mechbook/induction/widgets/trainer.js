@@ -2,7 +2,7 @@
 // Widget 3c: the reader trains the two-layer model in the page. What is computed lies in widgets/training.
 import { curves } from "../../widgets/curves.js";
 import { heatMap } from "../../widgets/heatmap.js";
-import { expose, frame, h, panels, range, remark, sentence, spoken, weightsOf } from "../../widgets/kit.js";
+import { expose, frame, h, panels, range, remark, sentence, spoken, weightsOf, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { fromLine, toLine } from "../../widgets/runs.js";
 import { stateOf } from "../../widgets/state.js";
@@ -162,7 +162,7 @@ export const induction_trainer = async ({ model, el }) => {
       for (const value of data) reach = Math.max(reach, Math.abs(value));
       memories[index].update({ rows: labels, columns: labels, data, diverging: true, low: -reach, high: reach });
     });
-    speed.textContent = progress(next, steps, run.playing);
+    write(speed, progress(next, steps, run.playing));
     if (kernel && next.kept && !run.playing && next.kept.step > 0) hand(kernel, settingsOf(size(), state.values, tensors), ownWeights() ?? null, next.kept);
     const { lr, frozen } = state.values;
     tell.view(next, run, lr, frozen.length ? `Frozen: ${frozen.join(", ")}.` : "");

@@ -3,7 +3,7 @@
 import { bars } from "../../widgets/charts.js";
 import { curves } from "../../widgets/curves.js";
 import { heatMap } from "../../widgets/heatmap.js";
-import { expose, frame, h, panels, percent, range, remark, sentence, spoken } from "../../widgets/kit.js";
+import { expose, frame, h, panels, percent, range, remark, sentence, spoken, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
 import { softmax } from "../../widgets/tensors.js";
@@ -143,8 +143,8 @@ export const noisy_recall = async ({ model, el }) => {
       })));
       expose(root, { noise: p[N] });
     }
-    speed.textContent = progress(next, sizes.steps, run.playing);
-    most.textContent = `The noise comes with probability α = ${alpha}: with F_2 the right output learns to have 1 − α = ${percent(1 - alpha)}, and no more.`;
+    write(speed, progress(next, sizes.steps, run.playing));
+    write(most, `The noise comes with probability α = ${alpha}: with F_2 the right output learns to have 1 − α = ${percent(1 - alpha)}, and no more.`);
     tell.view({ ...next, points: lines(next.points, false, alpha) }, run, state.values.lr, dropped ? "F_2 is dropped from what is shown; training goes on with it." : "");
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, dropped });
   }
