@@ -49,12 +49,17 @@ def test_the_sentence_says_what_the_switch_does(shown: Any) -> None:
     until(shown, "Number(d.step) > 800")
     press(shown, "Pause")
     until(shown, "d.playing === 'false'")
-    points = shown.page.evaluate(NOISY, [int(shown.get_attribute("data-step")), {}, [0, 1, 0], False])["points"]
-    at, last = points[-1]["step"], {key: f"{100 * value:.0f}%" for key, value in points[-1].items()}
     shown.get_by_label("drop F_2").check()
     until(shown, "d.dropped === 'true'")
     words = shown.locator(".mb-says").text_content()
-    assert f"Step {at}, F_2 dropped: the noise goes from {last['noise']} to {last['noise cut']}" in words
+    at = int(words.removeprefix("Step ").split(",")[0])
+    # the probe of a step comes before its update
+    point = shown.page.evaluate(NOISY, [at + 1, {}, [0, 1, 0], False])["point"]
+    last = {key: f"{100 * value:.0f}%" for key, value in point.items()}
+    assert (
+        point["step"] == at
+        and f"Step {at}, F_2 dropped: the noise goes from {last['noise']} to {last['noise cut']}" in words
+    )
     assert f"the right output from {last['correct']} to {last['correct cut']}." in words
     shown.get_by_label("drop F_2").uncheck()
     until(shown, "d.dropped === 'false'")
