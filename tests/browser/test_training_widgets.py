@@ -1,4 +1,4 @@
-"""All widgets that train, on a phone and beside a menu. Oracle: the screen, and where and how large things lie on it."""
+"""All widgets that train, on a phone and beside a menu. Oracle: the screen, and where things lie on it, how large."""
 
 from collections.abc import Callable
 from typing import Any
