@@ -12,15 +12,15 @@ import { LINES } from "./trainer_words.js";
 /** @typedef {import("../../widgets/training/worker.js").View} View */
 /** @typedef {{ title: string, size: import("./trainer_settings.js").Size }} Settings */
 
-const BEGIN = "A small transformer, three of its matrices random. Press the button: they are trained in your browser, now.";
+const BEGIN = "Three matrices of a small transformer are random. Press, and they are trained, in your browser.";
 /**
  * Of each number: what holds before it reaches LEVELS, and what once it has.
  * @type {[key: string, words: string[]][]}
  */
 const STORY = [
-  ["W_O2", ["It cannot copy yet.", "it begins to copy what it looks at (W_O2).", "it copies what it looks at (W_O2)."]],
-  ["W_K2", ["It does not know where to look yet.", "it begins to look for the current letter (W_K2).", "it looks for the mark of the current letter (W_K2)."]],
-  ["W_K1", ["No letter is marked with the one before it yet.", "it begins to mark letters with the one before (W_K1).", "it marks each letter with the one before (W_K1)."]],
+  ["W_O2", ["It cannot copy yet.", "it begins to copy (W_O2).", "it copies what it sees (W_O2)."]],
+  ["W_K2", ["It does not know where to look yet.", "it begins to look back (W_K2).", "it knows where to look (W_K2)."]],
+  ["W_K1", ["No letter knows the one before it yet.", "it begins to mark letters with the one before (W_K1).", "it marks letters with the one before (W_K1)."]],
   ["accuracy", ["Its answers are guesses.", "half of its answers are right.", "nine tenths of its answers are right: an induction head is born."]],
 ];
 const LEVELS = [0.5, 0.9];
