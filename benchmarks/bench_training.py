@@ -55,7 +55,7 @@ PLAYED = """(name) => new Promise((done) => {
   };
   look();
 })"""
-TRAINERS = (
+TRAINERS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("02_gradients_as_memories", "widget-2b", {}),
     ("03_induction_heads", "widget-3c", {"Speed": "watch"}),
     ("03_induction_heads", "widget-3c", {"Speed": "fast"}),
