@@ -7,7 +7,7 @@ to make at least 400 steps a second and 3 times PyTorch's, the Shakespeare model
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,27 @@ WATCH = """() => new Promise((done) => {
   };
   look();
 })"""
+# Another trainer: it plays from start to end; the longest task of the page's thread.
+PLAYED = """(name) => new Promise((done) => {
+  const root = document.querySelector(`[data-widget="${name}"]`), tasks = [];
+  new PerformanceObserver((list) => tasks.push(...list.getEntries().map((task) => task.duration)))
+    .observe({ type: "longtask", buffered: false });
+  root.scrollIntoView();
+  root.querySelector("button.mb-main").click();
+  const look = () => {
+    if (root.dataset.done !== "true") return setTimeout(look, 20);
+    return setTimeout(() => done([Number(root.dataset.step), tasks.length, Math.max(0, ...tasks)]), 100);
+  };
+  look();
+})"""
+TRAINERS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("02_gradients_as_memories", "widget-2b", {}),
+    ("03_induction_heads", "widget-3c", {"Speed": "watch"}),
+    ("03_induction_heads", "widget-3c", {"Speed": "fast"}),
+    ("03_induction_heads", "widget-3c", {"Model": "shakespeare"}),
+    ("04_noisy_recall", "widget-4c", {"Speed": "watch"}),
+    ("06_factual_recall", "widget-6c", {}),
+)
 # One stretch of a run that goes on, in the page's own thread: what a worker does between two views.
 BEGIN = """([settings, plain]) => {
   globalThis.trained = mechbook.training.runOf(plain ? null : mechbook.training.code(), settings);
@@ -140,6 +161,25 @@ def landing(browser: Any, address: str, page: str) -> str:
     )
 
 
+def played(browser: Any, address: str, page: str, name: str, choices: Mapping[str, str]) -> str:
+    """Return a sentence: the longest task of the page's thread while one of its trainers plays from start to end."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    try:
+        shown = context.new_page()
+        shown.goto(f"{address}/book/{page}.html", wait_until="load")
+        root = shown.locator(f'section[data-widget="{name}"]')
+        root.locator('xpath=self::*[@data-step="0"]').wait_for(timeout=60_000)
+        for label, value in choices.items():
+            root.get_by_label(label, exact=True).select_option(value)
+        # what the page itself does after its load is none of the trainer's
+        shown.wait_for_timeout(3000)
+        steps, count, longest = shown.evaluate(PLAYED, name)
+    finally:
+        context.close()
+    how = f" ({', '.join(choices.values())})" if choices else ""
+    return f"{name}{how}: {steps} steps, {count} tasks of 50 ms or more, the longest {longest:.0f} ms"
+
+
 def main() -> int:
     """Print the table, and the landing page's time where the site is built."""
     torch.set_num_threads(1)
@@ -152,6 +192,9 @@ def main() -> int:
         if (HTML / "book" / "index.html").exists():
             with launched() as browser, served(HTML) as address:
                 print(landing(browser, address, "book/index.html"))
+                print("the page's own thread while a trainer plays from start to end")
+                for page_name, name, choices in TRAINERS:
+                    print(played(browser, address, page_name, name, choices), flush=True)
         else:
             print("The landing page is timed on the built site: run make book first.")
     except LookupError as error:

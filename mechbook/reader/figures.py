@@ -1,7 +1,8 @@
 """One style for every figure: a colour, a marker and a line for each role, and the few drawings that chapters share.
 
-The role colours reach a contrast of 3:1 on white and on #121212, and stay apart under red-green colour blindness; the
-site's style sheet and the widgets use the same ones. A role is never told by its colour alone: each has its own marker
+The role colours reach a contrast of 3:1 on white, on which figures are drawn in both themes, and stay apart under
+red-green colour blindness. What a page draws itself, widgets, circuits and coloured words, has them too; in the dark
+theme it has DARK, which does the same there. A role is never told by its colour alone: each has its own marker
 and its own line. Conditions of an experiment (few, rare, random triggers) take SERIES, which are darker than any role.
 """
 
@@ -51,6 +52,22 @@ ROLE: Mapping[str, Style] = MappingProxyType(
         "noise": Style("#ff0d1c", "X", (3, 1.5, 1, 1.5, 1, 1.5)),  # the noise token
         "correct": Style("#008f16", "P"),
         "predicted": Style("#8802ff", "v", (3, 1.5)),
+    }
+)
+
+# The same hues, light enough for the dark theme's grounds.
+DARK: Mapping[str, str] = MappingProxyType(
+    {
+        "input": "#a168d2",
+        "output": "#fd99b7",
+        "position": "#dd9fff",
+        "W_K1": "#d4ddff",
+        "W_K2": "#0b9866",
+        "W_O2": "#e1419c",
+        "W_F": "#c4be7c",
+        "noise": "#ff201c",
+        "correct": "#239927",
+        "predicted": "#cc3bff",
     }
 )
 

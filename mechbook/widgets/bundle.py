@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mechbook.core import npm
 from mechbook.core.cache.closure import PACKAGE
-from mechbook.reader.figures import ROLE
+from mechbook.reader.figures import DARK, ROLE
 
 # What imports every theme's widgets lies with what builds the site, which may import all.
 ENTRY = f"{PACKAGE.name}/site/main.js"
@@ -43,14 +43,24 @@ def library(project: Path = PACKAGE.parent) -> str:
     npm's packages cannot be had, and with esbuild's words where it finds an error in the scripts.
     """
     sheets = sorted((project / PACKAGE.name).glob("**/widgets/*.css"), key=lambda path: path.name)
-    style = "\n".join(path.read_text(encoding="utf-8") for path in sheets)
+    style = "\n".join([*(path.read_text(encoding="utf-8") for path in sheets), *role_colours()])
     body = bundle(project)
-    roles = {name: {"colour": role.colour, "dashes": role.dashes} for name, role in ROLE.items()}
+    roles = {name: {"colour": f"var(--mb-{name})", "dashes": role.dashes} for name, role in ROLE.items()}
     beside = {"worker": bundle(project, WORKER), "kernels": base64.b64encode(kernels(project)).decode()}
     version = hashlib.sha256((style + body + json.dumps([roles, beside])).encode()).hexdigest()[:16]
     head = json.dumps({"version": version, "style": style, "roles": roles, **beside})
     # A function of its own: nothing leaks but mechbook, and evaluating it twice is no redeclaration.
     return f'(() => {{\n"use strict";\nconst BOOK = {head};\n{body}}})();\n'
+
+
+def role_colours() -> tuple[str, str]:
+    """Return two rules of CSS: the roles' colours as variables `--mb-ROLE` of a widget, in a light and a dark theme."""
+    light, dark = (
+        " ".join(f"--mb-{name}: {colour};" for name, colour in colours.items())
+        for colours in ({name: role.colour for name, role in ROLE.items()}, DARK)
+    )
+    themes = 'html[data-theme="dark"] .mb-widget, body[data-jp-theme-light="false"] .mb-widget'
+    return f".mb-widget {{ {light} }}", f"{themes} {{ {dark} }}"
 
 
 def bundle(project: Path = PACKAGE.parent, entry: str = ENTRY) -> str:

@@ -1,7 +1,7 @@
 // @ts-check
 // The drawings beside heat maps: bars as a list, lines as SVG.
 import { roles } from "./book.js";
-import { fresh, h, show, svg } from "./kit.js";
+import { fresh, h, show, svg, write } from "./kit.js";
 
 // ---- bars ----------------------------------------------------------------------------------------------------------
 
@@ -16,20 +16,30 @@ import { fresh, h, show, svg } from "./kit.js";
  */
 export function bars({ title }) {
   const list = h("ol", { class: "mb-bars" });
+  const rowOf = () => {
+    const fill = h("span", { class: "mb-fill" }), number = h("span", { class: "mb-readout" });
+    const name = h("span", { class: "mb-token" }), note = h("span", { class: "mb-mark" });
+    const item = h("li", {}, name, h("span", { class: "mb-bar", "aria-hidden": "true" }, fill), number, note);
+    return { item, fill, number, name, note };
+  };
+  let rows = [rowOf()].slice(1);
   return {
     element: h("figure", { class: "mb-chart" }, h("figcaption", {}, title), list),
     /** @param {Bar[]} entries */
     update(entries) {
-      list.replaceChildren(...entries.map(({ label, value, mark, role, text }) => {
-        const fill = h("span", { class: "mb-fill" });
+      if (rows.length !== entries.length) {
+        rows = entries.map(rowOf);
+        list.replaceChildren(...rows.map(({ item }) => item));
+      }
+      entries.forEach(({ label, value, mark, role, text }, i) => {
+        const { item, fill, number, name, note } = rows[i];
         fill.style.width = `${Math.max(0, Math.min(1, value)) * 100}%`;
         fill.style.background = role ? roles[role].colour : "var(--mb-quiet)";
-        const number = h("span", { class: "mb-readout" });
         show(number, value, text);
-        const name = h("span", { class: "mb-token" }, label);
-        const note = h("span", { class: "mb-mark" }, mark ?? "");
-        return h("li", { "data-label": label }, name, h("span", { class: "mb-bar", "aria-hidden": "true" }, fill), number, note);
-      }));
+        write(name, label);
+        write(note, mark ?? "");
+        item.dataset.label = label;
+      });
     },
   };
 }

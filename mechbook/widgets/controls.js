@@ -56,7 +56,8 @@ export function select({ label, change, wide = false }) {
  * A labelled line of text. `check` gives null, or a sentence that says what is wrong; only checked text is passed on.
  * @param {{ label: string, hint: string, check: (text: string) => string | null, input: (text: string) => void }} how
  */
-export function textInput({ label, check, input, hint }) {
+export function textInput({ label, check, input, hint: first }) {
+  let hint = first;
   const id = fresh("text"), said = h("p", { class: "mb-message", id: fresh("message"), role: "status" });
   const box = h("input", {
     type: "text", id, "aria-describedby": said.id, autocomplete: "off", autocapitalize: "off", spellcheck: "false",
@@ -72,8 +73,15 @@ export function textInput({ label, check, input, hint }) {
     say(problem);
     if (!problem) input(box.value);
   });
-  /** @param {string} text */
-  const set = (text) => { if (box.value !== text) box.value = text; say(null); };
+  /**
+   * @param {string} text
+   * @param {string} [now] the hint from here on
+   */
+  const set = (text, now = hint) => {
+    if (box.value !== text) box.value = text;
+    hint = now;
+    say(null);
+  };
   return { element: h("div", { class: "mb-control mb-wide" }, h("label", { for: id }, label), box, said), box, set, say };
 }
 

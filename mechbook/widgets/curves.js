@@ -8,6 +8,8 @@ import { fresh, h, show, svg } from "./kit.js";
 /** @typedef {Record<string, number> & { step: number }} Point */
 /** @typedef {{ x: number[], low: Record<string, number[]>, high: Record<string, number[]> }} Range */
 
+/** @typedef {[tag: "polygon" | "polyline" | "circle", look: Record<string, string | number>]} Drawn */
+
 /** @param {Line} line */
 const lookOf = ({ role }) => (role ? roles[role] : { colour: "var(--mb-text)", dashes: [6, 2, 1, 2] });
 
@@ -41,6 +43,23 @@ export function curves({ title, lines, earlierIs = "", rangeIs = "" }) {
     axes.replaceChildren(...grid, ...below);
   }
 
+  /** @type {{ kinds: string, elements: SVGElement[] }} */
+  let there = { kinds: "", elements: [] };
+  /**
+   * What is drawn already is changed, not replaced: see `write`.
+   * @param {Drawn[]} wanted
+   */
+  function draw(wanted) {
+    const kinds = wanted.map(([tag, look]) => `${tag} ${look.class}`).join();
+    if (kinds !== there.kinds) {
+      there = { kinds, elements: wanted.map(([tag, look]) => svg(tag, look)) };
+      inside.replaceChildren(...there.elements);
+    }
+    wanted.forEach(([, look], i) => {
+      for (const [name, value] of Object.entries(look)) there.elements[i].setAttribute(name, String(value));
+    });
+  }
+
   return {
     element: h("figure", { class: "mb-chart" }, h("figcaption", {}, title), picture, legend, note),
     /** @param {{ last: number, points: Point[], earlier: Point[][], range: Range | null }} what */
@@ -51,31 +70,31 @@ export function curves({ title, lines, earlierIs = "", rangeIs = "" }) {
         drawn = key;
         drawAxes();
       }
-      const parts = [];
+      const /** @type {Drawn[]} */ wanted = [];
       if (what.range) {
         const { x, low, high } = what.range;
         for (const line of lines) {
           const { key: name } = line;
           if (!low[name]) continue;
           const there = x.map((step, i) => `${px(step)},${py(high[name][i])}`), back = x.map((step, i) => `${px(step)},${py(low[name][i])}`).reverse();
-          parts.push(svg("polygon", { points: [...there, ...back].join(" "), fill: lookOf(line).colour, class: "mb-range" }));
+          wanted.push(["polygon", { points: [...there, ...back].join(" "), fill: lookOf(line).colour, class: "mb-range" }]);
         }
       }
       for (const run of what.earlier) {
-        for (const line of lines) parts.push(svg("polyline", { points: path(run, line.key), stroke: lookOf(line).colour, class: "mb-line mb-faint" }));
+        for (const line of lines) wanted.push(["polyline", { points: path(run, line.key), stroke: lookOf(line).colour, class: "mb-line mb-faint" }]);
       }
       for (const line of lines) {
         const { colour, dashes } = lookOf(line);
-        parts.push(svg("polyline", { points: path(what.points, line.key), stroke: colour, "stroke-dasharray": dashes.join(" "), class: "mb-line" }));
+        wanted.push(["polyline", { points: path(what.points, line.key), stroke: colour, "stroke-dasharray": dashes.join(" "), class: "mb-line" }]);
       }
       const now = what.points[what.points.length - 1];
       if (now) {
-        for (const line of lines) parts.push(svg("circle", { cx: px(now.step), cy: py(now[line.key]), r: 3, fill: lookOf(line).colour, class: "mb-dot" }));
+        for (const line of lines) wanted.push(["circle", { cx: px(now.step), cy: py(now[line.key]), r: 3, fill: lookOf(line).colour, class: "mb-dot" }]);
         lines.forEach(({ key: name }, i) => show(numbers[i], now[name]));
       } else {
         for (const number of numbers) { number.textContent = "–"; delete number.dataset.value; }
       }
-      inside.replaceChildren(...parts);
+      draw(wanted);
       const words = [what.earlier.length ? earlierIs : "", what.range ? rangeIs : ""].filter(Boolean).join(" ");
       if (note.textContent !== words) note.textContent = words;
     },

@@ -15,7 +15,7 @@ import { fresh, glyph, h, remark, show } from "./kit.js";
  * @property {number} [low] the value at the scale's lower end; 0 where none is given
  * @property {number} [high] the value at its upper end; 1 where none is given
  * @property {Cell[]} [frames] cells with a frame
- * @property {string} [frameColour]
+ * @property {string} [frameRole] whose colour the frames have; else the text's
  * @property {boolean} [solid] frames without dashes
  * @property {Cell | null} [home] the cell to go to
  */
@@ -39,17 +39,18 @@ const TWO = {
 };
 
 /**
- * A colour scale on 0..1 as 256 CSS colours.
+ * A colour scale on 0..1 as 256 pixels, opaque, in the order of bytes that this machine's memory has.
  * @param {Colour[]} stops
  */
 function scale(stops) {
-  return Array.from({ length: 256 }, (_, i) => {
-    const at = (i / 255) * (stops.length - 1), k = Math.min(Math.floor(at), stops.length - 2), f = at - k;
-    return `rgb(${stops[k].map((c, j) => Math.round(c + f * (stops[k + 1][j] - c))).join(",")})`;
+  const bytes = Uint8ClampedArray.from({ length: 4 * 256 }, (_, place) => {
+    const i = place >> 2, j = place & 3, at = (i / 255) * (stops.length - 1), k = Math.min(Math.floor(at), stops.length - 2);
+    return j === 3 ? 255 : Math.round(stops[k][j] + (at - k) * (stops[k + 1][j] - stops[k][j]));
   });
+  return new Uint32Array(bytes.buffer);
 }
 
-/** @type {Map<string, string[]>} */
+/** @type {Map<string, Uint32Array>} */
 const known = new Map();
 
 /** @param {boolean} diverging */
@@ -77,11 +78,12 @@ export function heatMap({ title, rowName, columnName, describe }) {
   }, canvas);
   const names = remark(`rows: ${rowName}; columns: ${columnName}`);
   const element = h("figure", { class: "mb-chart" }, h("figcaption", {}, title), box, names, readout);
-  const pen = canvas.getContext("2d");
-  if (!pen) throw new Error("This browser has no canvas to draw on.");
+  // a pixel for each cell: enlarged in one go, which thousands of rectangles are not
+  const small = document.createElement("canvas"), dots = small.getContext("2d"), pen = canvas.getContext("2d");
+  if (!pen || !dots) throw new Error("This browser has no canvas to draw on.");
   /** @type {Shown} */
   let shown = { rows: [], columns: [], data: [] };
-  let layout = { margin: 0, unit: 1 };
+  let layout = { margin: 0, unit: 1 }, width = 0;
   /** @type {Cell | null} */
   let cell = null;
 
@@ -98,9 +100,28 @@ export function heatMap({ title, rowName, columnName, describe }) {
     draw();
   }
 
+  /** @type {Map<string, string>} */
+  const inks = new Map();
+  /**
+   * A colour of the theme, kept until it may have changed: to ask for it has the page compute its styles.
+   * @param {string} name
+   */
+  function ink(name) {
+    const found = inks.get(name) ?? getComputedStyle(element).getPropertyValue(name);
+    inks.set(name, found);
+    return found;
+  }
+
+  /** Draw in the colours and the width that there are now. */
+  function anew() {
+    inks.clear();
+    width = box.clientWidth;
+    draw();
+  }
+
   function draw() {
-    if (!pen || !rows()) return;
-    const size = Math.max(120, Math.min(box.clientWidth || 300, 520)), ratio = window.devicePixelRatio || 1;
+    if (!pen || !dots || !rows()) return;
+    const size = Math.max(120, Math.min(width || 300, 520)), ratio = window.devicePixelRatio || 1;
     const margin = 14, unit = (size - margin) / Math.max(rows(), columns());
     const height = Math.ceil(margin + unit * rows()) + 2;
     layout = { margin, unit };
@@ -108,29 +129,33 @@ export function heatMap({ title, rowName, columnName, describe }) {
     canvas.height = Math.round(height * ratio);
     canvas.style.width = `${size}px`;
     canvas.style.height = `${height}px`;
-    const palette = colours(Boolean(shown.diverging)), style = getComputedStyle(element);
+    const palette = colours(Boolean(shown.diverging));
     pen.scale(ratio, ratio);
     const low = shown.low ?? 0, high = shown.high ?? 1;
-    const edge = (/** @type {number} */ k) => Math.round((margin + k * unit) * ratio) / ratio;
-    pen.fillStyle = style.getPropertyValue("--mb-masked");
+    pen.fillStyle = ink("--mb-masked");
     pen.fillRect(margin, margin, unit * columns(), unit * rows());
+    small.width = columns();
+    small.height = rows();
+    const picture = dots.createImageData(columns(), rows()), pixels = new Uint32Array(picture.data.buffer);
     for (let i = 0; i < rows(); i++) {
       const last = shown.causal ? i + 1 : columns();
       for (let j = 0; j < last; j++) {
         const part = (shown.data[i * columns() + j] - low) / (high - low || 1);
-        pen.fillStyle = palette[Math.min(255, Math.max(0, Math.round(part * 255)))];
-        pen.fillRect(edge(j), edge(i), edge(j + 1) - edge(j), edge(i + 1) - edge(i));
+        pixels[i * columns() + j] = palette[Math.min(255, Math.max(0, Math.round(part * 255)))];
       }
     }
+    dots.putImageData(picture, 0, 0);
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(small, margin, margin, unit * columns(), unit * rows());
     pen.lineWidth = Math.min(2, Math.max(1, unit / 6));
-    pen.strokeStyle = shown.frameColour ?? "currentColor";
+    pen.strokeStyle = ink(shown.frameRole ? `--mb-${shown.frameRole}` : "color");
     pen.setLineDash(shown.solid ? [] : [3, 2]);
     for (const [i, j] of shown.frames ?? []) pen.strokeRect(margin + j * unit + 0.5, margin + i * unit + 0.5, unit - 1, unit - 1);
     pen.setLineDash([]);
-    labels(pen, style.color, unit, margin);
+    labels(pen, ink("color"), unit, margin);
     if (cell) {
       pen.lineWidth = 2;
-      pen.strokeStyle = style.getPropertyValue("--mb-focus");
+      pen.strokeStyle = ink("--mb-focus");
       pen.strokeRect(margin + cell[1] * unit - 1, margin + cell[0] * unit - 1, unit + 2, unit + 2);
     }
   }
@@ -175,12 +200,17 @@ export function heatMap({ title, rowName, columnName, describe }) {
   });
   canvas.addEventListener("pointermove", pointed);
   canvas.addEventListener("pointerdown", pointed);
-  const watcher = new ResizeObserver(draw);
+  const watcher = new ResizeObserver(anew);
   watcher.observe(box);
 
   return {
     element,
-    draw,
+    draw: anew,
+    /**
+     * Whether screen readers hear of a cell that changes: not while a training changes it all the time.
+     * @param {boolean} live
+     */
+    speaks: (live) => readout.setAttribute("aria-live", live ? "polite" : "off"),
     /** @param {Shown} next */
     update(next) {
       shown = next;

@@ -88,6 +88,18 @@ export const short = (value, digits = 3) =>
   (value === 0 ? "0" : value < 0.001 ? value.toExponential(1) : String(Number(value.toPrecision(digits))));
 
 /**
+ * Put a text into an element that has nothing else. A text that is there is changed, not replaced: with another child the
+ * page would look anew for what its rules with :has() hold of, which takes milliseconds on a long page.
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
+export function write(element, text) {
+  const { firstChild } = element;
+  if (!(firstChild instanceof Text) || firstChild.nextSibling) element.textContent = text;
+  else if (firstChild.data !== text) firstChild.data = text;
+}
+
+/**
  * Show a value on an element.
  * @param {HTMLElement} element
  * @param {any} value
@@ -95,7 +107,7 @@ export const short = (value, digits = 3) =>
  */
 export function show(element, value, text = format(value)) {
   element.dataset.value = String(value);
-  element.textContent = text;
+  write(element, text);
 }
 
 /** @type {Record<string, string>} */

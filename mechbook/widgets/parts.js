@@ -132,7 +132,7 @@ export const draws = ({ label }) => (key, change) => {
  * What a model reads: a choice among named texts, unless `offers` is empty, and a line of the reader's own. `toLine` and
  * `fromLine` lead to what a line can show and back; `insert` has a button that writes its text where the reader writes.
  * @param {{
- *   offers: [name: string, text: string][], hint: string, check: (line: string) => string | null,
+ *   offers: [name: string, text: string][], hint: Given<string>, check: (line: string) => string | null,
  *   toLine: (text: string) => string, fromLine: (line: string) => string, insert?: { label: string, text: string },
  * }} how
  * @returns {Declared}
@@ -142,10 +142,11 @@ export const sequence = ({ offers, hint, check, toLine, fromLine, insert }) => (
   const options = [...offers.map(([name], i) => /** @type {[number, string]} */ ([i, name])), ["own", "your own"]];
   /** @type {string | null} */
   let shown = null;
+  let said = typeof hint === "string" ? hint : "";
   /** @param {string} text */
-  const put = (text) => { shown = text; line.set(toLine(text)); };
+  const put = (text) => { shown = text; line.set(toLine(text), said); };
   const named = select({
-    label: "Sequence",
+    label: "Sequence", wide: true,
     change: (index) => {
       if (index === "own") return;
       put(offers[index][1]);
@@ -153,7 +154,7 @@ export const sequence = ({ offers, hint, check, toLine, fromLine, insert }) => (
     },
   });
   const line = textInput({
-    label: "The model reads", hint, check,
+    label: "The model reads", hint: said, check,
     input: (typed) => { shown = fromLine(typed); change({ [key]: shown }); },
   });
   /** @param {string} text */
@@ -171,6 +172,7 @@ export const sequence = ({ offers, hint, check, toLine, fromLine, insert }) => (
     show(values, anew) {
       const text = values[key], index = offers.findIndex(([, known]) => known === text);
       named.set(options, index < 0 ? "own" : index);
+      said = resolve(hint, values);
       // What a reader is typing, right or wrong, stays as it is.
       if (anew || text !== shown) put(text);
     },

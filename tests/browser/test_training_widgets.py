@@ -1,4 +1,4 @@
-"""All widgets that train, on a phone. Oracle: the height of a phone's screen, and where things lie on it."""
+"""All widgets that train, on a phone and beside a menu. Oracle: the screen, and where things lie on it, how large."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +17,13 @@ from mechbook.widgets.base import BookWidget
 from tests.browser import checks
 
 WIDTH, HEIGHT = 390, 844
+# The options that are wider than the box that shows them, whose arrow takes 20 pixels.
+CUT = """(root) => [...root.querySelectorAll("select")].flatMap((box) => {
+  const pen = document.createElement("canvas").getContext("2d"), style = getComputedStyle(box);
+  pen.font = style.font;
+  const room = box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 20;
+  return [...box.options].map((one) => one.textContent).filter((words) => pen.measureText(words).width > room);
+})"""
 MADE: dict[str, Callable[[], BookWidget]] = {
     "widget-birth": birth_widget,
     "widget-2b": memory_steps_widget,
@@ -37,4 +44,13 @@ def test_a_phone_shows_the_button_and_the_curves_on_one_screen(alone: Callable[.
     assert button["y"] < curves["y"]
     assert curves["y"] + curves["height"] - button["y"] < HEIGHT - 60  # less what the site's bar covers
     assert checks.overflow(page) == 0
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+@pytest.mark.parametrize("width", [WIDTH, 660])
+@pytest.mark.parametrize("name", MADE)
+def test_no_choice_is_cut(alone: Callable[..., Any], name: str, width: int) -> None:
+    page = alone(MADE[name]())
+    page.set_viewport_size({"width": width, "height": HEIGHT})
+    assert checks.widget(page, name).evaluate(CUT) == []
     page.set_viewport_size({"width": 1280, "height": 900})

@@ -1,6 +1,7 @@
 """The book's style: contrast by the WCAG formula, colour vision by Machado et al. 2009, drawings by what they hold."""
 
 import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,8 +15,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
+from mechbook.core.cache.closure import PACKAGE
 from mechbook.reader import figures
 from mechbook.reader.figures import (
+    DARK,
     PAPER,
     ROLE,
     SERIES,
@@ -79,9 +82,20 @@ def test_every_role_of_the_house_style_has_a_style() -> None:
 
 
 @pytest.mark.parametrize("role", ROLE)
-@pytest.mark.parametrize("background", ["#ffffff", "#121212"])
-def test_roles_show_in_both_themes(role: str, background: str) -> None:
-    assert contrast(ROLE[role].colour, background) >= 3.0
+def test_roles_show_in_both_themes(role: str) -> None:
+    assert contrast(ROLE[role].colour, "#ffffff") >= 3.0
+    # the grounds of the site, of JupyterLab, and of a widget's masked cells
+    assert min(contrast(DARK[role], ground) for ground in ("#14181e", "#111111", "#2b3340")) >= 3.0
+
+
+def test_the_site_has_the_roles_colours_of_both_themes() -> None:
+    sheet = (PACKAGE.parent / "book" / "_static" / "mechbook.css").read_text(encoding="utf-8")
+    for ground, colours in (
+        (":root", {name: role.colour for name, role in ROLE.items()}),
+        (r'html\[data-theme="dark"\]', DARK),
+    ):
+        rule = re.search(rf"^{ground} {{(.*?)}}", sheet, re.DOTALL | re.MULTILINE)
+        assert rule and dict(re.findall(r"--mb-(\w+): (#\w+);", rule[1])) == colours
 
 
 @pytest.mark.parametrize("style", [*SERIES, PAPER], ids=lambda style: style.colour)
@@ -92,9 +106,10 @@ def test_conditions_and_the_paper_s_line_show_on_white(style: Style) -> None:
 @pytest.mark.parametrize("seen", SEEN)
 def test_roles_stay_apart_however_red_and_green_are_seen(seen: str) -> None:
     """A CIELAB distance of 20 is several times what is just noticed (about 2.3)."""
-    for one, other in itertools.combinations(ROLE, 2):
-        gap = np.linalg.norm(lab(ROLE[one].colour, SEEN[seen]) - lab(ROLE[other].colour, SEEN[seen]))
-        assert gap >= 20, (one, other, gap)
+    for colours in ({name: role.colour for name, role in ROLE.items()}, DARK):
+        for one, other in itertools.combinations(colours, 2):
+            gap = np.linalg.norm(lab(colours[one], SEEN[seen]) - lab(colours[other], SEEN[seen]))
+            assert gap >= 20, (one, other, gap)
 
 
 @pytest.mark.parametrize("styles", [list(ROLE.values()), list(SERIES)], ids=["roles", "series"])

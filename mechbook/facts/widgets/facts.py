@@ -18,7 +18,7 @@ from mechbook.widgets.base import BookWidget, Store, store
 from mechbook.widgets.weights import round_weights
 
 CONTEXTS = 3
-WORDS = {"linear": "linear attention, one-hot embeddings", "softmax": "softmax attention, random embeddings"}
+WORDS = {"linear": "linear, one-hot embeddings", "softmax": "softmax, random embeddings"}
 PRESET_WORDS = ("Before", "Hallucination", "The fact")
 CURVE_POINTS = 128
 ENOUGH = 0.99

@@ -3,7 +3,7 @@
 import { roles } from "../../widgets/book.js";
 import { bars } from "../../widgets/charts.js";
 import { curves } from "../../widgets/curves.js";
-import { expose, frame, h, panels, percent, range, remark, sentence } from "../../widgets/kit.js";
+import { expose, frame, h, panels, percent, range, remark, sentence, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
 import { buttonsOf } from "../../widgets/training/buttons.js";
@@ -38,7 +38,7 @@ const SEEDS = range(10);
 export const fact_learning = async ({ model, el }) => {
   const /** @type {Settings} */ { title, people, questions, rates, lr, run: given } = model.get("settings");
   const name = model.get("name"), root = frame(el, { name, title }), { D, answers } = given;
-  const before = location.hash.startsWith(`#${name}`) ? null : remembered(name);
+  const before = remembered(name);
   const /** @type {State} */ start = { s: 0, r: 0, lr, seed: 0, .../** @type {any} */ (before?.values ?? {}) };
   const says = sentence(), speed = h("p", { class: "mb-axes" });
   const tell = tellerOf({
@@ -58,7 +58,7 @@ export const fact_learning = async ({ model, el }) => {
   let view = null;
   /** @type {import("../../widgets/training/stepping.js").Point[][]} */
   let earlier = [];
-  let begun = start.seed, playNext = false;
+  let begun = start.seed;
 
   const state = stateOf({
     name, root, start,
@@ -79,10 +79,7 @@ export const fact_learning = async ({ model, el }) => {
   function anew() {
     if (view && view.step > 0 && state.values.seed !== begun) earlier = [...earlier, view.points].slice(-8);
     [begun, rate] = [state.values.seed, state.values.lr];
-    tell.reset();
-    run.reset();
-    if (playNext) run.play();
-    playNext = false;
+    buttons.begin();
   }
 
   /** @param {View} next */
@@ -92,11 +89,11 @@ export const fact_learning = async ({ model, el }) => {
     const truth = answers[s][r], { text, answers: words } = questions[r];
     const best = (/** @type {ArrayLike<number>} */ row) => range(A).reduce((a, b) => (row[b] > row[a] ? b : a));
     const wordOf = (/** @type {number} */ a) => questions[Math.floor(a / D)].answers[a % D];
-    buttons.show({ playing: run.playing, done: next.done, step });
+    buttons.show(next);
     chart.update({ last: given.steps, points, earlier, range: null });
     const top = best(own), kind = Math.floor(top / D) === r;
     const verdict = own[top] < 1.5 / A ? "It does not know anything yet" : top === truth ? (own[top] > 0.5 ? "That is right" : "Right, but hardly surer than of the others") : kind ? "Plausible, and wrong" : "Not even the right kind of answer";
-    answer.textContent = `${text.replace("{}", people[s])} ${own[top] < 1.5 / A ? "No answer stands out" : `“${wordOf(top)}”, with ${percent(own[top])}`}. ${verdict}.`;
+    write(answer, `${text.replace("{}", people[s])} ${own[top] < 1.5 / A ? "No answer stands out" : `“${wordOf(top)}”, with ${percent(own[top])}`}. ${verdict}.`);
     const valid = range(D).map((i) => r * D + i), elsewhere = 1 - valid.reduce((sum, a) => sum + own[a], 0);
     probable.update([
       ...valid.map((a) => ({ label: words[a % D], value: own[a], role: a === truth ? "correct" : "predicted", mark: a === truth ? "true" : "" })),
@@ -104,36 +101,21 @@ export const fact_learning = async ({ model, el }) => {
     ]);
     cells.forEach(({ item, said }, i) => {
       const row = p.subarray(i * A, (i + 1) * A), guess = best(row), knows = row[guess] >= 1.5 / A, right = guess === answers[i][r];
-      said.textContent = knows ? `${wordOf(guess)} ${right ? "✓" : "✗"}` : "–";
+      write(said, knows ? `${wordOf(guess)} ${right ? "✓" : "✗"}` : "–");
       item.style.borderColor = knows ? roles[right ? "correct" : "predicted"].colour : "";
       item.setAttribute("aria-label", `${people[i]}: ${knows ? `${wordOf(guess)}, ${right ? "right" : "wrong"}` : "nothing yet"}`);
       item.classList.toggle("mb-asked-about", i === s);
     });
-    speed.textContent = progress(next, given.steps, run.playing);
-    tell.view(next, { playing: run.playing, lr: state.values.lr });
+    write(speed, progress(next, given.steps, run.playing));
+    tell.view(next, run, state.values.lr);
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, answer: wordOf(top), truth: own[truth] });
   }
 
-  const buttons = buttonsOf({
-    toggle() {
-      if (run.playing) run.pause();
-      else {
-        if (view?.done || view?.diverged) anew();
-        run.play();
-      }
-      buttons.show({ playing: run.playing, done: false, step: view?.step ?? 0 });
-    },
-    step: () => run.step(),
-    reset: () => { tell.reset(); run.reset(); },
-    next() {
-      playNext = true;
-      state.set({ seed: SEEDS[(state.values.seed + 1) % SEEDS.length] });
-    },
-  });
   const run = player({
     name, root, kind: "facts", shown, kept: before?.kept, pace: () => 0, values: () => ({ ...state.values }),
     settings: () => ({ ...given, lr: state.values.lr, seed: state.values.seed }), query: () => ({ r: state.values.r }),
   });
+  const buttons = buttonsOf({ run, tell, seeds: SEEDS, anew, state });
   root.append(
     buttons.element, speed, says.element, state.controls("s", "r"), answer, panels(chart, probable),
     h("p", { class: "mb-axes" }, "Its best guess for everybody:"), table, remark("✓ right, ✗ wrong, – nothing stands out yet."),

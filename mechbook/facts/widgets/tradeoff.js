@@ -1,6 +1,5 @@
 // @ts-check
 // Widget 6b: which models a budget of parameters buys, and what they recall.
-import { roles } from "../../widgets/book.js";
 import { heatMap } from "../../widgets/heatmap.js";
 import { expose, frame, sentence, weightsOf } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
@@ -55,7 +54,7 @@ export const fact_tradeoff = async ({ model, el }) => {
       const reach = within.filter((cell) => cell.accuracy >= Number(bar)).sort((a, b) => a.cost - b.cost), cheapest = reach.at(0);
       map.update({
         rows: H.map(String), columns: m.map(String), data: accuracy, low: 0, high: 1, solid: true,
-        frames: within.map(({ i, j }) => [i, j]), frameColour: roles.W_O2.colour, home: [found.i, found.j],
+        frames: within.map(({ i, j }) => [i, j]), frameRole: "W_O2", home: [found.i, found.j],
       });
       says.say(`At most ${count(budget)} parameters: ${within.length} of the ${cells.length} models, framed. ` +
         `The best has ${words(found)}: accuracy ${share(found.accuracy)}. ` +

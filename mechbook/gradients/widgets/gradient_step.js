@@ -131,7 +131,7 @@ export const gradient_step = async ({ model, el }) => {
   const draw = (values) => {
     const { path: seen, ...shown } = path(values), now = seen[values.steps], at = line(values, N);
     const on = values.positions === "on", reach = Math.max(largest(now.table), on ? largest(now.positional) : 0) || 1;
-    const common = { rows: letters, diverging: true, low: -reach, high: reach, frameColour: roles.correct.colour };
+    const common = { rows: letters, diverging: true, low: -reach, high: reach, frameRole: "correct" };
     positional.element.hidden = !on;
     table.update({ ...common, columns: letters, data: now.table, frames: f.map((k, z) => [k, z]), home: drawn ? null : [f[0], 0] });
     drawn = true;

@@ -1,6 +1,5 @@
 // @ts-check
 // Widget 7a: a path of hops through a context of the reader's, and where each layer of a trained model looks.
-import { roles } from "../../widgets/book.js";
 import { bars, canvas } from "../../widgets/charts.js";
 import { select, textInput } from "../../widgets/controls.js";
 import { heatMap } from "../../widgets/heatmap.js";
@@ -178,7 +177,7 @@ export const hops = async ({ model, el }) => {
       const /** @type {import("../../widgets/heatmap.js").Cell} */ at = [key % n, Math.floor(key / n)];
       map.update({
         rows: range(n).map(String), columns: range(k).map((i) => String(i + 1)), data: rows,
-        frames: [at], frameColour: roles.W_K2.colour, home: at,
+        frames: [at], frameRole: "W_K2", home: at,
       });
       const masses = attention[layer].map((head) => head[query * T + key]), most = Math.max(...masses);
       return `Layer ${layer + 1}: head ${masses.indexOf(most) + 1} puts ${percent(most)} of it on ${token(key)}` +
@@ -204,7 +203,7 @@ export const hops = async ({ model, el }) => {
       sigma: context(settings),
       start: start(settings),
       head: parts.choice({
-        label: "Attention of",
+        wide: true, label: "Attention of",
         options: [["all", "the strongest head at each token"], ...range(heads).map((i) => /** @type {[string, string]} */ ([String(i), `head ${i + 1}`]))],
       }),
     },

@@ -1,6 +1,7 @@
 """What widget 3c hands to Python, and takes from it, where a kernel runs: all matrices of the model."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +14,17 @@ from mechbook.widgets.base import BookWidget
 NAMES = ("W_E", "P", "W_U", "W_K1", "W_V1", "W_O1", "W_K2", "W_V2", "W_O2")
 
 
+def _bytes(value: Any, _: object) -> bytes:
+    """What has come from a page, where buffers arrive as memory that a trait of bytes does not take."""
+    return bytes(value)
+
+
 class TrainerWidget(BookWidget):
     """Widget 3c: when training pauses or ends, `model()` is what the page has; `give(model)` starts it from one."""
 
-    trained = traitlets.Bytes().tag(sync=True)
+    trained = traitlets.Bytes().tag(sync=True, from_json=_bytes)
     handed = traitlets.Dict().tag(sync=True)
-    given = traitlets.Bytes().tag(sync=True)
+    given = traitlets.Bytes().tag(sync=True, from_json=_bytes)
     given_size = traitlets.Unicode().tag(sync=True)
 
     def model(self) -> SimplifiedTransformer:

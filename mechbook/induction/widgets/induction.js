@@ -104,7 +104,7 @@ export const induction = async ({ model, el }) => {
         const data = seen.attention[index], /** @type {import("../../widgets/heatmap.js").Cell[]} */ frames = [];
         if (index === 1) for (let q = 1; q <= last; q++) for (let s = 1; s <= q; s++) if (z[s - 1] === z[q]) frames.push([q, s]);
         map.update({
-          rows: characters, columns: characters, data, causal: true, frames, frameColour: roles.W_K2.colour,
+          rows: characters, columns: characters, data, causal: true, frames, frameRole: "W_K2",
           home: moved.has("seq") ? [last, strongest(data, last, T)] : null,
         });
       });

@@ -199,7 +199,7 @@ def _sequences(sent: Shipped) -> list[tuple[str, str]]:
     found = [("A quotation", QUOTATION)]
     for row, column in clear.nonzero().tolist():
         if 14 <= column < 32:
-            found.append(("From the task, up to a repeated trigger", decode(counts, batch.z[row, : column + 1])))
+            found.append(("From the task, up to a trigger", decode(counts, batch.z[row, : column + 1])))
             break
     found.append(("A repeated word", "Romeo, Romeo, wherefore art thou R"))
     return found

@@ -15,9 +15,9 @@ import { apply, memoryMap, previousRecall, recall, transpose } from "../../widge
 
 /** @type {[Matrix, string][]} */
 const MATRICES = [
-  ["W_K1", "W_K1: which position a position looks at"],
-  ["W_K2", "W_K2: which remembered character a character looks for"],
-  ["W_O2", "W_O2: which character an attended one predicts"],
+  ["W_K1", "W_K1: who looks at which position"],
+  ["W_K2", "W_K2: who looks for which character"],
+  ["W_O2", "W_O2: what an attended one predicts"],
 ];
 /** What a share of recalled memories means. */
 const SENTENCES = {
@@ -72,7 +72,7 @@ export const memory_maps = async ({ model, el }) => {
     name, root, start: /** @type {State} */ ({ step: atTheEnd(run).step, map: "W_K2" }),
     parts: {
       step: parts.slider({ label: "Training step", values: run.steps, near: true }),
-      map: parts.choice({ label: "Matrix", options: MATRICES }),
+      map: parts.choice({ wide: true, label: "Matrix", options: MATRICES }),
     },
     presets: { label: "Moments of training", options: run.presets.map(([step, moment]) => [moment, { step }]) },
     draw(values) {

@@ -1,17 +1,16 @@
 // @ts-check
 // Widget 3c: the reader trains the two-layer model in the page. What is computed lies in widgets/training.
-import { bars } from "../../widgets/charts.js";
 import { curves } from "../../widgets/curves.js";
 import { heatMap } from "../../widgets/heatmap.js";
-import { expose, frame, glyph, h, panels, range, remark, sentence, spoken, weightsOf } from "../../widgets/kit.js";
+import { expose, frame, h, panels, range, remark, sentence, spoken, weightsOf, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { fromLine, toLine } from "../../widgets/runs.js";
 import { stateOf } from "../../widgets/state.js";
-import { softmax } from "../../widgets/tensors.js";
 import { buttonsOf } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
 import { progress } from "../../widgets/training/teller.js";
 import { hand, listens, taken } from "./handing.js";
+import { nextCharacter } from "./next_character.js";
 import { defaults, settingsOf } from "./trainer_settings.js";
 import { LINES, teller } from "./trainer_words.js";
 
@@ -26,6 +25,11 @@ const SEEDS = range(10);
 const SHOWN = 5;
 /** @type {[string, string][]} */
 const MATRICES = [["W_O2", "W_O2"], ["W_K2", "W_K2"], ["W_K1", "W_K1"]];
+/**
+ * Whether a model reads lines of text.
+ * @param {Size} size
+ */
+const lines = ({ vocabulary }) => vocabulary.includes("\n");
 /**
  * What a run is begun with: a change starts a new one. What else there is acts on the run that is there.
  * @param {State} state
@@ -64,7 +68,7 @@ export const induction_trainer = async ({ model, el }) => {
   const name = model.get("name"), root = frame(el, { name, title }), first = Object.keys(sizes)[0];
   const kernel = listens(model) ? /** @type {import("./handing.js").Live} */ (model) : null;
   // with a kernel the notebook keeps what is to be kept
-  const kept = kernel || location.hash.startsWith(`#${name}`) ? null : remembered(name), before = kept && sizes[kept.values.size] ? kept : null;
+  const kept = kernel ? null : remembered(name), before = kept && sizes[kept.values.size] ? kept : null;
   const /** @type {State} */ start = {
     size: first, triggers: "random", seed: 0, frozen: [], .../** @type {any} */ (defaults(sizes[first])), .../** @type {any} */ (before?.values ?? {}),
   };
@@ -75,7 +79,7 @@ export const induction_trainer = async ({ model, el }) => {
     const typed = [...fromLine(line)], strange = typed.find((character) => !characters().includes(character));
     if (!typed.length) return "Type at least one character.";
     if (typed.length > size().T) return `The sequence has ${typed.length.toLocaleString("en")} characters; this model reads at most ${size().T}.`;
-    return strange === undefined ? null : `The model does not know the character “${strange}”: ${size().name} has ${size().vocabulary.length > 20 ? "letters, spaces, ↵ and !$&',-.3:;?" : `the letters ${size().vocabulary[0]} to ${size().vocabulary.at(-1)}`}.`;
+    return strange === undefined ? null : `The model does not know the character “${strange}”: it knows ${lines(size()) ? "letters, spaces, ↵ and !$&',-.3:;?" : `the letters ${size().vocabulary[0]} to ${size().vocabulary.at(-1)}`}.`;
   };
 
   /** @type {{ of: string, points: Point[] }[]} */
@@ -98,13 +102,13 @@ export const induction_trainer = async ({ model, el }) => {
     title: `What ${matrix} holds`, rowName: matrix === "W_O2" ? "the prediction" : "the query", columnName: matrix === "W_O2" ? "the attended character" : "the key",
     describe: (j, i, value) => `row ${matrix === "W_K1" ? j + 1 : spoken(characters()[j])}, column ${matrix === "W_K1" ? i + 1 : spoken(characters()[i])}: ${value.toFixed(2)}`,
   }));
-  const prediction = bars({ title: "The next character" });
+  const prediction = nextCharacter("The next character", SHOWN);
 
   const state = stateOf({
     name, root, start,
     parts: {
       size: bringing({ label: "Model", options: Object.entries(sizes).map(([key, one]) => [key, one.name]) }, (key) => defaults(sizes[key])),
-      triggers: parts.choice({ label: "Triggers", options: [["random", "drawn for each sequence"], ["fixed", "always the same"]] }),
+      triggers: parts.choice({ label: "Triggers", options: [["random", "new in each sequence"], ["fixed", "always the same"]] }),
       K: parts.slider({ label: "Triggers K of a sequence", values: (values) => range(sizes[values.size].mostK).map((k) => k + 1) }),
       optimizer: bringing({ label: "Optimizer", options: [["sgd", "SGD with momentum"], ["adamw", "Adam"]] },
         (which, values) => ({ lr: sizes[values?.size ?? first].rates[/** @type {"sgd" | "adamw"} */ (which)] })),
@@ -112,7 +116,7 @@ export const induction_trainer = async ({ model, el }) => {
       seed: parts.slider({ label: "Seed", values: SEEDS }),
       pace: parts.choice({ label: "Speed", options: [["watch", "slow enough to watch"], ["fast", "as fast as it goes"]] }),
       frozen: parts.ticks({ label: "Freeze", options: MATRICES }),
-      seq: parts.sequence({ offers: [], check, toLine, fromLine, hint: "Attention and prediction are shown on this; ↵ is a line break." }),
+      seq: parts.sequence({ offers: [], check, toLine, fromLine, hint: (values) => `Attention and prediction are shown on this${lines(sizes[values.size]) ? "; ↵ is a line break" : ""}.` }),
     },
     draw(values, moved) {
       if (begunWith(values) !== begun) anew();
@@ -122,7 +126,7 @@ export const induction_trainer = async ({ model, el }) => {
     },
   });
 
-  let begun = begunWith(start), playNext = false;
+  let begun = begunWith(start);
 
   /** A new run; the curve of the one before stays as a faint one where nothing but the seed is another. */
   function anew() {
@@ -130,10 +134,7 @@ export const induction_trainer = async ({ model, el }) => {
     if (view && view.step > 0 && begunWith(state.values) !== begun) earlier.push({ of: lastAlike, points: view.points });
     earlier = earlier.filter(({ of }) => of === now).slice(-8);
     begun = begunWith(state.values);
-    tell.reset();
-    run.reset();
-    if (playNext) run.play();
-    playNext = false;
+    buttons.begin();
   }
   let lastAlike = alike(start);
 
@@ -143,10 +144,9 @@ export const induction_trainer = async ({ model, el }) => {
     lastAlike = alike(state.values);
     const { step, points, seen: { look, maps: held } } = next, tokens = [...state.values.seq], last = tokens.length - 1, N = characters().length;
     const { range: build, steps } = size();
-    buttons.show({ playing: run.playing, done: next.done, step });
+    buttons.show(next);
     chart.update({ last: steps, points, earlier: earlier.map((one) => one.points), range: build });
-    // while it trains, a reader of screens hears of what matters only
-    for (const map of [...maps, ...memories]) map.element.querySelector(".mb-cell")?.setAttribute("aria-live", run.playing ? "off" : "polite");
+    for (const map of [...maps, ...memories]) map.speaks(!run.playing);
     if (look.logits.length === N * tokens.length) {
       const z = encode(state.values.seq);
       maps.forEach((map, index) => {
@@ -154,12 +154,7 @@ export const induction_trainer = async ({ model, el }) => {
         if (index === 1) for (let q = 1; q <= last; q++) for (let s = 1; s <= q; s++) if (z[s - 1] === z[q]) frames.push([q, s]);
         map.update({ rows: tokens, columns: tokens, data: look.attention[index], causal: true, frames });
       });
-      const probabilities = softmax(look.logits, last * N, N), followed = new Set(z.flatMap((token, s) => (s > 0 && z[s - 1] === z[last] ? [token] : [])));
-      const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]).slice(0, SHOWN);
-      prediction.update(order.map((token) => ({
-        label: glyph(characters()[token]), value: probabilities[token], role: followed.has(token) ? "correct" : "predicted",
-        mark: followed.has(token) ? "seen after it" : "",
-      })));
+      prediction.update(characters(), z, look.logits);
     }
     MATRICES.forEach(([matrix], index) => {
       const data = held[/** @type {"W_K1" | "W_K2" | "W_O2"} */ (matrix)], labels = matrix === "W_K1" ? range(size().T).map((t) => String(t + 1)) : characters();
@@ -167,37 +162,22 @@ export const induction_trainer = async ({ model, el }) => {
       for (const value of data) reach = Math.max(reach, Math.abs(value));
       memories[index].update({ rows: labels, columns: labels, data, diverging: true, low: -reach, high: reach });
     });
-    speed.textContent = progress(next, steps, run.playing);
+    write(speed, progress(next, steps, run.playing));
     if (kernel && next.kept && !run.playing && next.kept.step > 0) hand(kernel, settingsOf(size(), state.values, tensors), ownWeights() ?? null, next.kept);
-    tell.view(next, { playing: run.playing, lr: state.values.lr, cold: state.values.frozen });
+    const { lr, frozen } = state.values;
+    tell.view(next, run, lr, frozen.length ? `Frozen: ${frozen.join(", ")}.` : "");
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, vectors: next.vectors, accuracy: points.at(-1)?.accuracy ?? 0 });
   }
-
-  const buttons = buttonsOf({
-    toggle() {
-      if (run.playing) run.pause();
-      else {
-        if (view?.done || view?.diverged) anew();
-        run.play();
-      }
-      buttons.show({ playing: run.playing, done: false, step: view?.step ?? 0 });
-    },
-    step: () => run.step(),
-    reset: () => { tell.reset(); run.reset(); },
-    next() {
-      playNext = true;
-      state.set({ seed: SEEDS[(state.values.seed + 1) % SEEDS.length] });
-    },
-  });
 
   const run = player({
     name, root, kind: "two_layers", shown, kept: before?.kept, weights: ownWeights,
     settings: () => settingsOf(size(), state.values, tensors), query: () => encode(state.values.seq),
     pace: () => (state.values.pace === "watch" ? size().pace : 0), values: () => ({ ...state.values }),
   });
+  const buttons = buttonsOf({ run, tell, seeds: SEEDS, anew, state });
   root.append(
     buttons.element, state.controls("frozen"), speed, says.element, panels(chart, prediction), state.controls("size", "pace", "triggers", "K", "optimizer", "lr", "seed", "seq"),
-    panels(...maps), remark("Dashed frames in layer 2: where an induction head looks, right after earlier copies of the same character."),
+    panels(...maps), remark("Dashed frames in layer 2: where an induction head looks, right after earlier copies of the same character. After a wrong answer the last row of that map tells which of two went wrong: it looked elsewhere, or it looked there and what the last character adds by itself, which is random and not trained, outweighs what is copied."),
     panels(...memories), state.notice, state.link,
   );
   kernel?.on("change:given", () => {

@@ -103,7 +103,7 @@ def _size(spec: InductionSettings, runs: Sequence[TrainingResult]) -> dict[str, 
     counts = load_counts()
     ranked = torch.sort(counts.unigram, descending=True, stable=True).indices.tolist()
     return {
-        "name": "Shakespeare's characters, as in this chapter",
+        "name": "Shakespeare's characters",
         "vocabulary": counts.vocabulary,
         "T": spec.T,
         "d": spec.model.d,

@@ -39,11 +39,11 @@ const LEVELS = [0.5, 0.9];
 const EVENTS = LINES.flatMap(({ key }) => LEVELS.map((level, i) => ({ key, level, words: MEANING[/** @type {Key} */ (key)][i] })));
 
 /**
- * Tells what happens to the memories; `begin` is said before the first step, `end` after the last one.
+ * Tells what happens to the memories; `begin` is said before the first step.
  * @param {import("../../widgets/kit.js").Line} line
  * @param {string} begin
  */
-export const teller = (line, begin, end = "") => tellerOf({
+export const teller = (line, begin) => tellerOf({
   line, begin, events: EVENTS,
-  ended: (step, last) => `Trained for ${step} steps: ${percent(last.accuracy)} of the predictions that the context decides are right; W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)} of its memories.${end}`,
+  ended: (step, last) => `Trained for ${step} steps: ${percent(last.accuracy)} of the predictions that the context decides are right; W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)} of its memories.`,
 });

@@ -1,6 +1,5 @@
 // @ts-check
 // Widget 5b: the map of LASER. A cell is one truncation: which block, which matrix, which rate.
-import { roles } from "../../widgets/book.js";
 import { heatMap } from "../../widgets/heatmap.js";
 import { expose, frame, percent, range, sentence, short, weightsOf } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
@@ -66,7 +65,7 @@ export const laser_map = async ({ model, el }) => {
       map.update({
         rows: range(layers).map((k) => String(k + 1)), columns: range(n).map((k) => String(k + 1)), data,
         diverging: change, low: change ? -reach : Math.min(...data), high: change ? reach : Math.max(...data),
-        frames: [[i, j]], frameColour: roles.W_O2.colour, home: moved.has("task") ? [i, j] : null,
+        frames: [[i, j]], frameRole: "W_O2", home: moved.has("task") ? [i, j] : null,
       });
       const colours = change ? "orange cells raise the ratio, purple ones lower it" : `strong colour is large in ${words}`;
       says.say(`${wordsOf[task]}: ${colours}. Full model: ${numbers(full)}. The largest ratio on the map, framed, is at ${place(i, j)}: ${numbers(found)}.`);

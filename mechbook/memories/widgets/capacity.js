@@ -129,7 +129,7 @@ export const capacity = async ({ model, el }) => {
     const labels = (/** @type {number} */ n) => range(n).map((k) => String(k + 1));
     map.update({
       rows: labels(rows), columns: labels(columns), data: shown, diverging: true, low: -reach, high: reach,
-      frames, solid: true, frameColour: roles.correct.colour, home: first ? [0, 0] : null,
+      frames, solid: true, frameRole: "correct", home: first ? [0, 0] : null,
     });
     part.textContent = (N > SHOWN ? `The picture shows the first ${SHOWN} of ${N} keys; all of them count. ` : "") +
       "Framed: right scores that some wrong value beats.";

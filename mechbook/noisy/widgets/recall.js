@@ -1,10 +1,9 @@
 // @ts-check
 // Widget 4c: noisy recall is trained in the page, and F_2 can be dropped at any moment of it.
-import { roles } from "../../widgets/book.js";
 import { bars } from "../../widgets/charts.js";
 import { curves } from "../../widgets/curves.js";
 import { heatMap } from "../../widgets/heatmap.js";
-import { expose, frame, h, panels, percent, range, sentence, spoken } from "../../widgets/kit.js";
+import { expose, frame, h, panels, percent, range, remark, sentence, spoken, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
 import { softmax } from "../../widgets/tensors.js";
@@ -48,11 +47,21 @@ const lines = (points, cut, alpha) => points.map((point) => ({
   share: point.noise / alpha, found: point["correct cut"] / (1 - alpha), gain: point["correct cut"] - point.correct,
 }));
 
+/**
+ * What the switch does, at the last probe.
+ * @param {Point} last
+ * @param {boolean} cut
+ */
+function switched(last, cut) {
+  const [before, now] = cut ? ["", " cut"] : [" cut", ""], of = (/** @type {string} */ key) => `from ${percent(last[key + before])} to ${percent(last[key + now])}`;
+  return `Step ${last.step}, ${cut ? "F_2 dropped" : "F_2 brought back"}: the noise goes ${of("noise")}, the right output ${of("correct")}.`;
+}
+
 /** @type {import("../../widgets/kit.js").Widget} */
 export const noisy_recall = async ({ model, el }) => {
   const /** @type {Settings} */ { title, letters, noise, alphas, rates, start: given, run: sizes } = model.get("settings");
   const name = model.get("name"), root = frame(el, { name, title }), signs = [...letters, noise], N = letters.length;
-  const before = location.hash.startsWith(`#${name}`) ? null : remembered(name);
+  const before = remembered(name);
   const /** @type {State} */ start = { cut: [], seed: 0, pace: "watch", ...given, .../** @type {any} */ (before?.values ?? {}) };
   const encode = (/** @type {string} */ text) => [...text].map((sign) => signs.indexOf(sign));
   const said = (/** @type {string} */ sign) => (sign === noise ? "the noise" : spoken(sign));
@@ -63,7 +72,7 @@ export const noisy_recall = async ({ model, el }) => {
     ended: (step, last) => `Trained for ${step} steps. The right output has probability ${percent(last.correct)}, the noise ${percent(last.noise)}; without F_2 they have ${percent(last["correct cut"])} and ${percent(last["noise cut"])}.`,
   });
   const chart = curves({ title: "Probability after the trigger", lines: LINES, earlierIs: "Faint: the same model, the switch the other way." });
-  const prediction = bars({ title: "The next token" });
+  const most = remark(""), prediction = bars({ title: "The next token" });
   const map = heatMap({
     title: "Attention of layer 2", rowName: "the token that looks", columnName: "the one it looks at",
     describe: (q, s, value) => `${said([...state.values.seq][q])} (${q + 1}) looks at ${said([...state.values.seq][s])} (${s + 1}): ${value.toFixed(3)}`,
@@ -78,7 +87,7 @@ export const noisy_recall = async ({ model, el }) => {
   /** @type {View | null} */
   let view = null;
   const begunWith = (/** @type {State} */ { alpha, seed }) => JSON.stringify([alpha, seed]);
-  let begun = begunWith(start), rate = start.lr, dropped = start.cut.length > 0, playNext = false;
+  let begun = begunWith(start), rate = start.lr, dropped = start.cut.length > 0;
 
   const state = stateOf({
     name, root, start,
@@ -98,6 +107,8 @@ export const noisy_recall = async ({ model, el }) => {
       else if (values.lr !== rate) run.change({ lr: rate = values.lr });
       if (values.cut.length > 0 !== dropped) {
         dropped = !dropped;
+        const last = view?.points.at(-1);
+        if (last && view?.step) tell.note(switched(last, dropped));
         run.change({ drop: dropped });
         run.look();
       }
@@ -108,10 +119,7 @@ export const noisy_recall = async ({ model, el }) => {
 
   function anew() {
     [begun, rate] = [begunWith(state.values), state.values.lr];
-    tell.reset();
-    run.reset();
-    if (playNext) run.play();
-    playNext = false;
+    buttons.begin();
   }
 
   /** @param {View} next */
@@ -119,13 +127,13 @@ export const noisy_recall = async ({ model, el }) => {
     view = next;
     const { step, seen: { look } } = next, { seq, alpha } = state.values, tokens = [...seq], last = tokens.length - 1, V = N + 1;
     const points = lines(next.points, dropped, alpha), other = lines(next.points, !dropped, alpha);
-    buttons.show({ playing: run.playing, done: next.done, step });
+    buttons.show(next);
     chart.update({ last: sizes.steps, points, earlier: [other], range: null });
-    map.element.querySelector(".mb-cell")?.setAttribute("aria-live", run.playing ? "off" : "polite");
+    map.speaks(!run.playing);
     if (look.logits.length === V * tokens.length) {
       const z = encode(seq), followed = new Set(z.flatMap((token, s) => (s > 0 && z[s - 1] === z[last] && token !== N ? [token] : [])));
       map.update({
-        rows: tokens, columns: tokens, data: look.attention[1], causal: true, frameColour: roles.W_K2.colour,
+        rows: tokens, columns: tokens, data: look.attention[1], causal: true, frameRole: "W_K2",
         frames: z.flatMap((_, s) => (s > 0 && z[s - 1] === z[last] && z[s] !== N ? [/** @type {[number, number]} */ ([last, s])] : [])),
       });
       const p = softmax(look.logits, last * V, V), order = [...p.keys()].sort((a, b) => p[b] - p[a]);
@@ -135,27 +143,12 @@ export const noisy_recall = async ({ model, el }) => {
       })));
       expose(root, { noise: p[N] });
     }
-    speed.textContent = progress(next, sizes.steps, run.playing);
-    tell.view({ ...next, points: lines(next.points, false, alpha) }, { playing: run.playing, lr: state.values.lr });
+    write(speed, progress(next, sizes.steps, run.playing));
+    write(most, `The noise comes with probability α = ${alpha}: with F_2 the right output learns to have 1 − α = ${percent(1 - alpha)}, and no more.`);
+    tell.view({ ...next, points: lines(next.points, false, alpha) }, run, state.values.lr, dropped ? "F_2 is dropped from what is shown; training goes on with it." : "");
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, dropped });
   }
 
-  const buttons = buttonsOf({
-    toggle() {
-      if (run.playing) run.pause();
-      else {
-        if (view?.done || view?.diverged) anew();
-        run.play();
-      }
-      buttons.show({ playing: run.playing, done: false, step: view?.step ?? 0 });
-    },
-    step: () => run.step(),
-    reset: () => { tell.reset(); run.reset(); },
-    next() {
-      playNext = true;
-      state.set({ seed: SEEDS[(state.values.seed + 1) % SEEDS.length] });
-    },
-  });
   const even = Array(N).fill(1 / N);
   const run = player({
     name, root, kind: "noisy", shown, kept: before?.kept, pace: () => (state.values.pace === "watch" ? WATCH : 0), values: () => ({ ...state.values }),
@@ -166,8 +159,9 @@ export const noisy_recall = async ({ model, el }) => {
     }),
     begin: () => ({ drop: state.values.cut.length > 0 }),
   });
+  const buttons = buttonsOf({ run, tell, seeds: SEEDS, anew, state });
   root.append(
-    buttons.element, state.controls("cut"), speed, says.element, panels(chart, prediction), state.controls("pace", "alpha", "lr", "seed", "seq"), map.element,
+    buttons.element, state.controls("cut"), speed, says.element, panels({ element: h("div", {}, chart.element, most) }, prediction), state.controls("pace", "alpha", "lr", "seed", "seq"), map.element,
     h("p", { class: "mb-axes" }, "Frames in the last row: what followed the last token before, the noise left out."), state.notice, state.link,
   );
   const stop = state.live(map);

@@ -1,26 +1,60 @@
 // @ts-check
-// The buttons of a training run.
+// The buttons of a training run, and what they do.
 import { h } from "../kit.js";
 
+/** @typedef {import("./worker.js").View} View */
+
 /**
- * @param {{ toggle: () => void, step: () => void, reset: () => void, next: () => void }} how
+ * `anew` begins another run with the settings as they are now, by way of `begin`; `seeds` are those of the part "seed" of
+ * `state`; `tell` says what happens in the run.
+ * @param {{
+ *   run: import("./player.js").Player, tell: { reset(): void }, seeds: number[], anew: () => void,
+ *   state: { values: { seed: number }, set(next: { seed: number }): void },
+ * }} how
  */
-export function buttonsOf({ toggle, step, reset, next }) {
+export function buttonsOf({ run, tell, seeds, anew, state }) {
+  /** @type {View | null} */
+  let view = null;
+  let playNext = false;
+  const restart = () => { tell.reset(); run.reset(); };
   const play = h("button", { type: "button", class: "mb-main", click: toggle }, "Play");
-  const all = [
-    play,
-    h("button", { type: "button", click: step }, "One step"),
-    h("button", { type: "button", click: reset }, "Reset"),
-    h("button", { type: "button", click: next }, "Next seed"),
-  ];
+  const one = h("button", { type: "button", click: () => run.step() }, "One step");
+  const reset = h("button", { type: "button", click: restart }, "Reset");
+  const next = h("button", { type: "button", click: another }, "Next seed");
+
+  function toggle() {
+    if (run.playing) run.pause();
+    else {
+      if (view?.done || view?.diverged) anew();
+      run.play();
+    }
+    draw({ step: view?.step ?? 0, done: false, diverged: false });
+  }
+  function another() {
+    playNext = true;
+    state.set({ seed: seeds[(seeds.indexOf(state.values.seed) + 1) % seeds.length] });
+  }
+  /** @param {Pick<View, "step" | "done" | "diverged">} what */
+  function draw({ step, done, diverged }) {
+    const words = run.playing ? "Pause" : done || diverged ? "Play again" : "Play";
+    if (play.textContent !== words) play.textContent = words;
+    // a run that is over makes no step until it begins anew
+    one.disabled = run.playing || done || diverged;
+    reset.disabled = step === 0 && !run.playing;
+  }
+
   return {
-    element: h("div", { class: "mb-presets", role: "group", "aria-label": "Training" }, ...all),
-    /** @param {{ playing: boolean, done: boolean, step: number }} what */
-    show({ playing, done, step: now }) {
-      const words = playing ? "Pause" : done ? "Play again" : "Play";
-      if (play.textContent !== words) play.textContent = words;
-      all[1].disabled = playing || done;
-      all[2].disabled = now === 0 && !playing;
+    element: h("div", { class: "mb-presets", role: "group", "aria-label": "Training" }, play, one, reset, next),
+    /** A new run; it plays where the reader asked for the next seed. */
+    begin() {
+      restart();
+      if (playNext) run.play();
+      playNext = false;
+    },
+    /** @param {View} now */
+    show(now) {
+      view = now;
+      draw(now);
     },
   };
 }

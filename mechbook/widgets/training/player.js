@@ -25,10 +25,11 @@ function toText(buffer) {
 const toFloats = (text) => new Float32Array(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer);
 
 /**
- * What the tab keeps of a widget, or null; of another version of the scripts nothing.
+ * What the tab keeps of a widget, or null: of another version of the scripts nothing, nor where the address has a state.
  * @param {string} name
  */
 export function remembered(name) {
+  if (location.hash.startsWith(`#${name}?`)) return null;
   try {
     const found = JSON.parse(sessionStorage.getItem(`mechbook ${location.pathname} ${name}`) ?? "null");
     if (found?.version !== version) return null;
@@ -66,7 +67,7 @@ function remember(name, values, kept) {
 export function player({ name, root, kind, settings, query, pace, values, shown, begin, weights, kept }) {
   /** @type {Kept | null} */
   let latest = null;
-  let playing = false, visible = true, drawn = 0, /** @type {View | null} */ waiting = null, timer = 0;
+  let playing = false, stepped = false, visible = true, drawn = 0, /** @type {View | null} */ waiting = null, timer = 0;
 
   /** @param {View} view */
   const draw = (view) => {
@@ -112,15 +113,17 @@ export function player({ name, root, kind, settings, query, pace, values, shown,
 
   return {
     get playing() { return playing; },
-    play() { playing = true; go(); },
-    pause() { playing = false; go(); },
+    /** Whether the last thing asked for was a step. */
+    get stepped() { return stepped; },
+    play() { [playing, stepped] = [true, false]; go(); },
+    pause() { [playing, stepped] = [false, false]; go(); },
     go,
     step(count = 1) {
-      playing = false;
+      [playing, stepped] = [false, true];
       beside.order({ type: "step", count });
     },
     reset() {
-      playing = false;
+      [playing, stepped] = [false, false];
       start();
     },
     look: () => beside.order({ type: "look", query: query() }),

@@ -5,7 +5,7 @@
 
 /** @typedef {Float32Array<ArrayBuffer>} Floats */
 /** @typedef {{ step: number, loss: number, accuracy: number } & Record<string, number>} Point */
-/** @typedef {{ step: number, updates: number, points: Point[], sums: number[], parts: Record<string, Floats> }} Kept */
+/** @typedef {{ step: number, updates: number, diverged: boolean, points: Point[], sums: number[], parts: Record<string, Floats> }} Kept */
 /**
  * What a run is of. `gradients` draws the batch of a step and returns its n terms, their mean loss and how many are right;
  * `update` uses the gradients, the t-th time; `probes` measures the model; `chance` is the loss of guessing; `held` are all
@@ -67,10 +67,10 @@ export function stepping(model) {
       return true;
     },
     /** All that a run needs to go on from here. @returns {Kept} */
-    keep: () => ({ step, updates, points: [...points], sums: [...sums], parts: model.held() }),
+    keep: () => ({ step, updates, diverged, points: [...points], sums: [...sums], parts: model.held() }),
     /** @param {Kept} kept */
     take(kept) {
-      ({ step, updates } = kept);
+      ({ step, updates, diverged } = kept);
       points = [...kept.points];
       sums = [...kept.sums];
       model.hold(kept.parts);

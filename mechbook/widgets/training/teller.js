@@ -10,12 +10,12 @@ export const PLAIN = "This browser has no WebAssembly with vectors: the same num
 
 /**
  * How far a run is, for a line beside it.
- * @param {Pick<View, "step" | "speed" | "vectors">} view
+ * @param {Pick<View, "step" | "speed" | "vectors" | "diverged">} view
  * @param {number} steps
  * @param {boolean} playing
  */
-export const progress = ({ step, speed, vectors }, steps, playing) =>
-  `Step ${step} of ${steps}${playing && speed ? `, ${Math.round(speed)} steps a second` : ""}.` +
+export const progress = ({ step, speed, vectors, diverged }, steps, playing) =>
+  `Step ${step} of ${steps}${playing && speed ? `, ${Math.round(speed)} steps a second` : ""}${diverged ? ": stopped" : ""}.` +
   (vectors ? "" : ` ${PLAIN}`);
 
 /**
@@ -31,11 +31,17 @@ export function tellerOf({ line, begin, events, ended }) {
   return {
     reset,
     /**
-     * `cold` names what is frozen.
-     * @param {Pick<View, "points" | "step" | "done" | "diverged" | "loss">} view
-     * @param {{ playing: boolean, lr: number, cold?: string[] }} state
+     * Something that the reader did and that is told as an event is.
+     * @param {string} words
      */
-    view({ points, step, done, diverged, loss }, { playing, lr, cold = [] }) {
+    note(words) { moment = words; },
+    /**
+     * `lr` is the learning rate, `beside` what is added to whatever is said.
+     * @param {Pick<View, "points" | "step" | "done" | "diverged" | "loss">} view
+     * @param {Pick<import("./player.js").Player, "playing" | "stepped">} run
+     * @param {number} lr
+     */
+    view({ points, step, done, diverged, loss }, { playing, stepped }, lr, beside = "") {
       if (points.length < seen) reset();
       const /** @type {string[]} */ news = [];
       for (; seen < points.length; seen++) {
@@ -47,13 +53,13 @@ export function tellerOf({ line, begin, events, ended }) {
         }
       }
       if (news.length) moment = news.slice(-2).join(" ");
-      const last = points.at(-1), frozen = cold.length ? ` Frozen: ${cold.join(", ")}.` : "";
+      const last = points.at(-1), say = (/** @type {string[]} */ ...words) => line.say([...words, beside].filter(Boolean).join(" "));
       if (diverged) {
-        line.say(`Step ${step}: the loss is ${Number.isFinite(loss) ? loss.toFixed(0) : "no number any more"}. With a learning rate of ${lr} training diverges: each step overshoots, and the next has to make up for more. Choose a smaller one and press Reset.`);
-      } else if (done && last) line.say(ended(step, last) + frozen);
-      else if (step === 0 && !playing) line.say(begin + frozen);
-      else if (moment) line.say(moment + frozen);
-      else line.say(playing ? `Training has begun.${frozen}` : `Paused.${frozen}`);
+        line.say(`Step ${step}: the loss is ${Number.isFinite(loss) ? loss.toFixed(0) : "no number any more"}. With a learning rate of ${lr} training diverges: each step overshoots, and the next has to make up for more. Choose a smaller one and press Reset; until then no step is made.`);
+      } else if (done && last) say(ended(step, last));
+      else if (step === 0 && !playing) say(begin);
+      else if (stepped && !playing) say(`Step ${step} is made; its batch had a loss of ${loss.toFixed(2)}.`, moment);
+      else say(moment || (playing ? "Training has begun." : `Paused after step ${step}.`));
     },
   };
 }

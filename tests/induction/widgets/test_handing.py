@@ -71,9 +71,9 @@ def rendered(page: Any, widget: TrainerWidget) -> Any:
 
 
 def handed_over(page: Any, widget: TrainerWidget) -> SimplifiedTransformer:
-    """What Python has once the page's values have arrived."""
-    widget.handed, text = page.evaluate(HANDED)
-    widget.trained = base64.b64decode(text)
+    """What Python has once the page's values have arrived, as a kernel takes them: buffers come as memoryviews."""
+    handed, text = page.evaluate(HANDED)
+    widget.set_state({"handed": handed, "trained": memoryview(base64.b64decode(text))})
     return widget.model()
 
 

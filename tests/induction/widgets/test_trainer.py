@@ -93,6 +93,7 @@ def test_pause_step_and_reset_give_exact_states(page: Any) -> None:
         press(shown, "One step")
         until(shown, f"d.step === '{count}'")
         assert same(seen(shown), page.evaluate(ALONE, [count, {}]))
+        assert f"Step {count} is made; its batch had a loss of " in shown.locator(".mb-says").text_content()
     press(shown, "Play")
     until(shown, "Number(d.step) > 25")
     press(shown, "Pause")
@@ -166,10 +167,20 @@ def test_a_learning_rate_that_diverges_gets_a_sentence(page: Any) -> None:
     until(shown, "d.diverged === 'true'")
     words = shown.locator(".mb-says").text_content()
     assert "With a learning rate of 0.3 training diverges" in words and int(shown.get_attribute("data-step")) < 900
-    set_up(shown, Learning_rate="3")
+    # no smaller rate and no other view of the page makes a step possible, only a new run
+    one = shown.get_by_role("button", name="One step")
+    assert one.is_disabled() and "until then no step is made" in words
+    set_up(shown, Learning_rate="3", The_model_reads="abcab")
+    checks.settle(page)
+    page.goto("about:blank")
+    page.go_back()
+    shown = checks.render(page, trainer_widget(SPEC))
+    until(shown, "d.diverged === 'true'")
+    assert shown.get_by_role("button", name="One step").is_disabled()
     press(shown, "Reset")
     until(shown, "d.step === '0' && d.diverged === 'false'")
     assert "diverges" not in shown.locator(".mb-says").text_content()
+    assert shown.get_by_role("button", name="One step").is_enabled()
 
 
 def test_every_setting_that_starts_anew_is_the_runs(page: Any) -> None:
@@ -181,6 +192,33 @@ def test_the_landing_pages_button_trains_the_small_model(page: Any) -> None:
     page.emulate_media(reduced_motion="no-preference")
     checks.render(page, birth_widget())
     assert exercise_birth(page, "widget-birth") == []
+
+
+def test_the_landing_pages_sentences_stay_and_nothing_moves(page: Any) -> None:
+    """Oracle: the levels that the run by itself passes; where the curves lie at every repaint, on a phone's width."""
+    page.emulate_media(reduced_motion="no-preference")
+    page.set_viewport_size({"width": 390, "height": 844})
+    shown = checks.render(page, birth_widget())
+    page.evaluate(
+        """() => {
+          globalThis.tops = new Set();
+          globalThis.said = [...document.querySelectorAll(".mb-story p")].map(() => new Set());
+          const look = () => {
+            globalThis.tops.add(document.querySelector(".mb-lines").getBoundingClientRect().top + scrollY);
+            document.querySelectorAll(".mb-story p").forEach((one, i) => globalThis.said[i].add(one.textContent));
+            requestAnimationFrame(look);
+          };
+          look();
+        }"""
+    )
+    press(shown, "Train it now")
+    until(shown, "d.done === 'true'")
+    assert page.evaluate("globalThis.tops.size") == 1
+    points = page.evaluate(ALONE, [750, {"steps": 750}])["points"]
+    said = page.evaluate("globalThis.said.map((one) => [...one])")
+    for key, words in zip((*MATRICES, "accuracy"), said, strict=True):
+        steps = [first_at(points, key, level) for level in (0.5, 0.9)]
+        assert [text.split(":")[0] for text in words[1:]] == [f"Step {step:.0f}" for step in steps if step < 900]
 
 
 def series(page: Any) -> list[str]:

@@ -42,6 +42,32 @@ def test_the_noise_is_learned_first_and_goes_with_F2(shown: Any) -> None:
     assert "without F_2 they have" in shown.locator(".mb-says").text_content()
 
 
+def test_the_sentence_says_what_the_switch_does(shown: Any) -> None:
+    until(shown, "d.step === '0'")
+    set_up(shown, Speed="fast")
+    press(shown, "Play")
+    until(shown, "Number(d.step) > 800")
+    press(shown, "Pause")
+    until(shown, "d.playing === 'false'")
+    shown.get_by_label("drop F_2").check()
+    until(shown, "d.dropped === 'true'")
+    words = shown.locator(".mb-says").text_content()
+    at = int(words.removeprefix("Step ").split(",")[0])
+    # the probe of a step comes before its update
+    point = shown.page.evaluate(NOISY, [at + 1, {}, [0, 1, 0], False])["point"]
+    last = {key: f"{100 * value:.{int(value < 0.0995)}f}%" for key, value in point.items()}
+    assert (
+        point["step"] == at
+        and f"Step {at}, F_2 dropped: the noise goes from {last['noise']} to {last['noise cut']}" in words
+    )
+    assert f"the right output from {last['correct']} to {last['correct cut']}." in words
+    shown.get_by_label("drop F_2").uncheck()
+    until(shown, "d.dropped === 'false'")
+    words = shown.locator(".mb-says").text_content()
+    assert f"F_2 brought back: the noise goes from {last['noise cut']} to {last['noise']}" in words
+    assert "1 − α = 50%" in shown.text_content()
+
+
 def test_a_sequence_may_have_the_noise_and_nothing_else_strange(shown: Any) -> None:
     until(shown, "d.step === '0'")
     box = shown.get_by_label("The model reads")
