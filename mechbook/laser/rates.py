@@ -21,7 +21,9 @@ def of_tries(outcomes: Sequence[bool]) -> Rate:
         raise ValueError("a part of no tries was asked for.")
     p = sum(outcomes) / n
     centre, half = p + Z**2 / (2 * n), Z * sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    return p, (centre - half) / (1 + Z**2 / n), (centre + half) / (1 + Z**2 / n)
+    low, high = ((centre + sign * half) / (1 + Z**2 / n) for sign in (-1, 1))
+    # at 0 and 1 the interval ends there, but for rounding
+    return p, min(low, p), max(high, p)
 
 
 def of_parts(parts: Sequence[float], generator: Generator) -> Rate:
