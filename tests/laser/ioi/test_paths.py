@@ -123,6 +123,13 @@ def test_a_path_is_that_of_three_whole_runs(
         assert not torch.allclose(found, seen.out[:, -1], atol=1e-6)
 
 
+def test_places_are_those_of_each_prompt(prompts: Prompts) -> None:
+    """Oracle: the fixture's places: names at 2, 4 and 7 of 11 tokens, the first S at 4 in even prompts."""
+    group = prompts(4, sizes=(4,))[0]
+    assert place(group, "S1+1").tolist() == [5, 3, 5, 3]
+    assert place(group, "S2").tolist() == [7] * 4 and place(group, "END").tolist() == [10] * 4
+
+
 def test_a_counterpart_that_is_the_prompt_changes_nothing(adapter: Adapter, prompts: Prompts) -> None:
     """Oracle: the run itself."""
     group = prompts(6)[0]
