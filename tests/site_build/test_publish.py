@@ -19,11 +19,12 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A clone, with one commit, of an empty repository; sites lie in `site` and are ignored."""
+    """A clone, with one commit, of an empty repository; sites lie in `site` and are ignored, as *.map is everywhere."""
     git(tmp_path, "init", "--bare", "remote")
     git(tmp_path, "clone", "-q", "remote", "work")
     work = tmp_path / "work"
-    (work / ".gitignore").write_text("site\n*.map\n")
+    (work / ".gitignore").write_text("site\n")
+    (work / ".git" / "info" / "exclude").write_text("*.map\n")
     git(work, "add", ".")
     git(work, "commit", "-qm", "first")
     git(work, "push", "-q", "origin", "HEAD:main")
