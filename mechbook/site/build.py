@@ -73,22 +73,26 @@ def main() -> int:
 
 def build(root: Path) -> int:
     """Build the book in `root` as the command line says; return the exit code."""
-    from mechbook.site.settings import Parser, wrong_setting
+    from mechbook.site.settings import Parser, add_arguments, wrong_setting
 
     started = time.perf_counter()
     parser = Parser(description="Build the site.")
     parser.add_argument("--check", action="store_true", help="print what is wrong with the settings, and stop")
+    add_arguments(parser)
+    try:
+        arguments = parser.parse_args()
+        wrong = wrong_setting(root)
+    except ValueError as error:
+        wrong = str(error)
     if "--check" in sys.argv:
         # make, which asks, ends the sentence itself.
-        print((wrong_setting(root) or "").rstrip("."), end="")
+        print((wrong or "").rstrip("."), end="")
         return 0
-    if refusal := wrong_setting(root):
-        print(refusal, file=sys.stderr)
+    if wrong:
+        print(wrong, file=sys.stderr)
         return 2
-    from mechbook.site.execute import add_arguments, execute, prepare
+    from mechbook.site.execute import execute, prepare
 
-    add_arguments(parser)
-    arguments = parser.parse_args()
     try:
         prepare(arguments.threads)
         (root / "_build" / "html" / "claims.json").unlink(missing_ok=True)

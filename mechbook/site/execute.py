@@ -6,7 +6,6 @@ Every chapter runs in a kernel of this interpreter, in the folder of its page, w
 that fails is never kept, so it fails again; the others are, so an interrupted or failed build resumes.
 """
 
-import argparse
 import asyncio
 import json
 import os
@@ -30,7 +29,7 @@ from mechbook.site.layers import THEMES, check_chapter
 from mechbook.site.limits import cell_limit
 from mechbook.site.notebooks import chapter_number, code, pages, read, with_fingerprint
 from mechbook.site.page_cache import keep, kept, opened, timings
-from mechbook.site.settings import Parser, threads, workers
+from mechbook.site.settings import Parser, add_arguments
 
 THREAD_VARIABLES = ("MECHBOOK_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Settings that name a folder, which is meant from where the build was called, not from a chapter's.
@@ -178,20 +177,12 @@ def prepare(threads: int) -> None:
         (PACKAGE.parent / "_build" / name).mkdir(parents=True, exist_ok=True)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the settings of the execution to a command line."""
-    parser.add_argument("--workers", type=workers, default=2, help="chapters executed at a time")
-    parser.add_argument("--threads", type=threads, default=os.environ.get("MECHBOOK_THREADS", "1"), help="of each")
-    fresh = os.environ.get("MECHBOOK_FRESH") == "1"
-    parser.add_argument("--fresh", action="store_true", default=fresh, help="execute unchanged chapters too")
-
-
 def main() -> int:
     """Execute the chapters of the book this package lies in."""
     parser = Parser(description="Execute the chapters that changed.")
     add_arguments(parser)
-    arguments = parser.parse_args()
     try:
+        arguments = parser.parse_args()
         prepare(arguments.threads)
         execute(PACKAGE.parent, workers=arguments.workers, fresh=arguments.fresh)
     except (OSError, RuntimeError, ValueError) as error:

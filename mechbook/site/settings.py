@@ -9,16 +9,25 @@ from urllib.parse import urlsplit
 
 # No machine that the book was tried on has more cores than this, and far more threads crash a product of matrices.
 MOST = max(256, os.cpu_count() or 1)
-# A path with one of these is a pattern to those that look for pages, who then read others.
-PATTERNS = "*?[]"
+# A path with one of the first is a pattern to those that look for pages, who then read others; the rest mean something
+# in the address by which the cache of pages is opened.
+PATTERNS = "*?[]#%"
 
 
 class Parser(argparse.ArgumentParser):
-    """A command line whose errors are one sentence; exit code 2."""
+    """A command line whose errors are one sentence, raised as ValueError."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the sentence, without how the command is called."""
-        self.exit(2, message.partition(": ")[2] + "\n" if message.startswith("argument --") else message + "\n")
+        """Raise the sentence, without how the command is called."""
+        raise ValueError(message.partition(": ")[2] if message.startswith("argument --") else f"{message}.")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the settings of the execution to a command line."""
+    parser.add_argument("--workers", type=workers, default=2, help="chapters executed at a time")
+    parser.add_argument("--threads", type=threads, default=os.environ.get("MECHBOOK_THREADS", "1"), help="of each")
+    fresh = os.environ.get("MECHBOOK_FRESH") == "1"
+    parser.add_argument("--fresh", action="store_true", default=fresh, help="execute unchanged chapters too")
 
 
 def count(name: str, text: str) -> int:
