@@ -10,6 +10,8 @@ RUNS ?=
 SECONDS ?=
 LIST ?=
 REPLACE ?=
+# What make new-chapter begins.
+NAME ?=
 export MECHBOOK_THREADS = $(THREADS)
 
 # An activated environment, modules, start-up files or other settings of the user's must not leak into the build, and
@@ -63,6 +65,9 @@ lab: $(LAB)  ## open copies of the chapters in JupyterLab
 
 sync: $(READY)  ## write each chapter's .ipynb from its .md
 	@$(PY) -m mechbook.site.pair book
+
+new-chapter: $(READY)  ## begin the chapter NAME: its page, theme folder, a claim, a widget and tests
+	@$(PY) -m mechbook.site.new_chapter '$(NAME)'
 
 # The versions that pip would take now, a build with them, and what that build measured otherwise than the last one.
 pins: $(READY)  ## refresh every pinned version, build with them, and show what moved in the claims
