@@ -81,7 +81,9 @@ def write(name: str, root: Path = PACKAGE.parent) -> list[str]:
     }
 
     def filled(text: str) -> str:
-        return re.sub("@([A-Z]+)@", lambda match: words_of[match[1]], text)
+        text = re.sub("@([A-Z]+)@", lambda match: words_of[match[1]], text)
+        # where a theme's import stands depends on its name
+        return re.sub(r"(?:^from (?:mechbook|tests)[.\w]* import .*\n)+", _sorted, text, flags=re.M)
 
     texts = {filled(place): filled((TEMPLATES / file).read_text("utf-8")) for file, place in PLACES.items()}
     changed = _changed(name, filled, root)
@@ -91,6 +93,10 @@ def write(name: str, root: Path = PACKAGE.parent) -> list[str]:
     page = root / filled(PLACES["page.md.txt"])
     pair.write(page)
     return [*texts, str(page.with_suffix(".ipynb").relative_to(root)), *changed]
+
+
+def _sorted(block: re.Match[str]) -> str:
+    return "".join(sorted(block[0].splitlines(keepends=True), key=lambda line: line.split()[1]))
 
 
 def _changed(name: str, filled: Callable[[str], str], root: Path) -> dict[str, str]:

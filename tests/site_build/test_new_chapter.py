@@ -1,5 +1,6 @@
 """A new chapter. Oracles: its own tests and the rules for chapters, run on a copy of the checkout that has it."""
 
+import json
 import os
 import re
 import shutil
@@ -67,6 +68,22 @@ def test_its_tests_the_rules_for_chapters_and_the_linter_pass(made: tuple[Path, 
     assert done.returncode == 0, done.stdout[-3000:]
     assert f"{HERE}" in run(root, "pytest", "-q", "--collect-only", "tests/chapters").stdout
     assert run(root, "ruff", "check", "--no-cache", ".").stdout == "All checks passed!\n"
+    done = run(root, "mechbook.site.lint")
+    assert done.returncode == 0, done.stderr
+
+
+def test_its_page_builds_and_its_claim_holds_as_recorded(made: tuple[Path, list[str]]) -> None:
+    root, _ = made
+    toc = (root / "_toc.yml").read_text(encoding="utf-8")
+    chapters = f"  - file: book/{HERE}\n  - file: book/scorecard\n"
+    (root / "_toc.yml").write_text(f"format: jb-book\nroot: book/start\nchapters:\n{chapters}", encoding="utf-8")
+    (root / "book" / "start.md").write_text("# Start\n\nText.\n", encoding="utf-8")
+    done = run(root, "mechbook.site.build", "--workers", "1")
+    (root / "_toc.yml").write_text(toc, encoding="utf-8")
+    (root / "book" / "start.md").unlink()
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    (claim,) = json.loads((root / "_build/html/claims.json").read_text(encoding="utf-8"))
+    assert (claim["id"], claim["status"], claim["note"]) == ("sparsecodes.first", "held", None)
 
 
 def test_a_fault_in_it_is_seen(made: tuple[Path, list[str]]) -> None:
