@@ -100,9 +100,9 @@ pythia: $(READY)  ## run chapter 5's claims on MODEL, asking the model hub for i
 second-model: $(SECOND)  ## run chapter 5's study once more on Gemma 3 270M, under Gemma's terms of use, and keep the numbers
 	$(check_settings)@nice $(PY) -m mechbook.laser.second_model
 
-clean:  ## remove the site, the execution cache and trained runs (environment and vendored scripts stay)
+clean:  ## remove the site, the execution cache and trained runs (environment, vendored scripts and Lab's copies stay)
 	rm -rf _build _cache .pytest_cache .mypy_cache .ruff_cache mechbook.egg-info
-	@for kept in $(VENV) _vendor; do if [ -d $$kept ]; then echo "$$kept is kept: remove it with rm -r $$kept"; fi; done
+	@for kept in $(VENV) _vendor _lab; do if [ -d $$kept ]; then echo "$$kept is kept: remove it with rm -r $$kept"; fi; done
 
 # An install that was interrupted is started over: pip would take a half-copied package for a whole one.
 $(READY): requirements.txt requirements-models.txt pyproject.toml
