@@ -10,20 +10,26 @@ RUNS ?=
 SECONDS ?=
 LIST ?=
 REPLACE ?=
+# What make new-chapter begins.
+NAME ?=
 export MECHBOOK_THREADS = $(THREADS)
 
-# An activated environment, or modules of the user's, must not leak into the build.
-unexport PYTHONHOME PYTHONPATH
+# An activated environment, modules, start-up files or other settings of the user's must not leak into the build, and
+# pip must not install elsewhere than into the environment.
+unexport $(filter-out PYTHON PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX,$(filter PYTHON%,$(.VARIABLES)))
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIREMENT PIP_NO_DEPS PIP_DRY_RUN PIP_REQUIRE_VIRTUALENV
+export PIP_USER = 0
+export PYTHONUTF8 = 1
 
 PY := $(VENV)/bin/python
 # The environment is ready for these pins, in this folder (an installed package knows its path).
-KEY := $(shell (pwd; cat requirements.txt requirements-models.txt pyproject.toml) | cksum | cut -d ' ' -f 1)
+KEY := $(shell (pwd -P; cat requirements.txt requirements-models.txt pyproject.toml) | cksum | cut -d ' ' -f 1)
 READY := $(VENV)/.ready-$(KEY)
 LAB := $(VENV)/.lab-$(KEY)-$(shell cksum < requirements-lab.txt | cut -d ' ' -f 1)
 SECOND := $(VENV)/.second-$(KEY)-$(shell cksum < requirements-second-model.txt | cut -d ' ' -f 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint check-site serve lab sync bench paper pythia second-model clean
+.PHONY: help book test lint check-site check-links serve lab sync pins new-chapter bench paper pythia second-model clean
 .NOTPARALLEL:
 
 help:  ## list the targets
@@ -32,10 +38,10 @@ help:  ## list the targets
 
 # A misspelt setting is one line and nothing done: make stops here, before the recipe's first command runs.
 refuse = $(if $(1),$(error $(1)))
-check_settings = $(call refuse,$(shell $(PY) -m mechbook.site.build --check))
+check_settings = $(call refuse,$(shell $(PY) -m mechbook.site.build --check --workers '$(WORKERS)'))
 
 book: $(READY)  ## execute the chapters and build the site into _build/html
-	$(check_settings)@$(PY) -m mechbook.site.build --workers $(WORKERS)
+	$(check_settings)@$(PY) -m mechbook.site.build --workers '$(WORKERS)'
 
 test: $(READY)  ## run the unit tests
 	@$(PY) -m pytest --ignore tests/site
@@ -48,16 +54,28 @@ lint: $(READY)  ## check style and types
 check-site: $(READY)  ## check every page of the built site
 	@$(PY) -m pytest tests/site
 
-serve: $(READY)  ## show the built site on this machine
-	@test -e _build/html/index.html || { echo "There is no site yet: run make book first." >&2; exit 1; }
-	@echo "http://localhost:$(PORT) (Ctrl-C stops it)"
-	@$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+check-links: $(READY)  ## ask whether other hosts' addresses, which the built site names, still answer
+	@$(PY) -m mechbook.site.links _build/html README.md CONTRIBUTING.md SECURITY.md
 
-lab: $(LAB)  ## open the chapters in JupyterLab
-	@$(PY) -m jupyterlab --notebook-dir book $(if $(filter 0,$(shell id -u)),--allow-root)
+serve: $(READY)  ## show the built site on this machine
+	@$(PY) -m mechbook.site.serve '$(PORT)'
+
+lab: $(LAB)  ## open copies of the chapters in JupyterLab
+	@$(PY) -m mechbook.site.lab
 
 sync: $(READY)  ## write each chapter's .ipynb from its .md
 	@$(PY) -m mechbook.site.pair book
+
+new-chapter: $(READY)  ## begin the chapter NAME: its page, theme folder, a claim, a widget and tests
+	@$(PY) -m mechbook.site.new_chapter '$(NAME)'
+
+# The versions that pip would take now, a build with them, and what that build measured otherwise than the last one.
+pins: $(READY)  ## refresh every pinned version, build with them, and show what moved in the claims
+	@test -e _build/html/claims.json || { echo "There is nothing to compare with yet: run make book first." >&2; exit 1; }
+	@cp _build/html/claims.json _build/claims-before.json
+	@$(PY) -m mechbook.site.pins
+	@$(MAKE) book
+	@-$(PY) -m mechbook.site.compare _build/claims-before.json _build/html/claims.json
 
 bench: $(READY)  ## print how much faster fast paths are than the definitions, and a widget's times
 	@$(PY) -m benchmarks.bench_step
@@ -82,14 +100,14 @@ pythia: $(READY)  ## run chapter 5's claims on MODEL, asking the model hub for i
 second-model: $(SECOND)  ## run chapter 5's study once more on Gemma 3 270M, under Gemma's terms of use, and keep the numbers
 	$(check_settings)@nice $(PY) -m mechbook.laser.second_model
 
-clean:  ## remove the site, the execution cache and trained runs (environment and vendored scripts stay)
+clean:  ## remove the site, the execution cache and trained runs (environment, vendored scripts and Lab's copies stay)
 	rm -rf _build _cache .pytest_cache .mypy_cache .ruff_cache mechbook.egg-info
-	@for kept in $(VENV) _vendor; do if [ -d $$kept ]; then echo "$$kept is kept: remove it with rm -r $$kept"; fi; done
+	@for kept in $(VENV) _vendor _lab; do if [ -d $$kept ]; then echo "$$kept is kept: remove it with rm -r $$kept"; fi; done
 
 # An install that was interrupted is started over: pip would take a half-copied package for a whole one.
 $(READY): requirements.txt requirements-models.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "mechbook needs Python 3.11 or newer, and '$(PYTHON)' is not one: name one with make PYTHON=..." >&2; exit 1; }
+	@command -v '$(PYTHON)' >/dev/null || { echo "There is no '$(PYTHON)': name a Python with make PYTHON=..." >&2; exit 1; }
+	@'$(PYTHON)' mechbook/site/supported.py
 	@if [ -e $(VENV)/.installing ] || ! $(PY) -m pip --version >/dev/null 2>&1; then \
 	  echo "Making the environment $(VENV) ..."; $(PYTHON) -m venv --clear $(VENV); fi
 	@touch $(VENV)/.installing

@@ -7,7 +7,8 @@ from pathlib import Path
 
 PATH = Path(__file__).with_name("claims.csv")
 COLUMNS = ("id", "chapter", "source", "statement", "paper_value", "holds_when")
-CHAPTERS = range(1, 8)
+# As many as the pages' names, book/NN_name, have room for.
+CHAPTERS = range(1, 100)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Claim:
 def load_claims(path: Path = PATH) -> dict[str, Claim]:
     """Return the claims by id, in the list's order.
 
-    Raises ValueError for a list that lacks a column or a field, names an id twice, or names a chapter outside 1 to 7.
+    Raises ValueError for a list that lacks a column or a field, names an id twice, or names a chapter outside 1 to 99.
     """
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file, strict=True)
@@ -38,7 +39,7 @@ def _claim(name: str, row: dict[str, str]) -> Claim:
     if set(row) != set(COLUMNS) or not all(row[column] for column in COLUMNS):
         raise ValueError(f"{name} has a row with a field missing or too many: {row.get('id')!r}.")
     if row["chapter"] not in {str(chapter) for chapter in CHAPTERS}:
-        raise ValueError(f"{name} puts {row['id']} in chapter {row['chapter']!r}, where chapters are 1 to 7.")
+        raise ValueError(f"{name} puts {row['id']} in chapter {row['chapter']!r}, where chapters are 1 to 99.")
     return Claim(
         id=row["id"],
         chapter=int(row["chapter"]),

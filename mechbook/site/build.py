@@ -6,39 +6,22 @@ With --check only the settings are looked at, and what is wrong with them is pri
 chapter or a page, 130 an interruption, 0 a whole site.
 """
 
-import argparse
-import os
+# Whatever takes long to import is imported by who needs it, where an interruption is one line.
 import shutil
 import sys
 import time
 import warnings
 from pathlib import Path
 
-from mechbook.core import settings
-from mechbook.core.cache.closure import PACKAGE
-
+ROOT = Path(__file__).resolve().parents[2]
 REDIRECT = '<!doctype html><title>{0}</title><meta http-equiv="refresh" content="0; url={0}"><a href="{0}">{0}</a>\n'
-
-
-def wrong_setting() -> str | None:
-    """What is wrong with the settings in the environment, in one sentence, or None."""
-    try:
-        settings.scale(), settings.seed(), settings.device_name()
-    except ValueError as error:
-        return str(error)
-    fresh = os.environ.get("MECHBOOK_FRESH", "0")
-    if fresh not in ("", "0", "1"):
-        return f"MECHBOOK_FRESH is {fresh!r}; it must be 1 (compute everything anew) or 0."
-    threads = os.environ.get("MECHBOOK_THREADS", "1")
-    if not (threads.isascii() and threads.isdecimal() and int(threads) > 0):
-        return f"MECHBOOK_THREADS is {threads!r}; it must be a whole number >= 1."
-    return None
 
 
 def write_site(root: Path) -> int:
     """Write every page of the book in `root` from the executed chapters; return Sphinx's status, 1 after any warning.
 
-    The doctrees go first: with those of an earlier build a page that failed would pass unread.
+    Raises RuntimeError, with Sphinx's words, where it writes nothing. The doctrees go first: with those of an earlier
+    build a page that failed would pass unread.
     """
     from sphinx.application import Sphinx
     from sphinx.errors import SphinxError
@@ -70,43 +53,58 @@ def write_site(root: Path) -> int:
             )
             app.build()
         except SphinxError as error:
-            print(f"{error.category}: {error}", file=sys.stderr)
-            return 1
+            raise RuntimeError(f"{error.category}: {error}") from error
     first = f"{pages(root)[0]}.html"
     if first != "index.html":
         (html / "index.html").write_text(REDIRECT.format(first), encoding="utf-8")
+    # Pages that are served from a branch leave out what begins with "_" unless this file is there.
+    (html / ".nojekyll").write_text("", encoding="utf-8")
     return app.statuscode
 
 
 def main() -> int:
-    """Build the book this package lies in."""
-    root = PACKAGE.parent
-    started = time.perf_counter()
-    parser = argparse.ArgumentParser(description="Build the site.")
-    parser.add_argument("--check", action="store_true", help="print what is wrong with the settings, and stop")
-    if "--check" in sys.argv:
-        # make, which asks, ends the sentence itself.
-        print((wrong_setting() or "").rstrip("."), end="")
-        return 0
-    if refusal := wrong_setting():
-        print(refusal, file=sys.stderr)
-        return 2
-    from mechbook.site.execute import add_arguments, execute, prepare
-
-    add_arguments(parser)
-    arguments = parser.parse_args()
-    prepare(arguments.threads)
-    (root / "_build" / "html" / "claims.json").unlink(missing_ok=True)
+    """Build the book this package lies in; an interruption at any time is one line."""
     try:
-        seconds = execute(root, workers=arguments.workers, fresh=arguments.fresh)
-    except (RuntimeError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
+        return build(ROOT)
     except KeyboardInterrupt:
         print("Interrupted; the chapters that were done are kept.", file=sys.stderr)
         return 130
-    executed = time.perf_counter() - started
-    status = write_site(root)
+
+
+def build(root: Path) -> int:
+    """Build the book in `root` as the command line says; return the exit code."""
+    from mechbook.site.settings import Parser, add_arguments, wrong_setting
+
+    started = time.perf_counter()
+    parser = Parser(description="Build the site.")
+    parser.add_argument("--check", action="store_true", help="print what is wrong with the settings, and stop")
+    add_arguments(parser)
+    try:
+        arguments = parser.parse_args()
+        wrong = wrong_setting(root)
+    except ValueError as error:
+        wrong = str(error)
+    if "--check" in sys.argv:
+        # make, which asks, ends the sentence itself.
+        print((wrong or "").rstrip("."), end="")
+        return 0
+    if wrong:
+        print(wrong, file=sys.stderr)
+        return 2
+    from mechbook.site.execute import execute, prepare
+
+    try:
+        prepare(arguments.threads)
+        (root / "_build" / "html" / "claims.json").unlink(missing_ok=True)
+        seconds = execute(root, workers=arguments.workers, fresh=arguments.fresh)
+        executed = time.perf_counter() - started
+        status = write_site(root)
+    except OSError as error:
+        print(f"The book cannot be built: {error.strerror}: {error.filename}.", file=sys.stderr)
+        return 1
+    except (RuntimeError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
     total = time.perf_counter() - started
     ran = sum(second > 0 for second in seconds.values())
     pages = total - executed

@@ -1,21 +1,19 @@
 """Hold what the chapters reported against the criteria: the scorecard's rows, and the problems that fail a build."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
-# Imported for what they register: a criterion for each claim.
-import mechbook.facts.claims
-import mechbook.gradients.claims
-import mechbook.hops.claims
-import mechbook.induction.claims
-import mechbook.laser.claims
-import mechbook.memories.claims
-import mechbook.noisy.claims
-import mechbook.noisy.theory.claims  # noqa: F401
 from mechbook.claims.catalogue import Claim, load_claims
 from mechbook.claims.criteria import CRITERIA, Criterion
+from mechbook.core.cache.closure import PACKAGE
+from mechbook.site.layers import THEMES
 from mechbook.site.record import Record, load_record
 from mechbook.site.recorded import recorded_claims
+
+# Imported for what they register: each theme's claims.py, wherever in the theme it lies, has its criteria.
+for _path in sorted(path for theme in THEMES for path in (PACKAGE / theme).rglob("claims.py")):
+    import_module(".".join(_path.relative_to(PACKAGE.parent).with_suffix("").parts))
 
 HELD, FAILED, NOT_RUN, CHANGED = "held", "failed", "not run", "settings changed"
 MISSING, NOT_WRITTEN = "missing", "chapter not written yet"
@@ -146,6 +144,9 @@ def _fill(row: Row, report: Mapping[str, Any], criterion: Criterion | None) -> l
     except ValueError as error:
         row["held"], row["status"], row["reason"] = False, FAILED, str(error)
         return [str(error)]
+    if not checks:
+        row["held"], row["status"], row["reason"] = False, FAILED, "its criterion function checks nothing"
+        return [f"{row['id']} has a criterion function that returns no checks, so that nothing could fail it."]
     row["held"] = all(check.ok for check in checks)
     row["status"] = HELD if row["held"] else FAILED
     row["marginal"] = any(check.marginal for check in checks)

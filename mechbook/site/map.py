@@ -19,7 +19,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
 ABOVE = ("site", "paper")
 WIDTH, ROW, BOX = 840, 96, (104, 44)
 WORDS = (
-    "A map of the package in four rows. On top the seven themes, one a chapter, with no line between any two. "
+    "A map of the package in four rows. On top the themes, one a chapter, with no line between any two. "
     "Below them shared, pretrained, widgets and records, then reader and claims, and at the bottom core. "
     "Every line goes down."
 )

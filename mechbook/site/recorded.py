@@ -75,7 +75,7 @@ def judged(record: ClaimRecord, criterion: Criterion | None, now: dict[str, Any]
         checks = [_of_these(check, len(record.seeds)) for check in checks[1:]]
         column |= {"of": max(column["of"], criterion.seeds)}
         column |= {"reason": f"{len(record.seeds)} of {column['of']} seeds"}
-    held = all(check.ok for check in checks)
+    held = bool(checks) and all(check.ok for check in checks)
     verdict = {"so_far": held} if few else {"held": held, "status": HELD if held else FAILED}
     return column | {
         **verdict,

@@ -19,7 +19,8 @@ from nbformat import NotebookNode
 
 from mechbook.core.cache.closure import PACKAGE
 from mechbook.site.configuration import markdown_config
-from mechbook.site.execute import OwnKernel, prepare
+from mechbook.site.execute import prepare
+from mechbook.site.kernel import OwnKernel
 from mechbook.site.limits import cell_limit
 from mechbook.site.notebooks import read
 

@@ -16,7 +16,7 @@ from mechbook.site.notebooks import chapter_number
 from tests.chapters.cells import changed_in_place, modules, tree_of, twice_bound
 
 ROOT = Path(__file__).resolve().parents[2]
-CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("0*.md"))
+CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9][0-9]_*.md"))
 HIDING = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 SETUP = re.compile(r"^setup = replace\(\s*at_scale\(LAPTOP, PAPER\)", re.M)
 
@@ -89,7 +89,9 @@ def test_a_reader_sees_the_code_that_the_chapter_stands_on(chapter: str) -> None
     own = sum(lines(cell) for cell in cells(chapter, visible=True))
     excerpts = [excerpt(group) for call in shown(chapter) for group in grouped(call)]
     assert all(lines(each.text) <= 45 for each in excerpts), [e.file for e in excerpts if lines(e.text) > 45]
-    assert 150 <= own + sum(lines(each.text) for each in excerpts) <= 350
+    # a page that `make new-chapter` has begun says that it is a draft
+    least = 0 if jupytext.read(ROOT / "book" / f"{chapter}.md").metadata.get("draft") else 150
+    assert least <= own + sum(lines(each.text) for each in excerpts) <= 350
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

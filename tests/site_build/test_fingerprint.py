@@ -10,8 +10,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 from myst_nb.core.read import read_myst_markdown_notebook
 
 from mechbook.core.cache.closure import PACKAGE
-from mechbook.site.execute import LOADED
 from mechbook.site.fingerprint import dependencies, fingerprint, module_names
+from mechbook.site.kernel import LOADED
 from mechbook.site.notebooks import code
 from mechbook.site.pair import chapters
 

@@ -227,6 +227,18 @@ def test_a_broken_record_is_a_problem_and_judging_goes_on(tmp_path: Path, monkey
     assert problems == ["record.json is no record of claims."] and rows[0]["status"] == "held"
 
 
+def test_a_criterion_that_checks_nothing_fails_and_is_a_problem() -> None:
+    empty = Criterion(function=lambda m: [], keys=(), seeds=1)
+    rows, problems = judge([reported("a.one")], (), claims=CLAIMS, criteria={"a.one": empty}, record={})
+    assert problems == ["a.one has a criterion function that returns no checks, so that nothing could fail it."]
+    assert (rows[0]["held"], rows[0]["status"]) == (False, "failed")
+
+
+def test_every_claim_of_the_list_has_its_criterion_function() -> None:
+    """Oracle: the list. The functions are found by the files they lie in, and nobody names those."""
+    assert set(CRITERIA) == set(load_claims())
+
+
 def test_a_claim_has_one_criterion_function() -> None:
     assert "ih.order" in CRITERIA
     with pytest.raises(ValueError, match="two criterion functions"):
