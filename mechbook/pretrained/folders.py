@@ -71,12 +71,12 @@ def checked_folder(place: Path) -> Path:
 
 
 def _check_parts(place: Path) -> None:
-    """ValueError where the index of a model in parts cannot be read, or names what is not a part here; or is lacking."""
+    """ValueError where the index of a model in parts cannot be read, or names no part here, or is not there."""
     index = place / "model.safetensors.index.json"
     if not index.is_file():
         if not (place / "model.safetensors").is_file():
             raise ValueError(
-                f"{place} has neither model.safetensors nor {index.name}, which says which of its files are the model's."
+                f"{place} has neither model.safetensors nor {index.name}, which says which files are the model's."
             )
         return
     try:

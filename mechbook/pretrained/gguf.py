@@ -38,7 +38,7 @@ _GEMMA3 = {
     "post_ffw_norm": "post_feedforward_layernorm",
 }
 _WHOLE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
-# Keys of a file's architecture that are honoured below, or change nothing that is computed. Others may: they are refused.
+# Keys of a file's architecture that are honoured below, or change nothing that is computed. Others are refused.
 _SIZES = {
     "context_length", "embedding_length", "block_count", "feed_forward_length", "vocab_size",
     "attention.head_count", "attention.head_count_kv", "attention.layer_norm_rms_epsilon",
@@ -105,15 +105,15 @@ class _Said:
         )
         if odd:
             raise ValueError(
-                f"{self.path.name} says {odd[0]} ({value_of(self.reader, odd[0])!r}), which may change what is computed "
-                "and is unknown here: give the model as safetensors."
+                f"{self.path.name} says {odd[0]} ({value_of(self.reader, odd[0])!r}), which may change what is "
+                "computed and is unknown here: give the model as safetensors."
             )
         blocks, tensors = self.size("block_count"), len(self.reader.tensors)
         if blocks > tensors:
             raise ValueError(f"{self.path.name} says {self.kind}.block_count is {blocks}, and has {tensors} tensors.")
 
     def positions(self, base: float) -> dict[str, Any]:
-        """transformers' rotation for a base: plain, or with positions divided by a factor. ValueError for other kinds."""
+        """transformers' rotation for a base: plain, or positions divided by a factor. ValueError for other kinds."""
         kind, factor = self("rope.scaling.type"), self("rope.scaling.factor", self("rope.scale_linear", 1.0))
         if kind in (None, "none", "linear") and factor == 1.0 or kind == "none":
             return {"rope_type": "default", "rope_theta": base}

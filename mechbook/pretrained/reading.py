@@ -145,7 +145,8 @@ def plain_tokenizer(tokenizer: Any) -> Any:
 
 def check_tokens(name: str, tokenizer: Any, n_vocab: int) -> None:
     """ValueError where the tokenizer knows tokens that the model does not."""
-    if (tokens := tokenizer.get_vocab_size(with_added_tokens=True)) > n_vocab:
+    # without added ones: a marker of images, which Gemma's has and no text makes, is beyond a text model's embedding
+    if (tokens := tokenizer.get_vocab_size(with_added_tokens=False)) > n_vocab:
         raise ValueError(
             f"{name} has a tokenizer of {tokens} tokens and a model of {n_vocab}: they belong to two models."
         )
@@ -155,7 +156,7 @@ def _from_pretrained(place: Path) -> tuple[Any, Mapping[str, Collection[Any]]]:
     # transformers takes seconds to import, and only those who load a model need it
     from transformers import AutoModelForCausalLM
 
-    model, found = AutoModelForCausalLM.from_pretrained(
+    pair: Any = AutoModelForCausalLM.from_pretrained(
         place,
         dtype=torch.float32,
         use_safetensors=True,
@@ -163,7 +164,7 @@ def _from_pretrained(place: Path) -> tuple[Any, Mapping[str, Collection[Any]]]:
         trust_remote_code=False,
         output_loading_info=True,
     )
-    return model, found
+    return pair[0], pair[1]
 
 
 def _tokenizer(place: Path, model: Any) -> Any:
