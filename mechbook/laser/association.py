@@ -75,7 +75,7 @@ def rewrite(
     model: LanguageModel, cities: Sequence[str], layer: int, generator: Generator, others: Sequence[str]
 ) -> list[Rewritten]:
     """Give each of `cities` a country drawn at random, one edit at a time, and try the edit on `others`, too."""
-    facts = {fact.city: (fact, token) for fact, token in one_token_facts(model.encode)}
+    facts = {fact.city: (fact, token) for fact, token in one_token_facts(model.encode_next)}
     countries = sorted({token for _, token in facts.values()})
     goals = [_another(facts[city][0], [fact for fact, _ in facts.values()], generator) for city in cities]
     needed = list(dict.fromkeys([*cities, *(goal.city for goal in goals)]))
@@ -160,7 +160,7 @@ def spread_over(cities: Sequence[str], count: int) -> list[str]:
 def half_B_cities(model: LanguageModel, per_template: int) -> list[str]:
     """The cities of half B, in the order of the list."""
     asked = {p.tokens for p in half_B(model, per_template) if p.group == "facts"}
-    facts = [fact for fact, _ in one_token_facts(model.encode)]
+    facts = [fact for fact, _ in one_token_facts(model.encode_next)]
     return [fact.city for fact in facts if tuple(model.prompt_tokens(AT_START.format(city=fact.city))) in asked]
 
 

@@ -16,7 +16,7 @@ from mechbook.pretrained.load import LanguageModel
 def fact_prompts(model: LanguageModel, template: str = "{city} is located in") -> list[Prompt]:
     """Each city whose country is one token: watch the country, "the", "a", "southern" and "northern" (Chen Table 1)."""
     others = [model.token(word) for word in (" the", " a", " southern", " northern")]
-    facts = one_token_facts(model.encode)
+    facts = one_token_facts(model.encode_next)
     texts = [template.format(city=fact.city) for fact, _ in facts]
     return [
         Prompt(tokens=tuple(model.prompt_tokens(text)), watch=(country, *others), group="facts")
@@ -29,7 +29,7 @@ def ioi_prompts(model: LanguageModel, per_template: int, generator: Generator) -
     others = [model.token(word) for word in (" them", " her")]
     the = model.token(" the")
     found = []
-    for batch in sample_ioi(model.encode, per_template, generator, start=model.start):
+    for batch in sample_ioi(model.encode, per_template, generator, start=model.start, encode_next=model.encode_next):
         for tokens, IO, S in zip(batch.tokens.tolist(), batch.IO.tolist(), batch.S.tolist(), strict=True):
             found.append(Prompt(tokens=tuple(tokens), watch=(IO, the, S, *others), group="ioi"))
     return found

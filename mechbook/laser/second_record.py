@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mechbook.core.cache import closure
-from mechbook.records import files
+from mechbook.records import code, files
 
 MODEL = "gemma3-270m"
 FORM = "mechbook second model 1"
@@ -31,6 +31,11 @@ def recorded(place: Path = PLACE) -> dict[str, Any]:
     if (found := read(place)) is None:
         raise ValueError(f"{place.parent.name} has no {place.name}: take it from git, or make second-model writes it.")
     return found
+
+
+def earlier(content: dict[str, Any]) -> bool:
+    """Whether the record is of earlier code than is here now."""
+    return bool(content["code"] != code.of_run(content["modules"]))
 
 
 def read(place: Path = PLACE) -> dict[str, Any] | None:

@@ -46,9 +46,9 @@ def extra_prompts(model: LanguageModel) -> list[Prompt]:
     They watch as many tokens as the tasks' prompts do. One whose answer is not one token is left out.
     """
     the = model.token(" the")
-    facts = one_token_facts(model.encode)
+    facts = one_token_facts(model.encode_next)
     texts = [("Madrid is located in", token, "facts") for fact, token in facts if fact.city == "Madrid"]
-    texts += [(text, ids[0], "ordinary") for text, answer in ORDINARY if len(ids := model.encode(answer)) == 1]
+    texts += [(text, ids[0], "ordinary") for text, answer in ORDINARY if len(ids := model.encode_next(answer)) == 1]
     return [
         Prompt(tokens=tuple(model.prompt_tokens(text)), watch=(token, the, the, the, the), group=f"shown {task}")
         for text, token, task in texts

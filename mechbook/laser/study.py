@@ -235,7 +235,7 @@ def _falls(model: LanguageModel, prompts: list[Prompt], edit: Edit, count: int =
 def _among_countries(
     model: LanguageModel, prompts: list[Prompt], edit: Edit
 ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
-    countries = sorted({token for _, token in one_token_facts(model.encode)})
+    countries = sorted({token for _, token in one_token_facts(model.encode_next)})
     asked = [Prompt(tokens=p.tokens, watch=tuple(countries)) for p in prompts]
     truth = torch.tensor([countries.index(p.watch[0]) for p in prompts])
     result = measure(model, asked, [edit])

@@ -50,8 +50,8 @@ def classes(held: HeldOut, chosen: Mapping[str, Edit]) -> dict[str, Classes]:
     model = held.model
     words = _ids(model, [form for word in sorted(FUNCTION_WORDS) for form in _forms(word)])
     answers = {
-        "facts": sorted({token for _, token in one_token_facts(model.encode)}),
-        "ioi": sorted(one_token_names(model.encode).values()),
+        "facts": sorted({token for _, token in one_token_facts(model.encode_next)}),
+        "ioi": sorted(one_token_names(model.encode_next).values()),
     }
     edits = [edit for task in chosen for edit in (chosen[task], without_mlp(model, chosen[task].layer))]
     p = held.distributions(edits)
@@ -105,7 +105,7 @@ def without_the(model: LanguageModel, prompts: Sequence[Prompt]) -> list[Prompt]
 
 def among_answers(model: LanguageModel, edit: Edit) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
     """For every city log P(its country | one of the countries), in the whole model and in the edited one."""
-    countries = sorted({token for _, token in one_token_facts(model.encode)})
+    countries = sorted({token for _, token in one_token_facts(model.encode_next)})
     cities = fact_prompts(model)
     result = measure(model, [Prompt(tokens=p.tokens, watch=tuple(countries)) for p in cities], [edit])
     right = torch.tensor([countries.index(p.watch[0]) for p in cities])[:, None]
@@ -121,5 +121,5 @@ def _forms(word: str) -> tuple[str, ...]:
 
 
 def _ids(model: LanguageModel, texts: Sequence[str]) -> list[int]:
-    found = (model.encode(text) for text in texts)
+    found = (model.encode_next(text) for text in texts)
     return sorted({tokens[0] for tokens in found if len(tokens) == 1})

@@ -66,12 +66,28 @@ def checked_folder(place: Path) -> Path:
         raise ValueError(f"{place} holds no weights: there is no .safetensors and no .gguf file.")
     if missing := [file for file in _NEEDED if not (place / file).is_file()]:
         raise ValueError(f"{place} lacks {' and '.join(missing)}, which belong to the weights.")
-    index = place / "model.safetensors.index.json"
-    if index.is_file():
-        parts = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        if gone := [part for part in parts if not (place / part).is_file()]:
-            raise ValueError(f"{place} lacks {gone[0]}, which its index names.")
+    _check_parts(place)
     return place
+
+
+def _check_parts(place: Path) -> None:
+    """ValueError where the index of a model in parts cannot be read, or names no part here, or is not there."""
+    index = place / "model.safetensors.index.json"
+    if not index.is_file():
+        if not (place / "model.safetensors").is_file():
+            raise ValueError(
+                f"{place} has neither model.safetensors nor {index.name}, which says which files are the model's."
+            )
+        return
+    try:
+        parts = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{index} is no index of weights: take it afresh from where the model came from.") from error
+    for part in parts:
+        if not isinstance(part, str) or Path(part).name != part or not part.endswith(".safetensors"):
+            raise ValueError(f"{index} names {part!r}; mechbook opens safetensors files of the same folder only.")
+        if not (place / part).is_file():
+            raise ValueError(f"{place} lacks {part}, which its index names.")
 
 
 def placed_folder(name: str, revision: str) -> Path:
@@ -81,7 +97,11 @@ def placed_folder(name: str, revision: str) -> Path:
 
 
 def _check_revision(name: str, revision: str | None) -> None:
-    if revision is None or not name.startswith("pythia"):
+    if revision is None:
+        return
+    if not re.fullmatch(r"\w[\w.-]*", revision, re.ASCII):
+        raise ValueError(f"{revision!r} is no revision of {name}: letters, digits, dots and dashes name one.")
+    if not name.startswith("pythia"):
         return
     step = re.fullmatch(r"step(\d+)", revision)
     if step and step[1] == str(int(step[1])) and int(step[1]) in PYTHIA_STEPS:

@@ -6,7 +6,6 @@ logits = model.adapter.logits(model.adapter.run(model.adapter.embed(model.tokens
 """
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +17,11 @@ from torch import Tensor
 
 from mechbook.core.cache import store
 from mechbook.pretrained.adapter import Adapter
-from mechbook.pretrained.architectures import SUPPORTED, adapt
+from mechbook.pretrained.architectures import adapt
 from mechbook.pretrained.folders import UnavailableWeights, known_names, locate
+from mechbook.pretrained.reading import check_agrees, check_finite, check_tokens, plain_tokenizer, read_folder
+
+_WORD = "a"
 
 __all__ = ["LanguageModel", "UnavailableWeights", "known_names", "load"]
 
@@ -44,6 +46,16 @@ class LanguageModel:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
+    def encode_next(self, text: str) -> list[int]:
+        """The tokens that `text` is after another word: " Spain" in "located in Spain".
+
+        A tokenizer that puts a space in front of every text, as Llama 2's, has others for " Spain" by itself.
+        """
+        if not text[:1].isspace():
+            return self.encode(text)
+        before, both = self.encode(_WORD), self.encode(_WORD + text)
+        return both[len(before) :] if both[: len(before)] == before else self.encode(text)
+
     @property
     def start(self) -> list[int]:
         """The tokens that the tokenizer puts in front of a text: Gemma's beginning of a text; none for most models."""
@@ -62,8 +74,8 @@ class LanguageModel:
         return torch.tensor(rows, device=self.adapter.W_U.device)
 
     def token(self, text: str) -> int:
-        """The one token that `text` is, such as " Spain". ValueError where it is several."""
-        if len(ids := self.encode(text)) != 1:
+        """The one token that `text` is after another word, such as " Spain". ValueError where it is several."""
+        if len(ids := self.encode_next(text)) != 1:
             pieces = " + ".join(repr(self.text(i)) for i in ids)
             raise ValueError(f"{text!r} is {len(ids)} tokens of {self.name} ({pieces}); an answer must be one.")
         return ids[0]
@@ -90,15 +102,18 @@ def load(
     network: ask the hub for what this machine does not have; otherwise nothing is fetched or looked up
     hub_cache: the hub's cache, at its usual place by default
 
-    No code of a model's is run, and no pickle read. ValueError for a name or revision that does not exist, weights of
-    an unsupported kind or architecture; UnavailableWeights (a ValueError) where known weights cannot be had.
+    No code of a model's is run, and no pickle read. ValueError for a name or revision that does not exist, weights that
+    are not whole, of an unsupported kind or architecture, or that make a model compute what mechbook does not;
+    UnavailableWeights (a ValueError) where known weights cannot be had.
     """
     place = locate(name, revision, network=network, hub_cache=hub_cache)
-    model, tokenizer = _read_gguf(place) if place.is_file() else _read_folder(place)
+    model, tokenizer = _quietly(lambda: _read_gguf(place) if place.is_file() else read_folder(place))
     if device is not None:
         model = model.to(device)
+    adapter = adapt(model)
+    check_agrees(name, adapter)
     return LanguageModel(
-        name=name, revision=revision, adapter=adapt(model), tokenizer=tokenizer, fingerprint=_fingerprint(place)
+        name=name, revision=revision, adapter=adapter, tokenizer=tokenizer, fingerprint=_fingerprint(place)
     )
 
 
@@ -115,39 +130,26 @@ def from_parts(name: str, model: Any, encode_with: Any) -> LanguageModel:
 
 
 def _read_gguf(path: Path) -> tuple[Any, Any]:
-    from tokenizers import Tokenizer
-
     from mechbook.pretrained.gguf import read_model, read_tokenizer
 
-    return _quietly(lambda: read_model(path)), Tokenizer.from_str(read_tokenizer(path))
-
-
-def _read_folder(place: Path) -> tuple[Any, Any]:
-    from tokenizers import Tokenizer
-
-    kind = json.loads((place / "config.json").read_text(encoding="utf-8")).get("model_type")
-    if kind not in SUPPORTED:
-        raise ValueError(f"{place} holds a {kind!r} model; mechbook looks into {', '.join(SUPPORTED)}.")
-    return _quietly(lambda: _from_pretrained(place)), Tokenizer.from_file(str(place / "tokenizer.json"))
-
-
-def _from_pretrained(place: Path) -> Any:
-    # transformers takes seconds to import, and only those who load a model need it
-    from transformers import AutoModelForCausalLM
-
-    return AutoModelForCausalLM.from_pretrained(
-        place, dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False
-    )
+    model = read_model(path)
+    check_finite(path.name, model)
+    tokenizer = plain_tokenizer(read_tokenizer(path))
+    check_tokens(path.name, tokenizer, model.get_input_embeddings().weight.shape[0])
+    return model, tokenizer
 
 
 def _quietly(read: Callable[[], Any]) -> Any:
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    # its report of what was missing is our error
+    logging.set_verbosity_error()
     try:
         return read()
     finally:
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
 

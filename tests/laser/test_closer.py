@@ -195,7 +195,7 @@ def test_the_noise_along_the_smallest_directions() -> None:
 
 def test_classes_of_words(model: LanguageModel, how: CloserSettings, found: Closer) -> None:
     """Oracle: transformers' distributions, token by token."""
-    names, countries = one_token_names(model.encode), {token for _, token in one_token_facts(model.encode)}
+    names, countries = one_token_names(model.encode_next), {token for _, token in one_token_facts(model.encode_next)}
     for task, candidates in (("facts", countries), ("ioi", set(names.values()))):
         matrix = model.adapter.matrix(1, "mlp_in")
         W = matrix.read()
@@ -219,7 +219,7 @@ def test_classes_of_words(model: LanguageModel, how: CloserSettings, found: Clos
 
 def test_the_right_country_among_countries(model: LanguageModel, how: CloserSettings, found: Closer) -> None:
     """Oracle: the log-softmax over the countries' logits alone, city by city."""
-    countries = sorted({token for _, token in one_token_facts(model.encode)})
+    countries = sorted({token for _, token in one_token_facts(model.encode_next)})
     before, after = found.among
     cities = fact_prompts(model)
     asked = [Prompt(tokens=p.tokens, watch=tuple(countries)) for p in cities]
@@ -310,7 +310,7 @@ def test_an_association_gives_one_for_its_keys_and_is_the_smallest() -> None:
 def test_a_city_is_given_another_country(model: LanguageModel, found: Closer) -> None:
     """Oracle: the weight written by hand from hooks' values, and transformers asked text by text."""
     one = found.rewritten[1]
-    facts = {fact.city: (fact.country, token) for fact, token in one_token_facts(model.encode)}
+    facts = {fact.city: (fact.country, token) for fact, token in one_token_facts(model.encode_next)}
     countries = sorted({token for _, token in facts.values()})
     cities = association.half_B_cities(model, 2)
     assert [r.city for r in found.rewritten] == association.spread_over(cities, 3) and facts[one.city][

@@ -125,7 +125,7 @@ def test_cost_is_that_of_the_edited_model(model: LanguageModel, found: StudyResu
     """Oracle: transformers' loss, and the likeliest country found prompt by prompt, with the edit made by hand."""
     _, B = halves(model)
     edit = found.chosen["facts"]
-    countries = {token for _, token in one_token_facts(model.encode)}
+    countries = {token for _, token in one_token_facts(model.encode_next)}
     text = model.tokens(control_text())
     matrix = model.adapter.matrix(edit.layer, edit.matrix)
     original = matrix.read()

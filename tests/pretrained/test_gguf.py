@@ -47,8 +47,20 @@ def llama(tokens: int) -> Any:
     return LlamaForCausalLM(config).eval()
 
 
-def write(path: Path, model: Any, tokenizer: dict[str, Any], *, quantised: bool, arch: str = "llama") -> None:
-    """As llama.cpp's converter does: rows of q and k reordered so that rotated pairs are neighbours."""
+def write(
+    path: Path,
+    model: Any,
+    tokenizer: dict[str, Any],
+    *,
+    quantised: bool,
+    arch: str = "llama",
+    also: Callable[[Any], None] = lambda writer: None,
+    drop: str = "nothing",
+) -> None:
+    """As llama.cpp's converter does: rows of q and k reordered so that rotated pairs are neighbours.
+
+    `also` writes further keys or tensors; the tensor `drop` is left out.
+    """
     config = model.config
     writer = gguf.GGUFWriter(path, arch)
     writer.add_block_count(config.num_hidden_layers)
@@ -69,6 +81,7 @@ def write(path: Path, model: Any, tokenizer: dict[str, Any], *, quantised: bool,
     writer.add_token_merges([" ".join(pair) for pair in tokenizer["merges"]])
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(0)
+    also(writer)
     for name, W in model.model.state_dict().items():
         W = W.numpy()
         parts = name.removesuffix(".weight").split(".")
@@ -79,6 +92,8 @@ def write(path: Path, model: Any, tokenizer: dict[str, Any], *, quantised: bool,
         for key, heads in (("attn_q", 6), ("attn_k", 2)):
             if f".{key}." in own:
                 W = W.reshape(heads, 2, 8, 96).swapaxes(1, 2).reshape(W.shape)
+        if own == drop:
+            continue
         if quantised and W.ndim == 2:
             kind = gguf.GGMLQuantizationType.Q4_1
             writer.add_tensor(own, gguf.quantize(np.ascontiguousarray(W), kind), raw_dtype=kind)
@@ -129,7 +144,7 @@ def test_the_tokenizer_is_the_one_written_and_comes_from_the_cache_the_second_ti
     assert loaded.token(" Mary") == original.token(" Mary")
     monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", lambda *_, **__: pytest.fail("converted again"))
     assert load(str(path)).encode(text) == original.encode(text)
-    assert read_tokenizer(path) == read_tokenizer(path)
+    assert read_tokenizer(path).to_str() == read_tokenizer(path).to_str()
 
 
 def test_what_is_no_plain_llama_is_refused(tmp_path: Path, tokenizer: dict[str, Any]) -> None:
@@ -156,3 +171,70 @@ def test_a_tensor_that_plain_llama_lacks_is_refused(tmp_path: Path, tokenizer: d
         NAMES["input_layernorm"] = "attn_norm"
     with pytest.raises(ValueError, match=r"odd.gguf has a tensor 'blk.0.attn_q_norm.weight' that plain Llama does not"):
         read_model(tmp_path / "odd.gguf")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_positions_divided_by_a_factor_are_honoured(tmp_path: Path, tokenizer: dict[str, Any], named: bool) -> None:
+    """Oracle: transformers' Llama with the same scaling, the weights written; plain positions are another model's."""
+    from transformers import LlamaForCausalLM
+
+    plain = llama(len(tokenizer["vocab"]))
+    plain.config.rope_parameters = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
+    scaled = LlamaForCausalLM(plain.config).eval()
+    scaled.load_state_dict(plain.state_dict())
+
+    def also(writer: Any) -> None:
+        if named:
+            writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+            writer.add_rope_scaling_factor(4.0)
+        else:
+            writer.add_float32("llama.rope.scale_linear", 4.0)
+
+    write(tmp_path / "tiny.gguf", plain, tokenizer, quantised=False, also=also)
+    read, ids = read_model(tmp_path / "tiny.gguf"), torch.tensor([[5, 9, 3, 7, 11, 4]])
+    torch.testing.assert_close(read(ids).logits, scaled(ids).logits, rtol=0, atol=1e-5)
+    assert not torch.allclose(read(ids).logits, plain(ids).logits, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("also", "words"),
+    [
+        (lambda w: w.add_rope_scaling_type(gguf.RopeScalingType.YARN), "scales its positions by 'yarn'"),
+        (lambda w: w.add_sliding_window(128), r"says llama.attention.sliding_window \(128\), which may change"),
+        (lambda w: w.add_logit_scale(0.5), r"says llama.logit_scale \(0.5\), which may change"),
+        (lambda w: w.add_uint32("llama.expert_count", 8), r"says llama.expert_count \(8\)"),
+        (lambda w: w.add_key_length(32), "llama.rope.dimension_count is 16 where a head has 32 dimensions"),
+        (lambda w: w.add_uint16("split.count", 3), "is one of 3 parts"),
+        (lambda w: w.add_tensor("blk.5.ffn_up.weight", np.zeros((160, 96), np.float32)), "has model.layers.5.mlp.up"),
+        (lambda w: w.add_tensor("blk.0.attn_q.bias", np.zeros(96, np.float32)), "has a tensor 'blk.0.attn_q.bias'"),
+    ],
+)
+def test_what_would_change_the_numbers_is_refused_by_name(
+    tmp_path: Path, tokenizer: dict[str, Any], also: Any, words: str
+) -> None:
+    """Oracle: the sentences."""
+    write(tmp_path / "odd.gguf", llama(len(tokenizer["vocab"])), tokenizer, quantised=False, also=also)
+    with pytest.raises(ValueError, match=words):
+        read_model(tmp_path / "odd.gguf")
+
+
+@pytest.mark.parametrize("name", ["blk.1.ffn_up.weight", "output_norm.weight", "token_embd.weight"])
+def test_a_tensor_that_is_missing_is_refused_by_name(tmp_path: Path, tokenizer: dict[str, Any], name: str) -> None:
+    write(tmp_path / "less.gguf", llama(len(tokenizer["vocab"])), tokenizer, quantised=False, drop=name)
+    own = {"blk.1.ffn_up.weight": "model.layers.1.mlp.up_proj", "output_norm.weight": "model.norm"}.get(name, name)
+    with pytest.raises(ValueError, match=rf"less.gguf lacks {own}"):
+        read_model(tmp_path / "less.gguf")
+
+
+@pytest.mark.parametrize("add", [True, False])
+def test_the_beginning_of_a_text_is_marked_where_the_file_says_so(
+    tmp_path: Path, tokenizer: dict[str, Any], monkeypatch: pytest.MonkeyPatch, add: bool
+) -> None:
+    """Oracle: the file's own setting."""
+    monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "tiny.gguf"
+    model = llama(len(tokenizer["vocab"]))
+    write(path, model, tokenizer, quantised=False, also=lambda writer: writer.add_add_bos_token(add))
+    loaded = load(str(path))
+    assert loaded.start == ([0] if add else [])
+    assert loaded.prompt_tokens(" Mary") == [*loaded.start, *loaded.encode(" Mary")]

@@ -217,3 +217,25 @@ def test_a_model_in_memory_is_named_by_its_weights(tiny_model: Callable[..., Pat
     matrix = model.adapter.matrix(0, "q")
     matrix.write(matrix.read() * 2)
     assert from_parts("mine", model.adapter.model, model.tokenizer).fingerprint != one
+
+
+def test_a_word_within_a_sentence_is_one_token_also_where_a_space_is_put_in_front(tmp_path: Path) -> None:
+    """A tokenizer of Llama 2's kind, which begins every text with a space. Oracle: the tokens of whole sentences."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    words = ["<s>", "▁", "▁Madrid", "▁is", "▁in", "▁Spain", "▁a", "a"]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<s>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    config = LlamaConfig(
+        vocab_size=8, hidden_size=12, num_attention_heads=2, num_key_value_heads=1, head_dim=6, intermediate_size=5,
+        num_hidden_layers=1, max_position_embeddings=16,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<s>").save_pretrained(tmp_path)
+    model = load(str(tmp_path))
+    sentence = model.encode("Madrid is in Spain")
+    assert sentence == [2, 3, 4, 5]
+    assert model.token(" Spain") == sentence[-1] and model.encode_next(" is in") == sentence[1:3]
+    assert model.encode_next("Madrid") == model.encode("Madrid")

@@ -86,18 +86,21 @@ def sample_ioi(
     *,
     templates: Sequence[str] = TEMPLATES,
     start: Sequence[int] = (),
+    encode_next: Encode | None = None,
 ) -> list[IOIPrompts]:
     """Draw prompts, `per_template` of each template, half of them in each order; names differ within a prompt.
 
-    `encode` turns text into token ids without special tokens; `start` stand in front. ValueError for an odd or
+    `encode` turns text into token ids without special tokens; `start` stand in front. `encode_next` does it for a word
+    with a space before it, within a sentence, where that differs. ValueError for an odd or
     non-positive `per_template`, a tokenizer that splits the names, places or things, and one that makes of a template
     prompts of different lengths.
     """
     if per_template < 2 or per_template % 2:
         raise ValueError(f"per_template is {per_template}; it must be even, 2 or more, for as many ABBA as BABA.")
-    names = one_token_names(encode)
-    places = _one_token(encode, PLACES, "places", at_least=1)
-    things = _one_token(encode, THINGS, "things", at_least=1)
+    word = encode if encode_next is None else encode_next
+    names = one_token_names(word)
+    places = _one_token(word, PLACES, "places", at_least=1)
+    things = _one_token(word, THINGS, "things", at_least=1)
     return [
         _of_template(encode, text, per_template, names, list(places), list(things), generator, start)
         for text in templates

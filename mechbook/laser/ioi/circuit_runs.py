@@ -33,7 +33,7 @@ class CircuitSettings:
         """The prompts "chosen" (to find heads on) or "fresh" (to measure on). KeyError for another set."""
         part = {"chosen": 0, "fresh": 1}[which]
         generator = STREAMS.generator("circuit prompts", part)
-        return sample_ioi(model.encode, self.per_template, generator, start=model.start)
+        return sample_ioi(model.encode, self.per_template, generator, start=model.start, encode_next=model.encode_next)
 
     def run(self, model: LanguageModel) -> "CircuitResult":
         """The model's IOI circuit, from the cache where it was measured before."""

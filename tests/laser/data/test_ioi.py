@@ -120,6 +120,20 @@ def test_bad_requests_are_refused() -> None:
         sample_ioi(joined, 2, generator(8), templates=TEMPLATES[:1])
 
 
+def test_words_within_a_sentence_may_have_tokens_of_their_own() -> None:
+    """A tokenizer that puts a space in front of every text. Oracle: the same draws with one that does not."""
+    encode, _ = by_words()
+
+    def spaced(text: str) -> list[int]:
+        return [10**6, *encode(text)] if text.startswith(" ") else encode(text)
+
+    with pytest.raises(ValueError, match="0 are one token"):
+        sample_ioi(spaced, 4, generator(9))
+    found = sample_ioi(spaced, 4, generator(9), encode_next=encode)
+    for group, expected in zip(found, sample_ioi(encode, 4, generator(9)), strict=True):
+        assert torch.equal(group.tokens, expected.tokens) and torch.equal(group.IO, expected.IO)
+
+
 def test_the_names_are_distinct() -> None:
     """Oracle: a set."""
     assert len(set(NAMES)) == len(NAMES) == 70 and ioi.TEMPLATES == TEMPLATES
