@@ -29,7 +29,7 @@ LAB := $(VENV)/.lab-$(KEY)-$(shell cksum < requirements-lab.txt | cut -d ' ' -f 
 SECOND := $(VENV)/.second-$(KEY)-$(shell cksum < requirements-second-model.txt | cut -d ' ' -f 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint check-site check-links serve lab sync pins new-chapter bench paper pythia second-model clean
+.PHONY: help book test faults lint check-site check-links serve lab sync pins new-chapter bench paper pythia second-model clean
 .NOTPARALLEL:
 
 help:  ## list the targets
@@ -45,6 +45,9 @@ book: $(READY)  ## execute the chapters and build the site into _build/html
 
 test: $(READY)  ## run the unit tests
 	@$(PY) -m pytest --ignore tests/site
+
+faults: $(READY)  ## run the tests that take minutes: whole copies of the checkout, builds and their faults
+	@$(PY) -m pytest -m slow --ignore tests/site
 
 lint: $(READY)  ## check style and types
 	@$(PY) -m ruff check .

@@ -59,6 +59,7 @@ def test_what_is_written_is_said_and_nothing_else_changes(made: tuple[Path, list
     assert set(load_claims(root / "mechbook/claims/claims.csv")) - set(load_claims()) == {"sparsecodes.first"}
 
 
+@pytest.mark.slow
 def test_its_tests_the_rules_for_chapters_and_the_linter_pass(made: tuple[Path, list[str]]) -> None:
     root, _ = made
     tests = [f"tests/{NAME}", "tests/chapters", "tests/claims", "tests/site_build/test_layers.py"]
@@ -72,6 +73,7 @@ def test_its_tests_the_rules_for_chapters_and_the_linter_pass(made: tuple[Path, 
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_its_page_builds_and_its_claim_holds_as_recorded(made: tuple[Path, list[str]]) -> None:
     root, _ = made
     toc = (root / "_toc.yml").read_text(encoding="utf-8")
@@ -86,6 +88,7 @@ def test_its_page_builds_and_its_claim_holds_as_recorded(made: tuple[Path, list[
     assert (claim["id"], claim["status"], claim["note"]) == ("sparsecodes.first", "held", None)
 
 
+@pytest.mark.slow
 def test_a_fault_in_it_is_seen(made: tuple[Path, list[str]]) -> None:
     """The copy is the last test's to break: the measurement is twice what it should be."""
     root, _ = made
