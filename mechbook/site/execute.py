@@ -75,7 +75,7 @@ def execute(root: Path, *, workers: int, fresh: bool = False) -> dict[str, float
     times = root / "_build" / "chapter_seconds.json"
     known = timings(times)
     order = sorted(todo, key=lambda page: -known.get(page, float("inf")))
-    failures = []
+    failures, spent = [], 0.0
     if todo:
         _font_cache()
     limits = {page: cell_limit(root, page) for page in order}
@@ -99,13 +99,16 @@ def execute(root: Path, *, workers: int, fresh: bool = False) -> dict[str, float
         partial = times.with_suffix(".part")
         partial.write_text(json.dumps(known), encoding="utf-8")
         partial.replace(times)
-        print(f"{outcome.page}: executed in {outcome.seconds:.1f} s", flush=True)
+        spent += outcome.cpu
+        print(f"{outcome.page}: executed in {outcome.seconds:.1f} s, {outcome.cpu:.1f} s of a processor", flush=True)
     for page in sorted(set(seconds) - set(todo)):
         print(f"{page}: unchanged, taken from the cache ({known.get(page, 0.0):.1f} s when it ran)", flush=True)
     for outcome in failures:
         words = outcome.failure or ""
         words = words if sys.stderr.isatty() else ANSI.sub("", words)
         print(f"\n{outcome.page}.md failed:\n{words}", file=sys.stderr)
+    if spent > 60:
+        print(f"Executed in all: {spent / 60:.1f} minutes of a processor.", flush=True)
     if failures:
         raise RuntimeError(f"{len(failures)} of {len(seconds)} chapters failed: {', '.join(f.page for f in failures)}.")
     return seconds

@@ -24,6 +24,8 @@ from mechbook.site.notebooks import code, read
 
 # Run after a chapter's last cell: what it really imported, for comparison with what its fingerprint covers.
 LOADED = "import sys as _s; print(*sorted(m for m in _s.modules if m.split('.')[0] == 'mechbook'))"
+# seconds of the processor so far
+CPU = "import os as _o; print(sum(_o.times()[:4]))"
 # Whose kernels an interruption has to stop.
 RUNNING: set[NotebookClient] = set()
 # Of the environment a kernel gets these and nothing else, so that no setting of a user's changes a page: where
@@ -46,13 +48,17 @@ NOTICE = re.compile(
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a chapter went: the executed notebook as JSON, or the words of its failure; what the cache of runs said."""
+    """How a chapter went: the executed notebook as JSON, or the words of its failure; what the cache of runs said.
+
+    seconds, cpu: by the clock, and of the processor, those of the processes that the page started and awaited included
+    """
 
     page: str
     seconds: float
     notebook: str | None
     failure: str | None
     notices: tuple[str, ...] = ()
+    cpu: float = 0.0
 
 
 def environment(root: Path = PACKAGE.parent, given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -95,8 +101,8 @@ def run(page: str, text: str, folder: str, config: MdParserConfig, limit: int | 
     notebook = read(text, config)
     assert notebook is not None
     started = time.perf_counter()
-    probe = nbformat.v4.new_code_cell(LOADED)
-    notebook.cells.append(probe)
+    probes = [nbformat.v4.new_code_cell(source) for source in (LOADED, CPU)]
+    notebook.cells += probes
     at: list[str] = []
     client = NotebookClient(
         notebook,
@@ -119,15 +125,16 @@ def run(page: str, text: str, folder: str, config: MdParserConfig, limit: int | 
         return failed(str(error) or type(error).__name__)
     finally:
         RUNNING.discard(client)
-    notebook.cells.pop()
+    del notebook.cells[-len(probes) :]
     notices = take_notices(notebook)
     if words := refused(notebook):
         return failed(words)
-    missed = set(probe.outputs[0]["text"].split()) - module_names(dependencies(code(notebook)))
+    loaded, cpu = (probe.outputs[0]["text"] for probe in probes)
+    missed = set(loaded.split()) - module_names(dependencies(code(notebook)))
     if missed:
         names = ", ".join(sorted(missed))
         return failed(f"The chapter loaded {names} in a way its fingerprint does not see: write an import statement.")
-    return Outcome(page, time.perf_counter() - started, nbformat.writes(notebook), None, notices)
+    return Outcome(page, time.perf_counter() - started, nbformat.writes(notebook), None, notices, float(cpu))
 
 
 def take_notices(notebook: nbformat.NotebookNode) -> tuple[str, ...]:

@@ -52,6 +52,15 @@ def test_an_error_while_an_object_is_shown_fails_the_page(page: Callable[..., Ou
     assert outcome.failure is not None and "no such number" in outcome.failure and "class Bad" in outcome.failure
 
 
+def test_the_processor_s_seconds_are_those_spent_and_not_those_waited(page: Callable[..., Outcome]) -> None:
+    """Oracle: a page that works for two seconds, another that sleeps for two; no cell is added to either."""
+    worked = page("import time\nwhile time.process_time() < 2: pass\nprint('ab')")
+    slept = page("import time\ntime.sleep(2)\nprint('ab')")
+    assert printed(worked) == printed(slept) == "ab\n"
+    assert worked.cpu >= 2 and slept.seconds >= 2
+    assert worked.cpu - slept.cpu > 0.5
+
+
 def test_what_a_cell_writes_to_stderr_is_quoted(page: Callable[..., Outcome]) -> None:
     outcome = page("import warnings\nwarnings.warn('so it went')")
     assert outcome.notebook is None and outcome.failure is not None
