@@ -277,7 +277,8 @@ def test_its_tokenizer_merges_by_score_and_begins_with_bos(tmp_path: Path, monke
     assert model.tokens(TEXT).tolist() == [[2, *model.encode(TEXT)]]
     assert model.token(" in") == vocabulary()[0].index("\u2581in") and model.text(model.token(" in")) == " in"
     assert model.tokenizer.decode(model.prompt_tokens(TEXT)) == TEXT
-    assert read_tokenizer(tmp_path / "tiny.gguf") == read_tokenizer(tmp_path / "tiny.gguf")
+    again = read_tokenizer(tmp_path / "tiny.gguf")
+    assert again.to_str() == read_tokenizer(tmp_path / "tiny.gguf").to_str()
 
 
 def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:

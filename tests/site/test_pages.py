@@ -71,6 +71,14 @@ def test_nothing_is_left_of_the_markup(site: dict[str, Any], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TOC)
+def test_no_number_is_missing(site: dict[str, Any], name: str) -> None:
+    """What was not measured is said in words: a number that is none would stand as "nan" in a sentence or a table."""
+    code_apart = re.sub(r"<(pre|code|script|style)\b.*?</\1>", "", site[f"{name}.html"].html, flags=re.S)
+    words = re.sub(r"<[^>]+>", " ", code_apart)
+    assert [words[found.start() - 60 : found.end()] for found in re.finditer(r"(?<![\w.])nan(?![\w-])", words)] == []
+
+
+@pytest.mark.parametrize("name", TOC)
 def test_every_image_has_a_text_alternative(site: dict[str, Any], name: str) -> None:
     images = [image for image in site[f"{name}.html"].images if "logo" not in (image.get("class") or "")]
     bad = [image.get("src") for image in images if not (image.get("alt") or "").strip()]

@@ -64,6 +64,7 @@ def edges_of(roles: Roles, n_heads: int, generator: Generator) -> dict[str, Edge
         ("repetition to suppressors, v", repetition, "S2", "v", roles.suppressors, "END"),
         ("inhibition to movers, q", roles.inhibition, "END", "q", roles.copying, "END"),
         ("inhibition to suppressors, q", roles.inhibition, "END", "q", roles.suppressors, "END"),
+        ("inhibition to negative, q", roles.inhibition, "END", "q", roles.negative, "END"),
         (
             "inhibition to movers and negative, q",
             roles.inhibition,

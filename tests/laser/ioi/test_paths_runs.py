@@ -40,6 +40,7 @@ def test_the_edges_are_those_of_the_account() -> None:
         senders=((0, 1), (2, 0)), at="S1+1", reads="k", receivers=((1, 3), (0, 3)), to="S2"
     )
     assert edges["inhibition to movers and negative, q"].receivers == ((2, 1), (2, 2), (2, 5))
+    assert edges["inhibition to negative, q"].receivers == ((2, 5),)
     drawn = [edge.senders for name, edge in edges.items() if name.startswith("random")]
     assert len(drawn) == paths_runs.RANDOM_SETS
     for senders in drawn:
