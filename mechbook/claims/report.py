@@ -170,7 +170,11 @@ def _number(id: str, value: Any) -> Number:
     number = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
     if isinstance(number, bool) or not isinstance(number, numbers.Real):
         raise ValueError(f"{id} has the value {value!r}, where a number or a flat mapping of numbers is wanted.")
-    if not math.isfinite(number):
+    try:
+        finite = math.isfinite(number)
+    except OverflowError as error:
+        raise ValueError(f"{id} has a value of {len(str(abs(number)))} digits, which no float can hold.") from error
+    if not finite:
         raise ValueError(
             f"{id} has the value {number}, which is not finite: report a step never reached as the number of steps + 1."
         )

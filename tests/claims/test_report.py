@@ -180,6 +180,7 @@ def test_not_run_has_a_reason_and_nothing_measured() -> None:
     [
         ({"values": [float("nan")], "seeds": [0]}, "number of steps \\+ 1"),
         ({"values": [1.0, float("inf")], "seeds": [0, 1]}, "not finite"),
+        ({"values": [10**400], "seeds": [0]}, "a value of 401 digits, which no float can hold"),
         ({"values": [{"a": float("-inf")}], "seeds": [0]}, "ih.x, a has the value -inf"),
         ({"values": [True], "seeds": [0]}, "True"),
         ({"values": ["0.5"], "seeds": [0]}, "'0.5'"),
