@@ -89,7 +89,7 @@ export const induction_trainer = async ({ model, el }) => {
   /** @type {{ size: string, weights: import("./handing.js").Weights } | null} */
   let given = null;
   const ownWeights = () => (given && given.size === state.values.size ? given.weights : undefined);
-  const says = sentence(), speed = h("p", { class: "mb-axes" }), tell = teller(says, "Press Play: all matrices are random, and three of them are trained, here in this page.");
+  const says = sentence(), speed = h("p", { class: "mb-axes" }), tell = teller(says, "Press Play: all matrices are random, and those that are not frozen are trained, here in this page.");
   const chart = curves({
     title: "Memories stored (recall), and accuracy", lines: LINES,
     earlierIs: "Faint lines: runs before this one, of other seeds or settings.", rangeIs: "Shaded: the range of this build's own runs.",

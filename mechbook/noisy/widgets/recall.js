@@ -144,7 +144,7 @@ export const noisy_recall = async ({ model, el }) => {
       expose(root, { noise: p[N] });
     }
     write(speed, progress(next, sizes.steps, run.playing));
-    write(most, `The noise comes with probability α = ${alpha}: with F_2 the right output learns to have 1 − α = ${percent(1 - alpha)}, and no more.`);
+    write(most, `The noise comes with probability α = ${alpha}: with F_2 the right output can reach 1 − α = ${percent(1 - alpha)} at most.`);
     tell.view({ ...next, points: lines(next.points, false, alpha) }, run, state.values.lr, dropped ? "F_2 is dropped from what is shown; training goes on with it." : "");
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, dropped });
   }

@@ -27,6 +27,7 @@ export function tellerOf({ line, begin, events, ended }) {
   /** @type {Set<Happening>} */
   let told = new Set();
   let seen = 0, moment = "";
+  let over = /** @type {number | null} */ (null);
   const reset = () => { [told, seen, moment] = [new Set(), 0, ""]; };
   return {
     reset,
@@ -54,8 +55,10 @@ export function tellerOf({ line, begin, events, ended }) {
       }
       if (news.length) moment = news.slice(-2).join(" ");
       const last = points.at(-1), say = (/** @type {string[]} */ ...words) => line.say([...words, beside].filter(Boolean).join(" "));
+      // the rate may be another by now
+      over = diverged ? over ?? lr : null;
       if (diverged) {
-        line.say(`Step ${step}: the loss is ${Number.isFinite(loss) ? loss.toFixed(0) : "no number any more"}. With a learning rate of ${lr} training diverges: each step overshoots, and the next has to make up for more. Choose a smaller one and press Reset; until then no step is made.`);
+        line.say(`Step ${step}: the loss is ${Number.isFinite(loss) ? loss.toFixed(0) : "no number any more"}. With a learning rate of ${over} training diverges: each step overshoots, and the next has to make up for more. Choose a smaller one and press Reset; until then no step is made.`);
       } else if (done && last) say(ended(step, last));
       else if (step === 0 && !playing) say(begin);
       else if (stepped && !playing) say(`Step ${step} is made; its batch had a loss of ${loss.toFixed(2)}.`, moment);

@@ -139,16 +139,20 @@ def test_without_webassembly_the_same_run_comes_from_javascript_and_the_widget_s
     small.locator("p.mb-axes", has_text="plain JavaScript").wait_for()
 
 
-def test_a_worker_that_does_not_start_gets_a_sentence(page: Any) -> None:
-    page.evaluate(
-        """() => {
-          globalThis.Worker = class {
-            constructor() { setTimeout(() => this.onerror(new Event("error")), 10); }
-            postMessage() {}
-            terminate() {}
-          };
-        }"""
-    )
+@pytest.mark.parametrize(
+    "worker",
+    [
+        """class {
+          constructor() { setTimeout(() => this.onerror(new Event("error")), 10); }
+          postMessage() {}
+          terminate() {}
+        }""",
+        "class { constructor() { throw new DOMException('not here', 'SecurityError'); } }",
+        "undefined",
+    ],
+)
+def test_a_worker_that_does_not_start_gets_a_sentence(page: Any, worker: str) -> None:
+    page.evaluate(f"() => {{ globalThis.Worker = {worker}; }}")
     # nothing arrives, so the widget stays as it is drawn at first
     page.evaluate("(hash) => history.replaceState(null, '', hash)", "#")
     widget = trainer_widget(SPEC)
@@ -171,6 +175,8 @@ def test_a_learning_rate_that_diverges_gets_a_sentence(page: Any) -> None:
     one = shown.get_by_role("button", name="One step")
     assert one.is_disabled() and "until then no step is made" in words
     set_up(shown, Learning_rate="3", The_model_reads="abcab")
+    # the sentence is of the rate that diverged, whatever the control shows now
+    assert "With a learning rate of 0.3 training diverges" in shown.locator(".mb-says").text_content()
     checks.settle(page)
     page.goto("about:blank")
     page.go_back()
