@@ -122,6 +122,13 @@ const NAMES = { "\n": "a line break", " ": "a space" };
 export const glyph = (character) => GLYPHS[character] ?? character;
 
 /**
+ * A text that a reader typed, as a sentence may quote it: what would turn the sentence around, or is not seen, by its
+ * code point.
+ * @param {string} text
+ */
+export const legible = (text) => text.replace(/[\p{Cc}\p{Cf}]/gu, (character) => `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`);
+
+/**
  * A character in a sentence.
  * @param {string} character
  */

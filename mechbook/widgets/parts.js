@@ -1,7 +1,7 @@
 // @ts-check
 // The parts of a widget's state that several widgets have: a slider, a choice, a draw of random numbers, a sequence.
 import { button, select, slider as slide, textInput, ticks as boxes } from "./controls.js";
-import { h, show } from "./kit.js";
+import { h, legible, show } from "./kit.js";
 
 /** @typedef {import("./controls.js").Value} Value */
 /** @typedef {import("./state.js").Values} Values */
@@ -36,7 +36,7 @@ export const nearest = (values, wanted) => values.reduce((a, b) => (Math.abs(b -
 const oneOf = (key, allowed) => (found, values) => {
   if (!Object.hasOwn(found, key)) return [];
   const all = resolve(allowed, values), index = all.map(String).indexOf(found[key]);
-  if (index < 0) return [`${key} cannot be “${found[key].slice(0, 20)}”`];
+  if (index < 0) return [`${key} cannot be “${legible(found[key].slice(0, 20))}”`];
   values[key] = all[index];
   return [];
 };
@@ -98,7 +98,7 @@ export const ticks = ({ label, options }) => (key, change) => {
     take(found, values) {
       if (!Object.hasOwn(found, key)) return [];
       const named = found[key] ? found[key].split(",") : [], strange = named.find((name) => !options.some(([value]) => value === name));
-      if (strange !== undefined) return [`${key} cannot be “${strange.slice(0, 20)}”`];
+      if (strange !== undefined) return [`${key} cannot be “${legible(strange.slice(0, 20))}”`];
       values[key] = options.map(([value]) => value).filter((value) => named.includes(value));
       return [];
     },

@@ -1,7 +1,7 @@
 // @ts-check
 // The checkpoints of one run, for the widgets that show it.
 import { simplified } from "./engine.js";
-import { weightsOf } from "./kit.js";
+import { legible, weightsOf } from "./kit.js";
 
 /** @typedef {import("./kit.js").Model} Model */
 /** @typedef {import("./tensors.js").Tensors} Tensors */
@@ -72,7 +72,7 @@ export async function open(model) {
       }
       const strange = typed.find((character) => !token.has(character));
       if (strange === undefined) return null;
-      return `The model does not know the character “${strange}”: it knows letters, spaces, line breaks (↵) and !$&',-.3:;?${settings.also ?? ""}`;
+      return `The model does not know the character “${legible(strange)}”: it knows letters, spaces, line breaks (↵) and !$&',-.3:;?${settings.also ?? ""}`;
     },
   };
 }

@@ -2,7 +2,7 @@
 // Widget 3c: the reader trains the two-layer model in the page. What is computed lies in widgets/training.
 import { curves } from "../../widgets/curves.js";
 import { heatMap } from "../../widgets/heatmap.js";
-import { expose, frame, h, panels, range, remark, sentence, spoken, weightsOf, write } from "../../widgets/kit.js";
+import { expose, frame, h, legible, panels, range, remark, sentence, spoken, weightsOf, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { fromLine, toLine } from "../../widgets/runs.js";
 import { stateOf } from "../../widgets/state.js";
@@ -79,7 +79,7 @@ export const induction_trainer = async ({ model, el }) => {
     const typed = [...fromLine(line)], strange = typed.find((character) => !characters().includes(character));
     if (!typed.length) return "Type at least one character.";
     if (typed.length > size().T) return `The sequence has ${typed.length.toLocaleString("en")} characters; this model reads at most ${size().T}.`;
-    return strange === undefined ? null : `The model does not know the character “${strange}”: it knows ${lines(size()) ? "letters, spaces, ↵ and !$&',-.3:;?" : `the letters ${size().vocabulary[0]} to ${size().vocabulary.at(-1)}`}.`;
+    return strange === undefined ? null : `The model does not know the character “${legible(strange)}”: it knows ${lines(size()) ? "letters, spaces, ↵ and !$&',-.3:;?" : `the letters ${size().vocabulary[0]} to ${size().vocabulary.at(-1)}`}.`;
   };
 
   /** @type {{ of: string, points: Point[] }[]} */

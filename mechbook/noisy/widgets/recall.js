@@ -3,7 +3,7 @@
 import { bars } from "../../widgets/charts.js";
 import { curves } from "../../widgets/curves.js";
 import { heatMap } from "../../widgets/heatmap.js";
-import { expose, frame, h, panels, percent, range, remark, sentence, spoken, write } from "../../widgets/kit.js";
+import { expose, frame, h, legible, panels, percent, range, remark, sentence, spoken, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
 import { softmax } from "../../widgets/tensors.js";
@@ -82,7 +82,7 @@ export const noisy_recall = async ({ model, el }) => {
     const typed = [...line], strange = typed.find((sign) => !signs.includes(sign));
     if (!typed.length) return "Type at least one letter.";
     if (typed.length > sizes.T) return `The sequence has ${typed.length.toLocaleString("en")} tokens; this model reads at most ${sizes.T}.`;
-    return strange === undefined ? null : `The model does not know “${strange}”: it knows the letters ${letters[0]} to ${letters[N - 1]} and the noise ${noise}.`;
+    return strange === undefined ? null : `The model does not know “${legible(strange)}”: it knows the letters ${letters[0]} to ${letters[N - 1]} and the noise ${noise}.`;
   };
   /** @type {View | null} */
   let view = null;

@@ -39,8 +39,17 @@ export function buttonsOf({ run, tell, seeds, anew, state }) {
     const words = run.playing ? "Pause" : done || diverged ? "Play again" : "Play";
     if (play.textContent !== words) play.textContent = words;
     // a run that is over makes no step until it begins anew
-    one.disabled = run.playing || done || diverged;
-    reset.disabled = step === 0 && !run.playing;
+    turn(one, run.playing || done || diverged);
+    turn(reset, step === 0 && !run.playing);
+  }
+  /**
+   * Switch a button off or on; who was on it is not left without a place.
+   * @param {HTMLButtonElement} button
+   * @param {boolean} off
+   */
+  function turn(button, off) {
+    if (off && document.activeElement === button) play.focus({ preventScroll: true });
+    button.disabled = off;
   }
 
   return {

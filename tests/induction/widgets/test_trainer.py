@@ -163,6 +163,17 @@ def test_a_worker_that_does_not_start_gets_a_sentence(page: Any, worker: str) ->
     assert "Training stopped, or this browser does not let it begin" in page.get_by_role("alert").text_content()
 
 
+def test_a_button_that_goes_dead_hands_its_focus_on(page: Any) -> None:
+    """Oracle: what is focused; Reset by keyboard switches itself off."""
+    shown = ready(page)
+    press(shown, "One step")
+    until(shown, "d.step === '1'")
+    shown.get_by_role("button", name="Reset").press("Enter")
+    until(shown, "d.step === '0'")
+    assert shown.get_by_role("button", name="Reset").is_disabled()
+    assert page.evaluate("document.activeElement.textContent") == "Play"
+
+
 def test_a_learning_rate_that_diverges_gets_a_sentence(page: Any) -> None:
     shown = ready(page)
     set_up(shown, Learning_rate="9", Speed="fast")

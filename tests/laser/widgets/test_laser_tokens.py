@@ -148,6 +148,7 @@ def test_a_truncation_that_changes_nothing_is_said_to(page: Any) -> None:
         ("block=3.0&rho=1e-2", "block cannot be “3.0”; rho cannot be “1e-2”", (1, None, None, None)),
         ("matrix=__proto__&prompt=2", "matrix cannot be “__proto__”", (2, None, None, None)),
         ("prompt=__proto__&block=constructor&__proto__=1", "prompt cannot be “__proto__”", (1, None, None, None)),
+        ("matrix=%E2%80%AEabc", "matrix cannot be “U+202Eabc”", (1, None, None, None)),
         ("matrix=%3Cimg src=x%3E", "matrix cannot be “<img src=x>”", (1, None, None, None)),
         ("matrix=q&x=" + "x" * 2000, "it is too long", (1, None, None, None)),
     ],
