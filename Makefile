@@ -44,7 +44,7 @@ book: $(READY)  ## execute the chapters and build the site into _build/html
 	$(check_settings)@$(PY) -m mechbook.site.build --workers '$(WORKERS)'
 
 test: $(READY)  ## run the unit tests
-	@$(PY) -m pytest --ignore tests/site
+	@$(PY) -m pytest --ignore tests/site -n '$(WORKERS)' --dist loadfile
 
 faults: $(READY)  ## run the tests that take minutes: whole copies of the checkout, builds and their faults
 	@$(PY) -m pytest -m slow --ignore tests/site
@@ -55,7 +55,7 @@ lint: $(READY)  ## check style and types
 	@$(PY) -m mechbook.site.lint
 
 check-site: $(READY)  ## check every page of the built site
-	@$(PY) -m pytest tests/site
+	@$(PY) -m pytest tests/site -n '$(WORKERS)' --dist worksteal
 
 check-links: $(READY)  ## ask whether other hosts' addresses, which the built site names, still answer
 	@$(PY) -m mechbook.site.links _build/html README.md CONTRIBUTING.md SECURITY.md

@@ -13,6 +13,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """The small site and what shows widgets, for tests of any folder; they import the package."""
     # Last and not above: nothing of the package may be imported before its shapes are set to be checked.
     config.pluginmanager.import_plugin("tests.browser.fixtures")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        import torch
+
+        # One of several that run beside each other: a core each.
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 
 from mechbook.core.training.settings import TrainingSettings
 from mechbook.induction.runs import InductionSettings
@@ -206,8 +207,21 @@ def alone(library: Any) -> Callable[[BookWidget], Any]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Path:
-    """The folder of the small site (after the browser: without one nothing is built)."""
-    root = tmp_path_factory.mktemp("site")
+    """The folder of the small site (after the browser: without one nothing is built); workers share it."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return _build(tmp_path_factory.mktemp("site"))
+    shared = tmp_path_factory.getbasetemp().parent / "small-site"
+    with FileLock(f"{shared}.lock"):
+        # A build that failed in one worker is tried again, and told, in the next.
+        if not (shared / "done").exists():
+            shutil.rmtree(shared, ignore_errors=True)
+            shared.mkdir()
+            _build(shared)
+            (shared / "done").touch()
+    return shared / "_build" / "html"
+
+
+def _build(root: Path) -> Path:
     for name in ("_config.yml", "requirements.txt", "package.json", "package-lock.json", ".npmrc"):
         shutil.copy(ROOT / name, root / name)
     for name in ("mechbook", "book/_static"):

@@ -64,6 +64,12 @@ def read(path: Path) -> Page:
     return page
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say once, and not in every worker, that there is no site."""
+    if not (HTML / "index.html").exists():
+        pytest.exit("There is no site to check: run make book first.", returncode=1)
+
+
 @pytest.fixture(scope="session")
 def html() -> Path:
     """The folder of the built site."""
