@@ -67,7 +67,8 @@ class CloserSettings:
             "noise": ("quantisation", lambda: vars(
                 quantisation.noised(
                     held.few, chosen, look.noise_draws, look.noise_everywhere, steps_of=steps_of))),
-            "classes": ("words", lambda: {task: vars(found) for task, found in classes(held.few, chosen).items()}),
+            "classes": ("words", lambda: {task: vars(found) for task, found in classes(
+                held.few, chosen, STREAMS.generator("intervals of the closer look", 5)).items()}),
             "said": ("words", lambda: continuations(model, chosen["facts"], of_task(held.few, "facts").prompts)),
             "article": ("words", lambda: articles(held.few_names, chosen["ioi"])),
             "among": ("words", lambda: among_answers(model, chosen["facts"])),

@@ -52,7 +52,7 @@ def map_values(study: StudyResult, attention: dict[str, list[AttentionPoint]]) -
     return LAYER_MAP(**values)
 
 
-def generic_values(study: StudyResult, classes: dict[str, Classes]) -> dict[str, int | float]:
+def generic_values(study: StudyResult, classes: dict[str, Classes], generator: Generator) -> dict[str, int | float]:
     """`laser.generic_words`: what function words and candidate answers lose; the tokens that fall by over `FALL`."""
     values: dict[str, int | float] = {}
     for task in TASKS:
@@ -60,6 +60,9 @@ def generic_values(study: StudyResult, classes: dict[str, Classes]) -> dict[str,
         values[f"{task}_share"] = found.share[0]
         values[f"{task}_words"] = found.fall("words")
         values[f"{task}_answers"] = found.fall("answers")
+        values[f"{task}_share_low95"] = found.share_interval[0]
+        values[f"{task}_words_low95"] = found.fall_interval("words", generator)[0]
+        values[f"{task}_answers_high95"] = found.fall_interval("answers", generator)[1]
         listed = [word for word, before, after in study.falls[task] if before - after > FALL]
         values[f"{task}_listed"], values[f"{task}_function"] = len(listed), sum(map(is_function_word, listed))
     return GENERIC_WORDS(**values)
@@ -120,30 +123,46 @@ def noise_values(found: Noised) -> dict[str, int | float]:
     )
 
 
-def curve_values(found: RhoCurves) -> dict[str, int | float]:
-    """`laser.rho_curves`; pronouns are "them" and "her" together."""
+def curve_values(found: RhoCurves, generator: Generator) -> dict[str, int | float]:
+    """`laser.rho_curves`; pronouns are "them" and "her" together. Intervals are of the rate that is worst for each."""
     low, high = RANGE
-    inside = [row for rho, row in zip(found.rhos, found.chosen, strict=True) if low <= rho <= high]
-    column = {word: WATCHED.index(word) for word in WATCHED}
-    pronouns = [row[column["them"]] + row[column["her"]] for row in (found.whole, *inside)]
+    inside = found.chosen[[low <= rho <= high for rho in found.rhos]].double()
+    IO, the, S, them, her = (WATCHED.index(word) for word in ("IO", "the", "S", "them", "her"))
+    change = inside - found.whole.double()
+    # each rate's row has a value a sentence; the mean's interval is taken where the mean is the worst
+    fall = interval_of_worst(change[..., the], generator)
+    pronouns = interval_of_worst(change[..., [them, her]].sum(-1), generator)
+    names = interval_of_worst(inside[..., S] - inside[..., IO], generator)
     return RHO_CURVES(
         rates=len(inside),
-        the=max(row[column["the"]] for row in inside) - found.whole[column["the"]],
-        pronouns=max(pronouns[1:]) - pronouns[0],
-        names=min(row[column["IO"]] - row[column["S"]] for row in inside),
+        the=fall[0],
+        the_high95=fall[2],
+        pronouns=pronouns[0],
+        pronouns_high95=pronouns[2],
+        names=-names[0],
+        names_low95=-names[2],
     )
 
 
-def site_values(found: FactSite) -> dict[str, int | float]:
-    """`laser.fact_site`: shares of the gap in log P(country); early: the largest in a block of the first half."""
+def interval_of_worst(rows: Float[Tensor, "r n"], generator: Generator) -> tuple[float, float, float]:
+    """The largest of the r means, and the 95% interval of that row's mean."""
+    return interval_of_mean(rows[rows.mean(1).argmax()], generator)
+
+
+def site_values(found: FactSite, generator: Generator) -> dict[str, int | float]:
+    """`laser.fact_site`: shares of the gap in log P(country); early: the largest in a block of the first half.
+
+    Intervals are of that block's share.
+    """
     early = [i for i, block in enumerate(found.blocks) if block < found.n_layers / 2]
-    return FACT_SITE(
-        pairs=len(found.base),
-        subject_early=float(found.share[early, 0].max()),
-        subject_last=float(found.share[-1, 0]),
-        end_early=float(found.share[early, -1].max()),
-        end_last=float(found.share[-1, -1]),
-    )
+    values: dict[str, int | float] = {"pairs": len(found.base)}
+    for word, name in ((0, "subject"), (-1, "end")):
+        for when, block in (("early", int(found.share[early, word].argmax())), ("last", len(found.blocks) - 1)):
+            values[f"{name}_{when}"] = float(found.share[block, word])
+            low, high = found.interval(block, word, generator)
+            high_is_bad = (name == "subject") == (when == "last")
+            values[f"{name}_{when}_{'high95' if high_is_bad else 'low95'}"] = high if high_is_bad else low
+    return FACT_SITE(**values)
 
 
 def rewritten_values(found: Sequence[Rewritten]) -> dict[str, int | float]:

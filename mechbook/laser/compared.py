@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from mechbook.laser import closer_values, study_values
+from torch import Generator
+
+from mechbook.laser import closer_values, intervals, study_values
 from mechbook.laser.closer import Closer
-from mechbook.laser.directions import constancy, smallest_inputs
+from mechbook.laser.directions import Directions, constancy, smallest_inputs
 from mechbook.laser.edits import Edit
 from mechbook.laser.held_out import held_out
 from mechbook.laser.prompts import Row
@@ -39,10 +41,10 @@ def numbers(model: LanguageModel, study: StudyResult, closer: Closer, per_templa
     controls: by task what other edits of the same matrix do: name, factor on the ratio, factor on the perplexity
     values: what the claims judge, by the claim
     map: by task every point of the map: block (from 1), matrix, rho, factor on the ratio
-    single: by task single directions that are dropped and the factor on the ratio; tail: as `tail`
+    single: by task single directions that are dropped, the factor on the ratio and its 95% interval; tail: as `tail`
     noise: the noise's part of the chosen matrix for facts, and its size over the smallest singular values
     """
-    generator = STREAMS.generator("intervals of ratios")
+    generator, of_factors = STREAMS.generator("intervals of ratios"), _own_generator(9)
     lines = {task: study_values.lines(study, task, generator) for task in TASKS}
     found = closer.directions
     return {
@@ -54,6 +56,7 @@ def numbers(model: LanguageModel, study: StudyResult, closer: Closer, per_templa
             task: {"matrix": study.chosen[task].matrix, "layer_from_1": study.chosen[task].layer + 1}
             | {"rho": study.chosen[task].rho}
             | _line(lines[task][1])
+            | {"factor": intervals.factor(study.p[task][0, :, :2], study.p_whole[task][:, :2], of_factors)}
             for task in TASKS
         },
         "right": [float(study.right_whole.mean()), float(study.right.mean()), len(study.right)],
@@ -63,7 +66,7 @@ def numbers(model: LanguageModel, study: StudyResult, closer: Closer, per_templa
         },
         "values": claimed(study, closer),
         "map": {task: [_point(row, study.map_whole[task]) for row in _of(study.map_rows, task)] for task in TASKS},
-        "single": {task: [[i, f] for i, f in zip(found.singles, found.single[task], strict=True)] for task in TASKS},
+        "single": {task: _singles(found, task) for task in TASKS},
         "tail": {task: tail(model, task, study.chosen[task], per_template, count) for task in TASKS},
         "noise": {"relative": closer.noise.relative, "over_singular": closer.noise.tail},
     }
@@ -71,17 +74,16 @@ def numbers(model: LanguageModel, study: StudyResult, closer: Closer, per_templa
 
 def claimed(study: StudyResult, closer: Closer) -> dict[str, dict[str, int | float]]:
     """The values of each claim on a given model that this study and this closer look give, by the claim's id."""
-    generator = STREAMS.generator("intervals of the closer look", 0)
     return {
         REAL_LM_FACTS.claim: study_values.facts_values(study),
         REAL_LM_IOI.claim: study_values.ioi_values(study),
         LAYER_MAP.claim: closer_values.map_values(study, closer.attention),
-        GENERIC_WORDS.claim: closer_values.generic_values(study, closer.classes),
+        GENERIC_WORDS.claim: closer_values.generic_values(study, closer.classes, _own_generator(6)),
         CONTROLS.claim: closer_values.controls_values(study, closer.directions),
-        COST.claim: closer_values.cost_values(study, closer.among, generator),
+        COST.claim: closer_values.cost_values(study, closer.among, _own_generator(0)),
         QUANTISATION.claim: closer_values.noise_values(closer.noise),
-        RHO_CURVES.claim: closer_values.curve_values(closer.curves),
-        FACT_SITE.claim: closer_values.site_values(closer.site),
+        RHO_CURVES.claim: closer_values.curve_values(closer.curves, _own_generator(7)),
+        FACT_SITE.claim: closer_values.site_values(closer.site, _own_generator(8)),
     }
 
 
@@ -118,6 +120,15 @@ def _line(line: study_values.Line) -> dict[str, Any]:
     row = asdict(line.row)
     kept = {name: row[name] for name in ("n", "answer", "generic", "ratio", "top1", "second")}
     return kept | {"low": line.low, "high": line.high, "perplexity": line.perplexity, "gain": list(line.gain)}
+
+
+def _own_generator(number: int) -> Generator:
+    return STREAMS.generator("intervals of the closer look", number)
+
+
+def _singles(found: Directions, task: str) -> list[list[float]]:
+    ends = found.single_intervals(task, _own_generator(10)).tolist()
+    return [[i, f, *own] for i, f, own in zip(found.singles, found.single[task], ends, strict=True)]
 
 
 def _of(rows: list[Row], task: str) -> list[Row]:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from mechbook.laser import intervals
 from mechbook.laser.edits import Edit, batches_of, without_random
 from mechbook.laser.held_out import HeldOut, of_task
 from mechbook.laser.quantisation import by_place
@@ -17,13 +18,14 @@ ENDS = 16
 """Of the single directions that are dropped, so many are the smallest, so many the largest, and so many lie between."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Directions:
     """By task, what dropping directions of its chosen matrix does to the ratio: factors, after over before.
 
     full: how many directions the matrix has; few: a hundredth of them, rounded
     draws, random: the directions of each random tenth, and its factor
     singles, single: single directions, and the factor without each
+    whole, alone: P(answer) and P("the") of each prompt that this is of, whole and without each of `singles`
     energy: of what the matrix reads at END, the part of the squared length along each of the `few` smallest
     constant: the part of that which is the same in all prompts, |mean|^2 over the mean square, of the `few` together
     """
@@ -34,6 +36,8 @@ class Directions:
     random: dict[str, list[float]]
     singles: list[int]
     single: dict[str, list[float]]
+    whole: dict[str, Float[Tensor, "n 2"]]
+    alone: dict[str, Float[Tensor, "s n 2"]]
     energy: dict[str, list[float]]
     constant: dict[str, float]
 
@@ -45,6 +49,10 @@ class Directions:
             for drawn, factor in zip(self.draws[task], self.random[task], strict=True)
             if not (spared and smallest & set(drawn))
         ]
+
+    def single_intervals(self, task: str, generator: Generator) -> Float[Tensor, "s 2"]:
+        """The 95% interval of each factor of `single`."""
+        return torch.tensor([intervals.factor(p, self.whole[task], generator) for p in self.alone[task]])
 
 
 def quantile(values: list[float], part: float) -> float:
@@ -62,19 +70,23 @@ def directions(held: HeldOut, chosen: Mapping[str, Edit], draws: int, generator:
     few, tenth = max(1, round(full / 100)), round(full / 10)
     singles = singled_out(full)
     held.entering([edit.layer for edit in edits])
-    whole = held.ratios(held.whole())
+    p_whole = held.whole()
+    whole = held.ratios(p_whole)
     drawn: dict[str, list[list[int]]] = {}
     random: dict[str, list[float]] = {}
     single: dict[str, list[float]] = {}
+    alone: dict[str, Tensor] = {}
     for (layer, name), tasks in by_place(chosen).items():
         asked = held if len(tasks) == len(held.tasks) else of_task(held, tasks[0])
         tried = [without_random(held.model, layer, name, tenth, generator) for _ in range(draws)]
-        alone = [Edit(layer=layer, matrix=name, dropped=(i,), kind=f"without {i}") for i in singles]
-        found = [asked.ratios(p) for p in asked.after([*tried, *alone])]
+        one = [Edit(layer=layer, matrix=name, dropped=(i,), kind=f"without {i}") for i in singles]
+        p = asked.after([*tried, *one])
+        found = [asked.ratios(rows) for rows in p]
         for task in tasks:
             factors = [ratios[task] / whole[task] for ratios in found]
             drawn[task] = [list(edit.dropped) for edit in tried]
             random[task], single[task] = factors[:draws], factors[draws:]
+            alone[task] = p[draws:, asked.of(task), :2]
     energy, constant = {}, {}
     for task, edit in chosen.items():
         along = smallest_inputs(of_task(held, task), edit, few)
@@ -86,6 +98,8 @@ def directions(held: HeldOut, chosen: Mapping[str, Edit], draws: int, generator:
         random=random,
         singles=singles,
         single=single,
+        whole={task: p_whole[held.of(task), :2] for task in chosen},
+        alone=alone,
         energy=energy,
         constant=constant,
     )

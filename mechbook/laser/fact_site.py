@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from mechbook.laser.edits import Prompt, batches_of
+from mechbook.laser.intervals import of_means
 from mechbook.pretrained.adapter import BlockRecord
 from mechbook.pretrained.load import LanguageModel
 
@@ -40,12 +41,10 @@ class FactSite:
         base = self.base.mean()
         return (self.patched.mean(-1) - base) / (self.own.mean() - base)
 
-    def interval(self, block: int, word: int, generator: Generator, draws: int = 2000) -> tuple[float, float]:
+    def interval(self, block: int, word: int, generator: Generator) -> tuple[float, float]:
         """The 95% interval of one share (places in the lists), pairs drawn with replacement."""
-        index = torch.randint(len(self.base), (draws, len(self.base)), generator=generator)
-        base, own, patched = (part[index].mean(1) for part in (self.base, self.own, self.patched[block, word]))
-        low, high = torch.quantile((patched - base) / (own - base), torch.tensor([0.025, 0.975]).to(base)).tolist()
-        return low, high
+        rows = torch.stack([self.patched[block, word], self.own, self.base], 1)
+        return of_means(lambda m: (m[:, 0] - m[:, 2]) / (m[:, 1] - m[:, 2]), rows, generator)
 
 
 def fact_site(model: LanguageModel, cities: Sequence[Prompt], pairs: int, tail: int, generator: Generator) -> FactSite:

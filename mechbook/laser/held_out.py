@@ -77,20 +77,18 @@ class HeldOut:
         visit_edits(self.model.adapter, streams, edits, self._watched(found), last_only=True)
         return torch.stack(found)
 
-    def distributions(self, edits: Sequence[Edit]) -> dict[str, Float[Tensor, "m_and_1 N"]]:
-        """By task the next token's distribution averaged over prompts: of the whole model, then after each edit."""
+    def distributions(self, edits: Sequence[Edit]) -> Float[Tensor, "m_and_1 n N"]:
+        """Each prompt's next token's distribution: of the whole model, then after each edit."""
         order = torch.cat([which for which, _ in batches_of(self.prompts)]).argsort()
-        found: dict[str, list[Tensor]] = {task: [] for task in self.tasks}
+        found: list[Tensor] = []
 
         def visit(ends: Tensor) -> None:
-            p = self.model.adapter.logits(ends).float().softmax(-1).cpu()[order]
-            for task in self.tasks:
-                found[task].append(p[self.of(task)].double().mean(0))
+            found.append(self.model.adapter.logits(ends).float().softmax(-1).cpu()[order])
 
         streams = self.entering([edit.layer for edit in edits])
         visit_whole(self.model.adapter, streams, visit, last_only=True)
         visit_edits(self.model.adapter, streams, edits, visit, last_only=True)
-        return {task: torch.stack(rows) for task, rows in found.items()}
+        return torch.stack(found)
 
     def now(self, layer: int) -> Float[Tensor, "n k"]:
         """The watched probabilities of the model as it is at this moment, nothing below `layer` being changed."""

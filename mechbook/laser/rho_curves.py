@@ -14,19 +14,19 @@ WATCHED = ("IO", "the", "S", "them", "her")
 """What prompts about two names watch, in this order."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RhoCurves:
-    """Mean probabilities of `WATCHED` over prompts: one list a rate, in the order of `rhos`.
+    """Probabilities of `WATCHED`, in its order.
 
-    place: block (from 0) and matrix of the chosen edit, whose `chosen` are means over all of half B; n: of how many
-    blocks: the same matrix of other late blocks, on fewer prompts; whole, whole_few: of the whole model, on both
+    place: block (from 0) and matrix of the chosen edit
+    whole, chosen: of every sentence of half B, in the whole model and with that matrix cut at each of `rhos`
+    whole_few, blocks: means over fewer sentences, whole and with the same matrix of the last blocks cut: a list a rate
     """
 
     place: tuple[int, str]
     rhos: list[float]
-    n: int
-    whole: list[float]
-    chosen: list[list[float]]
+    whole: Float[Tensor, "n k"]
+    chosen: Float[Tensor, "r n k"]
     whole_few: list[float]
     blocks: dict[int, list[list[float]]]
 
@@ -40,9 +40,8 @@ def rho_curves(half: HeldOut, few: HeldOut, edit: Edit, rhos: Sequence[float], l
     return RhoCurves(
         place=(edit.layer, name),
         rhos=list(rhos),
-        n=len(half.prompts),
-        whole=_means(half.whole()),
-        chosen=[_means(p) for p in half.after([laser(model, edit.layer, name, rho=rho) for rho in rhos])],
+        whole=half.whole(),
+        chosen=half.after([laser(model, edit.layer, name, rho=rho) for rho in rhos]),
         whole_few=_means(few.whole()),
         blocks={
             layer: [_means(p) for p in few.after([laser(model, layer, name, rho=rho) for rho in rhos])]

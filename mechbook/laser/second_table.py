@@ -146,7 +146,9 @@ def _shares(m: Numbers, task: str, name: str) -> str:
 
 def _ratios(m: Numbers, task: str) -> str:
     full, cut = m["whole"][task], m["chosen"][task]
-    return f"{full['ratio']:.3g}, {cut['ratio']:.3g}: {cut['ratio'] / full['ratio']:.3g} times"
+    low, high = cut["factor"]
+    times = f"{cut['ratio'] / full['ratio']:.3g} times [{low:.3g}, {high:.3g}]"
+    return f"{full['ratio']:.3g}, {cut['ratio']:.3g}: {times}"
 
 
 def _place(m: Numbers, task: str) -> str:
@@ -172,8 +174,8 @@ def _half(m: Numbers, task: str) -> str:
 
 
 def _single(m: Numbers, task: str, which: Callable[..., Any]) -> str:
-    number, factor = which(m["single"][task], key=lambda pair: pair[1])
-    return f"no. {number}, {factor:.2f} times"
+    number, factor, low, high = which(m["single"][task], key=lambda found: found[1])
+    return f"no. {number}, {factor:.2f} times [{low:.2f}, {high:.2f}]"
 
 
 def _among(m: Numbers) -> str:

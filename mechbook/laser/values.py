@@ -40,6 +40,12 @@ GENERIC_WORDS = Values(
     ioi_share="IOI: of all that tokens lose in mean probability, the part that function words lose",
     ioi_words="IOI: the part of their probability that function words lose",
     ioi_answers="IOI: the part of theirs that all names lose together (negative: they gain)",
+    facts_share_low95="facts: the lower end of the first number's 95% interval",
+    facts_words_low95="facts: the lower end of the second's",
+    facts_answers_high95="facts: the upper end of the third's",
+    ioi_share_low95="IOI: the lower end of the first number's 95% interval",
+    ioi_words_low95="IOI: the lower end of the second's",
+    ioi_answers_high95="IOI: the upper end of the third's",
     facts_listed="first reading, facts: how many tokens' mean probability falls by more than a hundredth",
     facts_function="first reading, facts: how many of those are function words",
     ioi_listed="first reading, IOI: how many tokens' mean probability falls by more than a hundredth",
@@ -126,8 +132,11 @@ RHO_CURVES = Values(
     "laser.rho_curves",
     rates="rates in [.1, .8]",
     the="largest P(the) over these rates, minus the full model's",
+    the_high95="the upper end of its 95% interval, at that rate",
     pronouns='the same of P("them") and P("her") together',
+    pronouns_high95="the upper end of its 95% interval",
     names="smallest P(IO) - P(S) over these rates",
+    names_low95="the lower end of its 95% interval, at that rate",
 )
 RANK_ONE_EDIT = Values(
     "laser.rank_one_edit",
@@ -144,9 +153,13 @@ FACT_SITE = Values(
     "laser.fact_site",
     pairs="pairs of held-out cities",
     subject_early="share recovered at the subject's last token, the largest in a block of the first half",
+    subject_early_low95="the lower end of its 95% interval, in that block",
     subject_last="the same in the last block",
+    subject_last_high95="the upper end of its 95% interval",
     end_early="share recovered at the last position, the largest in a block of the first half",
+    end_early_high95="the upper end of its 95% interval, in that block",
     end_last="the same in the last block",
+    end_last_low95="the lower end of its 95% interval",
 )
 IOI_CIRCUIT = Values(
     "laser.ioi_circuit",

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Generator, Tensor
 
 from mechbook.laser.data.cities import one_token_facts
 from mechbook.laser.data.function_words import FUNCTION_WORDS
 from mechbook.laser.data.ioi import PLACES, one_token_names
 from mechbook.laser.edits import Edit, Prompt, measure, without_mlp
 from mechbook.laser.held_out import HeldOut
+from mechbook.laser.intervals import of_means, part_lost
 from mechbook.laser.prompts import fact_prompts
 from mechbook.pretrained.load import LanguageModel
 
@@ -27,25 +28,37 @@ SENTENCES = {
 """Ways to the country: Chen et al., section 3, on what else a model may rightly say than the country at once."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Classes:
-    """Mean probability of classes of next tokens over a task's prompts: whole, edited, and without the whole MLP.
+    """Probability of classes of next tokens in a task's n prompts: whole, edited, and without the whole MLP.
 
     words: function words; answers: the task's candidate answers
     share: of all that tokens lose in mean probability, the part that function words lose: edited, without the MLP
+    share_interval: the 95% interval of the first, prompts drawn with replacement
     """
 
-    words: list[float]
-    answers: list[float]
+    words: Float[Tensor, "3 n"]
+    answers: Float[Tensor, "3 n"]
     share: list[float]
+    share_interval: list[float]
+
+    def means(self, name: str) -> list[float]:
+        """Means over the prompts."""
+        means: list[float] = getattr(self, name).double().mean(1).tolist()
+        return means
 
     def fall(self, name: str, which: int = 1) -> float:
         """The part of its probability that a class loses, under the edit (1) or without the MLP (2)."""
-        before, after = getattr(self, name)[0], getattr(self, name)[which]
-        return float(1 - after / before)
+        means = self.means(name)
+        return 1 - means[which] / means[0]
+
+    def fall_interval(self, name: str, generator: Generator, which: int = 1) -> tuple[float, float]:
+        """The 95% interval of `fall`."""
+        p = getattr(self, name)
+        return part_lost(p[which], p[0], generator)
 
 
-def classes(held: HeldOut, chosen: Mapping[str, Edit]) -> dict[str, Classes]:
+def classes(held: HeldOut, chosen: Mapping[str, Edit], generator: Generator) -> dict[str, Classes]:
     """By task, what the task's chosen edit takes from the classes, and what leaving out that MLP does."""
     model = held.model
     words = _ids(model, [form for word in sorted(FUNCTION_WORDS) for form in _forms(word)])
@@ -53,18 +66,32 @@ def classes(held: HeldOut, chosen: Mapping[str, Edit]) -> dict[str, Classes]:
         "facts": sorted({token for _, token in one_token_facts(model.encode_next)}),
         "ioi": sorted(one_token_names(model.encode_next).values()),
     }
-    edits = [edit for task in chosen for edit in (chosen[task], without_mlp(model, chosen[task].layer))]
-    p = held.distributions(edits)
     found = {}
-    for number, task in enumerate(chosen):
-        own = p[task][[0, 2 * number + 1, 2 * number + 2]]
-        lost = (own[:1] - own[1:]).clamp(min=0)
+    for task, edit in chosen.items():
+        p = held.distributions([edit, without_mlp(model, edit.layer)])[:, held.of(task)].double()
         found[task] = Classes(
-            words=own[:, words].sum(1).tolist(),
-            answers=own[:, answers[task]].sum(1).tolist(),
-            share=(lost[:, words].sum(1) / lost.sum(1)).tolist(),
+            words=p[..., words].sum(-1).float(),
+            answers=p[..., answers[task]].sum(-1).float(),
+            share=_share(p.mean(1), words),
+            share_interval=_share_interval(p[0] - p[1], words, generator),
         )
     return found
+
+
+def _share(p: Float[Tensor, "m N"], words: list[int]) -> list[float]:
+    lost = (p[:1] - p[1:]).clamp(min=0)
+    share: list[float] = (lost[:, words].sum(1) / lost.sum(1)).tolist()
+    return share
+
+
+def _share_interval(
+    fall: Float[Tensor, "n N"], words: list[int], generator: Generator, draws: int = 500
+) -> list[float]:
+    def share(mean: Float[Tensor, "m N"]) -> Float[Tensor, "m"]:
+        lost = mean.clamp(min=0)
+        return lost[:, words].sum(1) / lost.sum(1)
+
+    return list(of_means(share, fall, generator, draws=draws))
 
 
 def continuations(

@@ -19,7 +19,8 @@ MADE = {
     },
     values.GENERIC_WORDS: {
         **{f"{task}_{name}": number for task in ("facts", "ioi") for name, number in (
-            ("share", 0.8), ("words", 0.9), ("answers", 0.1), ("listed", 9), ("function", 5))}
+            ("share", 0.8), ("words", 0.9), ("answers", 0.1), ("listed", 9), ("function", 5),
+            ("share_low95", 0.7), ("words_low95", 0.8), ("answers_high95", 0.2))}
     },
     values.DYNAMICS: {"the": 0.5, "IO": 0.02, "gap": 0.0, "gain_previous": 2.0, "gain_last": 2.4},
     values.PREPOSITIONS: {"words": 32, "sentences": 64, "steps": 1000},
@@ -39,13 +40,17 @@ MADE = {
         "draws": 8, "change": 0.05, "change_mean": 0.02, "everywhere": 0.9, "everywhere_least": 0.8,
         "facts_before": 0.5, "ioi_before": 0.5
     },
-    values.RHO_CURVES: {"rates": 8, "the": -0.09, "pronouns": -0.01, "names": 0.3},
+    values.RHO_CURVES: {
+        "rates": 8, "the": -0.09, "the_high95": -0.08, "pronouns": -0.01, "pronouns_high95": -0.005, "names": 0.3,
+        "names_low95": 0.2
+    },
     values.RANK_ONE_EDIT: {
         "edits": 24, "before": 0.0, "asked": 0.9, "at_start": 0.7, "kept": 0.95, "neighbours": 0.8,
         "asked_apart": 0.9, "kept_apart": 0.97
     },
     values.FACT_SITE: {
-        "pairs": 40, "subject_early": 0.9, "subject_last": 0.1, "end_early": 0.1, "end_last": 0.95
+        "pairs": 40, "subject_early": 0.9, "subject_last": 0.1, "end_early": 0.1, "end_last": 0.95,
+        "subject_early_low95": 0.8, "subject_last_high95": 0.15, "end_early_high95": 0.15, "end_last_low95": 0.9
     },
     values.IOI_CIRCUIT: {"drop": 0.95, "random": 0.02, "random_worst": 0.09, "copying": 0.4},
     values.IOI_PABC: {"difference": 0.2, "difference_low95": 0.1, "at_END": 0.02, "at_END_low95": -0.01},

@@ -100,6 +100,8 @@ def test_random_tenths_and_single_directions(model: LanguageModel, found: Closer
         assert [result.single[task][17], result.single[task][0]] == pytest.approx(factors[:2], rel=1e-4)
         assert result.random[task] == pytest.approx(factors[2:], rel=1e-4)
         assert {len(drawn) for drawn in result.draws[task]} == {2}
+        torch.testing.assert_close(result.alone[task][[17, 0]], plain.after[:2, :, :2], rtol=0, atol=1e-5)
+        torch.testing.assert_close(result.whole[task], plain.before[:, :2], rtol=0, atol=1e-5)
     made = replace(result, draws={"ioi": [[3, 17], [4, 5], [1, 2]]}, random={"ioi": [4.0, 0.5, 1.25]})
     assert made.sizes("ioi") == [4.0, 2.0, 1.25] and made.sizes("ioi", spared=True) == [2.0, 1.25]
 
@@ -134,11 +136,11 @@ def test_curves_are_means_at_every_rate(model: LanguageModel, found: Closer) -> 
     curves = found.curves
     names = [p for p in half_B(model, 2) if p.group == "ioi"]
     plain = measure_plainly(model, names, [laser(model, 1, "mlp_in", rho=rho) for rho in LOOK.curve_rhos])
-    torch.testing.assert_close(torch.tensor(curves.chosen), plain.after.mean(1), rtol=0, atol=1e-5)
-    torch.testing.assert_close(torch.tensor(curves.whole), plain.before.mean(0), rtol=0, atol=1e-5)
+    torch.testing.assert_close(curves.chosen, plain.after, rtol=0, atol=1e-5)
+    torch.testing.assert_close(curves.whole, plain.before, rtol=0, atol=1e-5)
     last = measure_plainly(model, few(model, "ioi"), [laser(model, 2, "mlp_in", rho=0.5)])
     torch.testing.assert_close(torch.tensor(curves.blocks[2][1]), last.after[0].mean(0), rtol=0, atol=1e-5)
-    assert curves.n == len(names) and list(curves.blocks) == [1, 2] and curves.place == (1, "mlp_in")
+    assert list(curves.blocks) == [1, 2] and curves.place == (1, "mlp_in")
 
 
 def test_noise_on_the_matrix_and_on_all(model: LanguageModel, how: CloserSettings, found: Closer) -> None:
@@ -196,25 +198,35 @@ def test_the_noise_along_the_smallest_directions() -> None:
 def test_classes_of_words(model: LanguageModel, how: CloserSettings, found: Closer) -> None:
     """Oracle: transformers' distributions, token by token."""
     names, countries = one_token_names(model.encode_next), {token for _, token in one_token_facts(model.encode_next)}
+    generator = STREAMS.generator("intervals of the closer look", 5)
     for task, candidates in (("facts", countries), ("ioi", set(names.values()))):
         matrix = model.adapter.matrix(1, "mlp_in")
         W = matrix.read()
-        means = []
+        each = []
         for weight in (W, Terms(W).without(how.chosen[task].dropped)):
             matrix.write(weight)
             with torch.no_grad():
                 rows = [
                     model.adapter.model(torch.tensor([p.tokens])).logits[0, -1].softmax(-1) for p in few(model, task)
                 ]
-            means.append(torch.stack(rows).double().mean(0))
+            each.append(torch.stack(rows).double())
+        means = [p.mean(0) for p in each]
         matrix.write(W)
         words = [i for i in range(len(means[0])) if model.text(i).strip().lower() in FUNCTION_WORDS]
         result = found.classes[task]
-        assert result.answers[:2] == pytest.approx([float(sum(m[i] for i in candidates)) for m in means], abs=1e-6)
-        assert result.words[:2] == pytest.approx([float(m[words].sum()) for m in means], abs=1e-6)
+        by_hand = [float(sum(m[i] for i in candidates)) for m in means]
+        assert result.means("answers")[:2] == pytest.approx(by_hand, abs=1e-6)
+        for p, own in zip(each, result.words, strict=False):
+            torch.testing.assert_close(own, p[:, words].sum(1).float(), rtol=0, atol=1e-6)
         lost = [max(0.0, float(a - b)) for a, b in zip(*means, strict=True)]
         assert result.share[0] == pytest.approx(sum(lost[i] for i in words) / sum(lost), abs=1e-5)
-        assert result.fall("words") == pytest.approx(1 - result.words[1] / result.words[0])
+        assert result.fall("words") == pytest.approx(1 - float(means[1][words].sum() / means[0][words].sum()), abs=1e-6)
+        shares = []
+        for drawn in torch.randint(len(each[0]), (500, len(each[0])), generator=generator):
+            lost = [max(0.0, float(a - b)) for a, b in zip(each[0][drawn].mean(0), each[1][drawn].mean(0), strict=True)]
+            shares.append(sum(lost[i] for i in words) / sum(lost))
+        ends = torch.tensor(shares).double().quantile(torch.tensor([0.025, 0.975]).double()).tolist()
+        assert result.share_interval == pytest.approx(ends, abs=1e-5)
 
 
 def test_the_right_country_among_countries(model: LanguageModel, how: CloserSettings, found: Closer) -> None:

@@ -32,15 +32,19 @@ def test_the_map_s_values_are_the_best_of_mlp_and_of_attention() -> None:
 
 def test_the_values_of_words_controls_and_cost_are_worked_out_by_hand() -> None:
     made = made_up()
-    classes = {task: Classes(words=[0.4, 0.1, 0.2], answers=[0.2, 0.22, 0.1], share=[0.7, 0.6]) for task in TASKS}
-    generic = closer_values.generic_values(made, classes)
+    words, answers = torch.tensor([[0.4], [0.1], [0.2]]).repeat(1, 6), torch.tensor([[0.2], [0.22], [0.1]]).repeat(1, 6)
+    own = Classes(words=words, answers=answers, share=[0.7, 0.6], share_interval=[0.6, 0.9])
+    generic = closer_values.generic_values(made, {task: own for task in TASKS}, torch.Generator().manual_seed(0))
     assert generic["facts_words"] == pytest.approx(0.75) and generic["ioi_answers"] == pytest.approx(-0.1)
     assert (generic["facts_share"], generic["facts_listed"], generic["facts_function"]) == (0.7, 2, 1)
     assert (generic["ioi_listed"], generic["ioi_function"]) == (2, 2)
+    # all prompts are the same: the ends are the values
+    assert generic["facts_words_low95"] == pytest.approx(0.75) and generic["ioi_answers_high95"] == pytest.approx(-0.1)
+    assert generic["ioi_share_low95"] == 0.6
     draws = [[1, 2], [3, 9], [4, 5], [6, 7]]
     random = Directions(
         full=10, few=1, draws={t: draws for t in TASKS}, random={t: [2.0, 8.0, 0.25, 1.0] for t in TASKS}, singles=[],
-        single={}, energy={}, constant={},
+        single={}, whole={}, alone={}, energy={}, constant={},
     )  # fmt: skip
     controls = closer_values.controls_values(made, random)
     # factors 2, 8, 4, 1; without the direction 9: 2, 4, 1, of which 90% stay below 2 + 0.8 x 2
@@ -75,19 +79,27 @@ def test_the_values_of_the_new_claims_are_worked_out_by_hand() -> None:
         [0.5, 0.05, 0.1, 0.0, 0.01],
         [0.1, 0.9, 0.9, 0.9, 0.9],
     ]
+    # three sentences: the middle one as in `rows`, the others 0.01 of "the" and of IO beside it
+    beside = torch.tensor([-1.0, 0.0, 1.0])[:, None] * torch.tensor([0.01, 0.01, 0.0, 0.0, 0.0])
+    whole = torch.tensor([0.5, 0.1, 0.1, 0.05, 0.05]).expand(3, 5)
     curves = RhoCurves(
-        place=(1, "mlp_in"), rhos=[0.05, 0.1, 0.8, 0.9], n=3, whole=[0.5, 0.1, 0.1, 0.05, 0.05], chosen=rows,
+        place=(1, "mlp_in"), rhos=[0.05, 0.1, 0.8, 0.9], whole=whole, chosen=torch.tensor(rows)[:, None] + beside,
         whole_few=[], blocks={},
     )  # fmt: skip
-    by_hand = {"rates": 2, "the": -0.05, "pronouns": -0.07, "names": 0.3}
-    assert closer_values.curve_values(curves) == pytest.approx(by_hand)
+    curve_values = closer_values.curve_values(curves, torch.Generator().manual_seed(0))
+    by_hand = {"rates": 2, "the": -0.05, "pronouns": -0.07, "pronouns_high95": -0.07, "names": 0.3}
+    # of means of three, the 2.5% at either end are those of three times the same sentence (one in 27 each)
+    by_hand |= {"the_high95": -0.04, "names_low95": 0.29}
+    assert curve_values == pytest.approx(by_hand, abs=1e-6)
     patched = torch.tensor([[0.5, 0.1], [0.8, 0.2], [0.9, 0.9], [0.0, 1.0]])[..., None].expand(4, 2, 7) - 1
     site = FactSite(
         n_layers=7, blocks=[0, 2, 4, 6], words=["subject", "in"], base=-torch.ones(7), own=torch.zeros(7),
         patched=patched, lens=torch.zeros(8, 2),
     )  # fmt: skip
     by_hand = {"pairs": 7, "subject_early": 0.8, "subject_last": 0.0, "end_early": 0.2, "end_last": 1.0}
-    assert closer_values.site_values(site) == pytest.approx(by_hand, abs=1e-6)
+    ends = {"subject_early_low95": 0.8, "subject_last_high95": 0.0, "end_early_high95": 0.2, "end_last_low95": 1.0}
+    site_values = closer_values.site_values(site, torch.Generator().manual_seed(0))
+    assert site_values == pytest.approx(by_hand | ends, abs=1e-6)
     low, high = site.interval(1, 0, torch.Generator().manual_seed(0))
     assert low == pytest.approx(0.8, abs=1e-6) and high == pytest.approx(0.8, abs=1e-6)
     one = Rewritten(

@@ -170,13 +170,16 @@ def test_the_table_has_a_cell_for_each_model(record: dict[str, Any]) -> None:
     found = record["numbers"]
     other = json.loads(json.dumps(found))
     other["whole"]["facts"]["ratio"], other["chosen"]["facts"]["ratio"] = 0.5, 4.0
+    other["chosen"]["facts"]["factor"] = [5.678, 11.2]
     rows = {what: cells for what, *cells in table_rows([found, other])}
     assert all(len(cells) == 2 for cells in rows.values())
-    assert rows["ratio, facts: full, LASER"][1] == "0.5, 4: 8 times"
-    singles = [[5, 1.0], [2, 3.126], [17, 0.4], [0, 2.0]]
+    assert rows["ratio, facts: full, LASER"][1] == "0.5, 4: 8 times [5.68, 11.2]"
+    singles = [[5, 1.0, 0.9, 1.1], [2, 3.126, 2.5, 4.0], [17, 0.4, 0.3, 0.5], [0, 2.0, 1.0, 3.0]]
     only = table_rows([found | {"single": {"facts": singles, "ioi": singles[:1]}}])
     raises = {what: cell for what, cell in only if what.startswith("the one")}
-    assert list(raises.values()) == ["no. 2, 3.13 times / no. 5, 1.00 times", "no. 17, 0.40 times / no. 5, 1.00 times"]
+    only_one = "no. 5, 1.00 times [0.90, 1.10]"
+    by_hand = [f"no. 2, 3.13 times [2.50, 4.00] / {only_one}", f"no. 17, 0.40 times [0.30, 0.50] / {only_one}"]
+    assert list(raises.values()) == by_hand
     tail = " / ".join(f"{found['tail'][task]['times']:.1f}" for task in ("facts", "ioi"))
     assert rows["the smallest 1% read, times their even share"] == [tail, tail]
     best = best_by_block(found, "facts")
