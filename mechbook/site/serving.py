@@ -13,6 +13,8 @@ from sphinx.errors import ExtensionError
 
 from mechbook.site import vendor
 
+STATE = "application/vnd.jupyter.widget-state+json"
+
 
 def add_vendored(app: Sphinx, config: Config) -> None:
     """Have Sphinx copy the vendored folder, fetched where it is not there yet."""
@@ -30,6 +32,17 @@ def drop_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], d
 def _is_thebe(script: Any) -> bool:
     body = getattr(script, "attributes", {}).get("body") or ""
     return "sphinx-thebe" in str(getattr(script, "filename", "")) or "THEBE_JS_URL" in body
+
+
+def guard_states(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Spell every "<" of the widgets' states as JSON can: no text of theirs ends the script they stand in.
+
+    myst-nb escapes "</script>" alone, where a browser also ends a script at "</SCRIPT >".
+    """
+    for script in context["script_files"]:
+        attributes = getattr(script, "attributes", {})
+        if attributes.get("type") == STATE:
+            attributes["body"] = attributes["body"].replace("<", "\\u003c")
 
 
 # What others' extensions write, and what a page should say instead.
@@ -73,6 +86,7 @@ def setup(app: Sphinx) -> Mapping[str, Any]:
     app.connect("config-inited", add_vendored)
     # After sphinx-thebe has added it.
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", guard_states, priority=900)
     app.connect("html-page-context", mend_body)
     app.connect("builder-inited", write_scripts)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
