@@ -30,7 +30,7 @@ def test_the_fine_tuned_run_starts_from_more_steps_on_clean_data() -> None:
 
 
 def test_another_name_is_refused_in_a_sentence() -> None:
-    with pytest.raises(ValueError, match="'main' is no longer run; choose one of mlp_linear, no_blocks, fine_tuned"):
+    with pytest.raises(ValueError, match="'main' is no longer run; choose one of mlp_linear, no_blocks, fine_tuned, "):
         longer.longer_settings("main", 0)
     with pytest.raises(ValueError, match="choose one of"):
         longer.records("main")
@@ -65,3 +65,14 @@ def test_records_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for record in written:
         kept.save(record)
     assert [record.values for record in longer.records("no_blocks")] == [record.values for record in written]
+
+
+def test_the_paper_s_training_differs_from_the_paper_s_run_in_its_size_alone() -> None:
+    """Oracle: the two runs side by side; what follows from T and d, and nothing of the training, may differ."""
+    run, theirs = longer.longer_settings("paper_training", 1), experiments.main_settings(PAPER, 1)
+    own = experiments.main_settings(LAPTOP, 1)
+    assert (run.T, run.model) == (own.T, own.model) != (theirs.T, theirs.model)
+    for part in ("training", "cool_down", "alpha", "K", "seed_key", "probe_steps", "cuts", "start"):
+        assert getattr(run, part) == getattr(theirs, part)
+    # nothing is kept of the first seed that the others lack: a record holds no weights
+    assert longer.longer_settings("paper_training", 0).checkpoint_steps == ()

@@ -1,0 +1,55 @@
+"""The table and the words that set this build's Figure 3 beside the paper's size: numbers made up, cells by hand."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from mechbook.noisy import two_sizes
+from mechbook.noisy.experiments import DROP_F2
+from mechbook.noisy.presets import LAPTOP, PAPER
+from mechbook.noisy.runs import value_name
+
+DROPPED = value_name("correct", DROP_F2)
+
+
+def ends(correct: float, low_rank: float = 0.5, **others: float) -> dict[str, float]:
+    """The ends of a run: 0.25 but for what is named."""
+    found = {name: 0.25 for name, _ in two_sizes.MEASURED.values()}
+    return found | {DROPPED: correct, two_sizes.LOW_RANK: low_rank} | others
+
+
+def test_a_row_has_the_means_of_each_kind_of_run_and_the_paper_s_number() -> None:
+    """Oracle: the means in one's head; the paper's two numbers, P(noise) 0.5 whole and P(correct) 0.98 without F2."""
+    rows = {row[0]: row[1:] for row in two_sizes.rows([ends(0.9), ends(0.8)], [], [ends(0.98765)])}
+    assert rows["P(correct) without $F_2$"] == ["0.85", "", "0.988", "0.98"]
+    assert rows["P(noise), full model"] == ["0.25", "", "0.25", "0.5"]
+    assert [cells[-1] for cells in rows.values()].count("") == len(rows) - 2
+    assert two_sizes.rows([ends(0.9)], [ends(0.7)], [])[2][1:] == ["0.9", "0.7", "", "0.98"]
+
+
+@pytest.mark.parametrize(
+    ("middle", "said"),
+    [(0.98, "most of it is training"), (0.91, "most of it is size"), (0.95, "both have a part"), (None, "")],
+)
+def test_the_words_say_what_the_numbers_do(middle: float | None, said: str) -> None:
+    """Oracle: which third of the way from 0.9 to 0.99 the run of this size with the paper's training goes."""
+    text = two_sizes.why([ends(0.9)], [] if middle is None else [ends(middle)], [ends(0.99)], LAPTOP, PAPER)
+    assert "P(correct) ends at 0.990, in this build at 0.900" in text and said in text
+    others = {"most of it is training", "most of it is size", "both have a part"} - {said}
+    assert not any(other in text for other in others)
+    assert "does as well as no" not in text
+    if middle is not None:
+        assert f"it ends at {middle:.3f}: {(middle - 0.9) / 0.09:.0%} of the difference" in text
+
+
+def test_nothing_is_said_that_the_numbers_do_not_say() -> None:
+    assert two_sizes.why([ends(0.9)], [], [], LAPTOP, PAPER) == ""
+    alike = two_sizes.why([ends(0.93)], [ends(0.98)], [ends(0.94, low_rank=0.96)], LAPTOP, PAPER)
+    assert "cleaner" not in alike and "difference" not in alike and "does as well as no $F_2$" in alike
+
+
+def test_sizes_are_those_of_the_settings() -> None:
+    text = two_sizes.why([ends(0.9)], [], [ends(0.99)], LAPTOP, PAPER)
+    numbers: Mapping[str, int] = {"d": 256, "T": 256, "steps": 2000, "batch": 512}
+    assert all(str(number) in text for number in numbers.values())
+    assert f"{LAPTOP.steps} with {LAPTOP.batch}" in text and f"{LAPTOP.d} and {LAPTOP.T}" in text
