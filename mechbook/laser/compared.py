@@ -126,7 +126,7 @@ def _own_generator(number: int) -> Generator:
     return STREAMS.generator("intervals of the closer look", number)
 
 
-def _singles(found: Directions, task: str) -> list[list[float]]:
+def _singles(found: Directions, task: str) -> list[list[int | float]]:
     ends = found.single_intervals(task, _own_generator(10)).tolist()
     return [[i, f, *own] for i, f, own in zip(found.singles, found.single[task], ends, strict=True)]
 

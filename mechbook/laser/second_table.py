@@ -146,9 +146,13 @@ def _shares(m: Numbers, task: str, name: str) -> str:
 
 def _ratios(m: Numbers, task: str) -> str:
     full, cut = m["whole"][task], m["chosen"][task]
-    low, high = cut["factor"]
-    times = f"{cut['ratio'] / full['ratio']:.3g} times [{low:.3g}, {high:.3g}]"
+    times = f"{cut['ratio'] / full['ratio']:.3g} times{interval(cut.get('factor', ()), '.3g')}"
     return f"{full['ratio']:.3g}, {cut['ratio']:.3g}: {times}"
+
+
+def interval(ends: Sequence[float], form: str) -> str:
+    """An interval in brackets after its number; nothing where a record of earlier code has none."""
+    return f" [{ends[0]:{form}}, {ends[1]:{form}}]" if ends else ""
 
 
 def _place(m: Numbers, task: str) -> str:
@@ -174,8 +178,8 @@ def _half(m: Numbers, task: str) -> str:
 
 
 def _single(m: Numbers, task: str, which: Callable[..., Any]) -> str:
-    number, factor, low, high = which(m["single"][task], key=lambda found: found[1])
-    return f"no. {number}, {factor:.2f} times [{low:.2f}, {high:.2f}]"
+    number, factor, *ends = which(m["single"][task], key=lambda found: found[1])
+    return f"no. {number}, {factor:.2f} times{interval(ends, '.2f')}"
 
 
 def _among(m: Numbers) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from mechbook.noisy.experiments import DROP_F2
 from mechbook.noisy.presets import NoisyPreset
 from mechbook.noisy.runs import value_name
+from mechbook.records.kept import RunRecord
 
 Ends = Sequence[Mapping[str, float]]
 
@@ -34,20 +35,32 @@ DIFFER = 0.02
 def rows(here: Ends, trained: Ends, there: Ends) -> list[list[str]]:
     """A row for each of MEASURED: this build's runs, those of its size trained as the paper's, the paper's size's.
 
-    Each is given by its ends, one a seed; runs that are not recorded leave their cells empty. The last cell is what the
-    paper prints.
+    Each is given by its ends, one a seed; where there are none, that is said. The last cell is what the paper prints.
     """
     return [[label, *(_cell(ends, name) for ends in (here, trained, there)), printed] for label, (name, printed) in
             MEASURED.items()]  # fmt: skip
 
 
 def _cell(ends: Ends, name: str) -> str:
-    return f"{mean(ends, name):.3g}" if ends else ""
+    return f"{mean(ends, name):.3g}" if ends else "not recorded"
 
 
 def mean(ends: Ends, name: str) -> float:
     """A measurement's mean over seeds."""
     return float(np.mean([end[name] for end in ends]))
+
+
+def swing(runs: Sequence[RunRecord]) -> str:
+    """Of recorded runs, when within the first twenty steps the noise is least often the first choice, as a clause.
+
+    Empty where it is the first choice in most predictions throughout, or where there is no run.
+    """
+    early = [(float(np.mean([run.values["noise_first"][i] for run in runs])), step)
+             for i, step in enumerate(runs[0].steps if runs else ()) if 2 <= step <= 20]  # fmt: skip
+    share, step = min(early, default=(1.0, 0))
+    if share > 0.5:
+        return ""
+    return f", and that it swings further at the paper's size: at step {step} it is the first choice of {share:.0%}"
 
 
 def why(here: Ends, trained: Ends, there: Ends, setup: NoisyPreset, paper: NoisyPreset) -> str:

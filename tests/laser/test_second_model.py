@@ -177,6 +177,13 @@ def test_the_table_has_a_cell_for_each_model(record: dict[str, Any]) -> None:
     singles = [[5, 1.0, 0.9, 1.1], [2, 3.126, 2.5, 4.0], [17, 0.4, 0.3, 0.5], [0, 2.0, 1.0, 3.0]]
     only = table_rows([found | {"single": {"facts": singles, "ioi": singles[:1]}}])
     raises = {what: cell for what, cell in only if what.startswith("the one")}
+    # a record of earlier code has no intervals
+    before = found | {"single": {"facts": [[5, 1.0]], "ioi": [[3, 2.0]]}}
+    before["chosen"] = {t: {k: v for k, v in c.items() if k != "factor"} for t, c in other["chosen"].items()}
+    before["whole"] = other["whole"]
+    old = {what: cell for what, cell in table_rows([before])}
+    assert old["ratio, facts: full, LASER"] == "0.5, 4: 8 times"
+    assert old["the one direction whose loss raises the ratio most"] == "no. 5, 1.00 times / no. 3, 2.00 times"
     only_one = "no. 5, 1.00 times [0.90, 1.10]"
     by_hand = [f"no. 2, 3.13 times [2.50, 4.00] / {only_one}", f"no. 17, 0.40 times [0.30, 0.50] / {only_one}"]
     assert list(raises.values()) == by_hand

@@ -1,6 +1,7 @@
 """The table and the words that set this build's Figure 3 beside the paper's size: numbers made up, cells by hand."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,13 @@ from mechbook.noisy import two_sizes
 from mechbook.noisy.experiments import DROP_F2
 from mechbook.noisy.presets import LAPTOP, PAPER
 from mechbook.noisy.runs import value_name
+from mechbook.records import machine
+from mechbook.records.kept import RunRecord
 
+RECORD = RunRecord(
+    name="noisy/main/0", settings={}, modules=(), code="", steps=[], values={}, final={}, seconds=1.0,
+    machine=machine.here(),
+)  # fmt: skip
 DROPPED = value_name("correct", DROP_F2)
 
 
@@ -21,10 +28,10 @@ def ends(correct: float, low_rank: float = 0.5, **others: float) -> dict[str, fl
 def test_a_row_has_the_means_of_each_kind_of_run_and_the_paper_s_number() -> None:
     """Oracle: the means in one's head; the paper's two numbers, P(noise) 0.5 whole and P(correct) 0.98 without F2."""
     rows = {row[0]: row[1:] for row in two_sizes.rows([ends(0.9), ends(0.8)], [], [ends(0.98765)])}
-    assert rows["P(correct) without $F_2$"] == ["0.85", "", "0.988", "0.98"]
-    assert rows["P(noise), full model"] == ["0.25", "", "0.25", "0.5"]
+    assert rows["P(correct) without $F_2$"] == ["0.85", "not recorded", "0.988", "0.98"]
+    assert rows["P(noise), full model"] == ["0.25", "not recorded", "0.25", "0.5"]
     assert [cells[-1] for cells in rows.values()].count("") == len(rows) - 2
-    assert two_sizes.rows([ends(0.9)], [ends(0.7)], [])[2][1:] == ["0.9", "0.7", "", "0.98"]
+    assert two_sizes.rows([ends(0.9)], [ends(0.7)], [])[2][1:] == ["0.9", "0.7", "not recorded", "0.98"]
 
 
 @pytest.mark.parametrize(
@@ -53,3 +60,14 @@ def test_sizes_are_those_of_the_settings() -> None:
     numbers: Mapping[str, int] = {"d": 256, "T": 256, "steps": 2000, "batch": 512}
     assert all(str(number) in text for number in numbers.values())
     assert f"{LAPTOP.steps} with {LAPTOP.batch}" in text and f"{LAPTOP.d} and {LAPTOP.T}" in text
+
+
+def test_a_swing_is_told_where_most_predictions_leave_the_noise() -> None:
+    """Oracle: the smallest of the early shares, by eye; what comes before step 2 and after step 20 does not count."""
+
+    def run(*shares: float) -> RunRecord:
+        return replace(RECORD, steps=[0, 1, 2, 6, 20, 30], values={"noise_first": list(shares)})
+
+    assert two_sizes.swing([]) == "" == two_sizes.swing([run(0.0, 0.0, 1.0, 0.6, 1.0, 0.1)])
+    told = two_sizes.swing([run(0.0, 0.0, 1.0, 0.1, 1.0, 0.0), run(0.0, 0.0, 1.0, 0.3, 0.9, 0.0)])
+    assert "at step 6 it is the first choice of 20%" in told
