@@ -160,7 +160,7 @@ def tradeoff_widget(grid: TradeoffSettings, found: TradeoffResult, *, name: str 
     }
     words = (
         f"Mean accuracy on {grid.S**2} facts, for {len(grid.H)} numbers of heads (rows) and {len(grid.m)} MLP widths "
-        "(columns). It rises along both, and is near 1 only where there are enough heads."
+        "(columns). It rises along both, but for small dips, and is near 1 only where there are enough heads."
     )
     return BookWidget(
         kind="fact_tradeoff",

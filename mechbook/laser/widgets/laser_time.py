@@ -45,7 +45,7 @@ def laser_time_widget(along: Mapping[str, Sequence[DynamicsResult]], *, name: st
         },
         store=store({task: shipped(found) for task, found in along.items()}, dtype="float32"),
         picture=_picture(along["ioi"]),
-        words="Mean probability of “the” and of the right name along training, for the full model and, dashed, under "
+        words="Mean probability of “the” and of the right name along training, for the full model and, dotted, under "
         "LASER.",
     )
 
