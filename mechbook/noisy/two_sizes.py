@@ -42,7 +42,9 @@ def rows(here: Ends, trained: Ends, there: Ends) -> list[list[str]]:
 
 
 def _cell(ends: Ends, name: str) -> str:
-    return f"{mean(ends, name):.3g}" if ends else "not recorded"
+    if not ends:
+        return "not recorded"
+    return np.format_float_positional(mean(ends, name), precision=3, fractional=False, trim="-")
 
 
 def mean(ends: Ends, name: str) -> float:

@@ -28,6 +28,8 @@ def ends(correct: float, low_rank: float = 0.5, **others: float) -> dict[str, fl
 def test_a_row_has_the_means_of_each_kind_of_run_and_the_paper_s_number() -> None:
     """Oracle: the means in one's head; the paper's two numbers, P(noise) 0.5 whole and P(correct) 0.98 without F2."""
     rows = {row[0]: row[1:] for row in two_sizes.rows([ends(0.9), ends(0.8)], [], [ends(0.98765)])}
+    small = two_sizes.rows([ends(0.0000834)], [], [])
+    assert small[2][1] == "0.0000834"
     assert rows["P(correct) without $F_2$"] == ["0.85", "not recorded", "0.988", "0.98"]
     assert rows["P(noise), full model"] == ["0.25", "not recorded", "0.25", "0.5"]
     assert [cells[-1] for cells in rows.values()].count("") == len(rows) - 2
