@@ -30,6 +30,8 @@ MEASURED = {
 WITHOUT, LOW_RANK = (value_name("correct", cut) for cut in (DROP_F2, _LOW_RANK))
 # By so much P(correct) must differ before the text says why: a tenth of what is left below 1 is less than that.
 DIFFER = 0.02
+# Attention above this is as good as all of it.
+WHOLE = 0.97
 
 
 def rows(here: Ends, trained: Ends, there: Ends) -> list[list[str]]:
@@ -80,6 +82,12 @@ def why(here: Ends, trained: Ends, there: Ends, setup: NoisyPreset, paper: Noisy
         )
     if trained and large - small > DIFFER:
         said.append(_cause(mean(trained, WITHOUT), small, large, setup))
+        attention = mean(trained, "attention_correct")
+        if mean(trained, WITHOUT) < large - DIFFER and attention > WHOLE:
+            said.append(
+                f"In these runs layer 2's attention on the correct token ends at {attention:.3f}, too: what is missing "
+                f"comes after it, from the value matrix, whose associations share {setup.d} dimensions."
+            )
     if mean(there, LOW_RANK) > large:
         said.append(
             "At the paper's size $\\rho = 0.05$ does as well as no $F_2$ at all, and slightly better: what its largest "
@@ -93,8 +101,11 @@ def _cause(middle: float, small: float, large: float, setup: NoisyPreset) -> str
     by_training = (middle - small) / (large - small)
     said = (
         f"Is that the size, or the training? With $T = {setup.T}$ and $d = {setup.d}$ as here, but the paper's steps, "
-        f"batches and step size, it ends at {middle:.3f}: {by_training:.0%} of the difference"
+        f"batches and step size, it ends at {middle:.3f}"
     )
+    if by_training <= 0:
+        return f"{said}, no higher than in this build. So it is the size: longer training alone doesn't bring it."
+    said = f"{said}: {by_training:.0%} of the difference"
     if by_training > 2 / 3:
         return f"{said}. So most of it is training, and not size."
     if by_training < 1 / 3:

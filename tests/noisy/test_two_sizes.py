@@ -38,16 +38,17 @@ def test_a_row_has_the_means_of_each_kind_of_run_and_the_paper_s_number() -> Non
 
 @pytest.mark.parametrize(
     ("middle", "said"),
-    [(0.98, "most of it is training"), (0.91, "most of it is size"), (0.95, "both have a part"), (None, "")],
+    [(0.98, "most of it is training"), (0.91, "most of it is size"), (0.95, "both have a part"), (0.89, "no higher than in this build"), (None, "")],
 )
 def test_the_words_say_what_the_numbers_do(middle: float | None, said: str) -> None:
     """Oracle: which third of the way from 0.9 to 0.99 the run of this size with the paper's training goes."""
     text = two_sizes.why([ends(0.9)], [] if middle is None else [ends(middle)], [ends(0.99)], LAPTOP, PAPER)
     assert "P(correct) ends at 0.990, in this build at 0.900" in text and said in text
-    others = {"most of it is training", "most of it is size", "both have a part"} - {said}
+    others = {"most of it is training", "most of it is size", "both have a part", "no higher"} - {said}
+    others -= {"no higher"} if middle == 0.89 else set()
     assert not any(other in text for other in others)
     assert "does as well as no" not in text
-    if middle is not None:
+    if middle is not None and middle > 0.9:
         assert f"it ends at {middle:.3f}: {(middle - 0.9) / 0.09:.0%} of the difference" in text
 
 
@@ -73,3 +74,15 @@ def test_a_swing_is_told_where_most_predictions_leave_the_noise() -> None:
     assert two_sizes.swing([]) == "" == two_sizes.swing([run(0.0, 0.0, 1.0, 0.6, 1.0, 0.1)])
     told = two_sizes.swing([run(0.0, 0.0, 1.0, 0.1, 1.0, 0.0), run(0.0, 0.0, 1.0, 0.3, 0.9, 0.0)])
     assert "at step 6 it is the first choice of 20%" in told
+
+
+def test_what_is_missing_comes_after_attention_where_that_is_whole() -> None:
+    """Oracle: attention of 0.25, which explains it, and of 0.98; a run that misses nothing."""
+    text = {
+        attention: two_sizes.why(
+            [ends(0.9)], [ends(correct, attention_correct=attention)], [ends(0.99)], LAPTOP, PAPER
+        )
+        for attention, correct in ((0.25, 0.9), (0.98, 0.9), (0.99, 0.98))
+    }
+    assert ["value matrix" in said for said in text.values()] == [False, True, False]
+    assert "ends at 0.980, too" in text[0.98] and f"share {LAPTOP.d} dimensions" in text[0.98]
