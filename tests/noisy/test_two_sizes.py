@@ -38,7 +38,13 @@ def test_a_row_has_the_means_of_each_kind_of_run_and_the_paper_s_number() -> Non
 
 @pytest.mark.parametrize(
     ("middle", "said"),
-    [(0.98, "most of it is training"), (0.91, "most of it is size"), (0.95, "both have a part"), (0.89, "no higher than in this build"), (None, "")],
+    [
+        (0.98, "most of it is training"),
+        (0.91, "most of it is size"),
+        (0.95, "both have a part"),
+        (0.89, "no higher than in this build"),
+        (None, ""),
+    ],
 )
 def test_the_words_say_what_the_numbers_do(middle: float | None, said: str) -> None:
     """Oracle: which third of the way from 0.9 to 0.99 the run of this size with the paper's training goes."""
