@@ -196,7 +196,7 @@ export function onTheme(draw) {
  * @returns {Line}
  */
 export function notice() {
-  const element = h("p", { class: "mb-message mb-problem mb-notice", role: "status" });
+  const element = h("p", { class: "mb-notice", role: "status" });
   return { element, say: (words) => { element.textContent = words ?? ""; } };
 }
 

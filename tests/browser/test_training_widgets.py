@@ -54,3 +54,15 @@ def test_no_choice_is_cut(alone: Callable[..., Any], name: str, width: int) -> N
     page.set_viewport_size({"width": width, "height": HEIGHT})
     assert checks.widget(page, name).evaluate(CUT) == []
     page.set_viewport_size({"width": 1280, "height": 900})
+
+
+@pytest.mark.parametrize("name", [name for name in MADE if name != "widget-birth"])
+@pytest.mark.parametrize("width", [WIDTH, 1280])
+def test_what_a_link_says_in_vain_is_told_where_the_link_leads(alone: Callable[..., Any], name: str, width: int) -> None:
+    page = alone(MADE[name]())
+    page.set_viewport_size({"width": width, "height": HEIGHT})
+    shown = checks.widget(page, name)
+    assert "seed cannot be “77”" in checks.follow(page, name, "seed=77")
+    notice, button = shown.locator(".mb-notice").bounding_box(), shown.locator("button.mb-main").bounding_box()
+    assert 0 <= notice["y"] and notice["y"] + notice["height"] <= button["y"] < HEIGHT / 3
+    page.set_viewport_size({"width": 1280, "height": 900})

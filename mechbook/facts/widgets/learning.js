@@ -119,7 +119,7 @@ export const fact_learning = async ({ model, el }) => {
   root.append(
     buttons.element, speed, says.element, state.controls("s", "r"), answer, panels(chart, probable),
     h("p", { class: "mb-axes" }, "Its best guess for everybody:"), table, remark("✓ right, ✗ wrong, – nothing stands out yet."),
-    state.controls("lr", "seed"), state.notice, state.link,
+    state.controls("lr", "seed"), state.link,
   );
   const stop = state.live();
   return () => { run.stop(); stop(); };

@@ -178,7 +178,7 @@ export const induction_trainer = async ({ model, el }) => {
   root.append(
     buttons.element, state.controls("frozen"), speed, says.element, panels(chart, prediction), state.controls("size", "pace", "triggers", "K", "optimizer", "lr", "seed", "seq"),
     panels(...maps), remark("Dashed frames in layer 2: where an induction head looks, right after earlier copies of the same character. After a wrong answer the last row of that map tells which of two went wrong: it looked elsewhere, or it looked there and what the last character adds by itself, which is random and not trained, outweighs what is copied."),
-    panels(...memories), state.notice, state.link,
+    panels(...memories), state.link,
   );
   kernel?.on("change:given", () => {
     const key = kernel.get("given_size"), { vocabulary, T, d } = sizes[key];

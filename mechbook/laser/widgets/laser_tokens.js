@@ -141,7 +141,7 @@ export const laser_tokens = async ({ model, el }) => {
     },
   });
   root.append(
-    state.presets, state.controls(), state.notice, says.element, panels(...sides),
+    state.presets, state.controls(), says.element, panels(...sides),
     remark(`Probability of the next token, the ${top} likeliest tokens. ${settings.note}`), state.link,
   );
   return state.live();

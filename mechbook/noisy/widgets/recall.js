@@ -162,7 +162,7 @@ export const noisy_recall = async ({ model, el }) => {
   const buttons = buttonsOf({ run, tell, seeds: SEEDS, anew, state });
   root.append(
     buttons.element, state.controls("cut"), speed, says.element, panels({ element: h("div", {}, chart.element, most) }, prediction), state.controls("pace", "alpha", "lr", "seed", "seq"), map.element,
-    h("p", { class: "mb-axes" }, "Frames in the last row: what followed the last token before, the noise left out."), state.notice, state.link,
+    h("p", { class: "mb-axes" }, "Frames in the last row: what followed the last token before, the noise left out."), state.link,
   );
   const stop = state.live(map);
   return () => { run.stop(); stop(); };
