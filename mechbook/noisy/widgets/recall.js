@@ -99,7 +99,7 @@ export const noisy_recall = async ({ model, el }) => {
       seed: parts.slider({ label: "Seed", values: SEEDS }),
       seq: parts.sequence({
         offers: [], check, toLine: String, fromLine: String, hint: `Letters ${letters[0]} to ${letters[N - 1]}, and the noise ${noise}.`,
-        insert: { label: "Noise", text: noise },
+        insert: { label: "Noise", text: noise, most: sizes.T },
       }),
     },
     draw(values, moved) {
