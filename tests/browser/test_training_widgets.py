@@ -29,13 +29,6 @@ WATCH = """(root) => {
   };
   look();
 }"""
-# The options that are wider than the box that shows them, whose arrow takes 20 pixels.
-CUT = """(root) => [...root.querySelectorAll("select")].flatMap((box) => {
-  const pen = document.createElement("canvas").getContext("2d"), style = getComputedStyle(box);
-  pen.font = style.font;
-  const room = box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 20;
-  return [...box.options].map((one) => one.textContent).filter((words) => pen.measureText(words).width > room);
-})"""
 MADE: dict[str, Callable[[], BookWidget]] = {
     "widget-birth": birth_widget,
     "widget-2b": memory_steps_widget,
@@ -109,7 +102,7 @@ def test_no_sentence_pushes_the_curves(alone: Callable[..., Any], name: str, wid
 def test_no_choice_is_cut(alone: Callable[..., Any], name: str, width: int) -> None:
     page = alone(MADE[name]())
     page.set_viewport_size({"width": width, "height": HEIGHT})
-    assert checks.widget(page, name).evaluate(CUT) == []
+    assert checks.cut_choices(checks.widget(page, name)) == []
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
