@@ -29,11 +29,13 @@ const SHOWN = 3;
 
 /** @param {number} step @param {string} words */
 const told = (step, words) => `Step ${step}: ${words}`;
+/** All that a line of the story may say. @param {string[]} words */
+const sayings = ([before, ...after]) => [before, ...after.map((one) => told(999, one))];
 
 /** The story of a run in lines that stay: what was said can still be read, and nothing moves when more is said. */
 function storyOf() {
   // room for their longest words, which a screen reader does not read
-  const lines = STORY.map(([, words]) => h("p", { "data-longest": longestOf(words.map((one) => told(999, one))) }, words[0]));
+  const lines = STORY.map(([, words]) => h("p", { "data-longest": longestOf(sayings(words)) }, words[0]));
   return {
     element: h("div", { class: "mb-story", role: "status", "aria-live": "polite", "aria-atomic": "false" }, ...lines),
     /**
@@ -61,7 +63,7 @@ export const induction_birth = async ({ model, el }) => {
   const name = model.get("name"), root = frame(el, { name, title }), before = remembered(name), characters = [...size.vocabulary];
   const z = [...size.seq].map((character) => characters.indexOf(character)), last = z.length - 1;
   // what is heard are the story's lines
-  const story = storyOf(), now = h("p", { class: "mb-says", "data-longest": longestOf([BEGIN, begun(size.batch), ...STORY.flatMap(([, words]) => words.map((one) => told(999, one)))]) });
+  const story = storyOf(), now = h("p", { class: "mb-says", "data-longest": longestOf([BEGIN, begun(size.batch), ...STORY.flatMap(([, words]) => sayings(words))]) });
   const chart = curves({ title: "Memories stored, and accuracy", lines: LINES });
   const strip = h("ol", { class: "mb-strip", "aria-label": "What the last letter looks at" }), prediction = nextCharacter("The next letter", SHOWN);
   const marks = z.map((_, s) => {

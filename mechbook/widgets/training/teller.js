@@ -43,7 +43,7 @@ const LATE = 9999, SHARE = 0.0123;
 export function tellerOf({ line, begin, events, ended, aside = "" }) {
   const two = events.map((event) => happened(LATE, event)).sort((a, b) => b.length - a.length).slice(0, 2).join(" ");
   const anything = /** @type {Point} */ (new Proxy({}, { get: () => SHARE }));
-  line.keep(longestOf([begin, ended(LATE, anything), diverging(LATE, NaN, SHARE), `${making(LATE, LATE)} ${two}`].map((words) => `${words} ${aside}`)));
+  line.keep(longestOf([begin, ended(LATE, anything), diverging(LATE, NaN, SHARE), two].map((words) => `${words} ${aside}`)));
   /** @type {Set<Happening>} */
   let told = new Set();
   let seen = 0, moment = "";
@@ -81,7 +81,7 @@ export function tellerOf({ line, begin, events, ended, aside = "" }) {
         line.say(diverging(step, loss, over ?? lr));
       } else if (done && last) say(ended(step, last));
       else if (step === 0 && !playing) say(begin);
-      else if (stepped && !playing) say(making(step, loss), moment);
+      else if (stepped && !playing) say(news.length ? moment : making(step, loss));
       else say(moment || (playing ? "Training has begun." : `Paused after step ${step}.`));
     },
   };
