@@ -119,10 +119,18 @@ export function ticks({ label, options, change }) {
 }
 
 /**
+ * A button under its label.
+ * @param {string} label
+ * @param {HTMLButtonElement} own
+ * @param {HTMLElement} [beside]
+ */
+export const labelled = (label, own, beside) => h("div", { class: "mb-control", role: "group", "aria-label": label },
+  h("span", { class: "mb-label" }, label), own, beside);
+
+/**
  * A labelled button; `beside` stands after it.
  * @param {{ label: string, words: string, press: () => void, beside?: HTMLElement }} how
  */
 export function button({ label, words, press, beside }) {
-  return h("div", { class: "mb-control", role: "group", "aria-label": label },
-    h("span", { class: "mb-label" }, label), h("button", { type: "button", click: press }, words), beside);
+  return labelled(label, h("button", { type: "button", click: press }, words), beside);
 }

@@ -196,18 +196,28 @@ export function onTheme(draw) {
  * @returns {Line}
  */
 export function notice() {
-  const element = h("p", { class: "mb-message mb-problem mb-notice", role: "status" });
+  const element = h("p", { class: "mb-notice", role: "status" });
   return { element, say: (words) => { element.textContent = words ?? ""; } };
 }
 
 /**
- * The sentence that says what one sees.
- * @returns {Line}
+ * The sentence that says what one sees; with the `longest` of those to come it keeps room for them.
+ * @returns {Line & { keep(longest: string): void }}
  */
 export function sentence() {
   const element = h("p", { class: "mb-says", role: "status", "aria-live": "polite" });
-  return { element, say: (words) => { if (element.textContent !== words) element.textContent = words; } };
+  return {
+    element, say: (words) => { if (element.textContent !== words) element.textContent = words; },
+    // the style sheet lays it out unseen, so that it is right at every width
+    keep: (longest) => { element.dataset.longest = longest; },
+  };
 }
+
+/**
+ * The longest of some texts.
+ * @param {string[]} texts
+ */
+export const longestOf = (texts) => texts.reduce((x, y) => (y.length > x.length ? y : x));
 
 /**
  * What a picture leaves to be said.

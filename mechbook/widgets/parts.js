@@ -1,6 +1,6 @@
 // @ts-check
 // The parts of a widget's state that several widgets have: a slider, a choice, a draw of random numbers, a sequence.
-import { button, select, slider as slide, textInput, ticks as boxes } from "./controls.js";
+import { button, labelled, select, slider as slide, textInput, ticks as boxes } from "./controls.js";
 import { h, legible, show } from "./kit.js";
 
 /** @typedef {import("./controls.js").Value} Value */
@@ -130,10 +130,11 @@ export const draws = ({ label }) => (key, change) => {
 
 /**
  * What a model reads: a choice among named texts, unless `offers` is empty, and a line of the reader's own. `toLine` and
- * `fromLine` lead to what a line can show and back; `insert` has a button that writes its text where the reader writes.
+ * `fromLine` lead to what a line can show and back; `insert` has a button that writes its character where the reader writes,
+ * up to `most` characters in all.
  * @param {{
  *   offers: [name: string, text: string][], hint: Given<string>, check: (line: string) => string | null,
- *   toLine: (text: string) => string, fromLine: (line: string) => string, insert?: { label: string, text: string },
+ *   toLine: (text: string) => string, fromLine: (line: string) => string, insert?: { label: string, text: string, most: number },
  * }} how
  * @returns {Declared}
  */
@@ -144,7 +145,7 @@ export const sequence = ({ offers, hint, check, toLine, fromLine, insert }) => (
   let shown = null;
   let said = typeof hint === "string" ? hint : "";
   /** @param {string} text */
-  const put = (text) => { shown = text; line.set(toLine(text), said); };
+  const put = (text) => { shown = text; line.set(toLine(text), said); room(); };
   const named = select({
     label: "Sequence", wide: true,
     change: (index) => {
@@ -157,6 +158,11 @@ export const sequence = ({ offers, hint, check, toLine, fromLine, insert }) => (
     label: "The model reads", hint: said, check,
     input: (typed) => { shown = fromLine(typed); change({ [key]: shown }); },
   });
+  const add = insert && h("button", { type: "button", click: () => write(insert.text) }, `Insert ${insert.text}`);
+  const room = () => {
+    if (insert && add) add.disabled = [...line.box.value].length >= insert.most;
+  };
+  line.box.addEventListener("input", room);
   /** @param {string} text */
   const write = (text) => {
     line.box.setRangeText(text, line.box.selectionStart ?? 0, line.box.selectionEnd ?? 0, "end");
@@ -166,7 +172,7 @@ export const sequence = ({ offers, hint, check, toLine, fromLine, insert }) => (
   return {
     elements: [
       ...(offers.length ? [named.element] : []),
-      ...(insert ? [button({ label: insert.label, words: `Insert ${insert.text}`, press: () => write(insert.text) })] : []),
+      ...(insert && add ? [labelled(insert.label, add)] : []),
       line.element,
     ],
     show(values, anew) {

@@ -30,8 +30,8 @@ const LONGEST_FRAGMENT = 2000;
 /**
  * The state `start` of the widget `name` in its frame `root`, with a part for each key of `parts` in the order in which an
  * address is read. `settle` makes a state whole that a change left inconsistent; `draw` shows it, and is told which
- * keys were set since it last did. What an address has that cannot be is left out, and said in the notice, or without
- * one beside the first part that can say it.
+ * keys were set since it last did. What an address has that cannot be is left out, and said in a notice under the title,
+ * where an address leads, or without one beside the first part that can say it.
  * @template {Values} V
  * @param {{
  *   name: string, root: HTMLElement, start: V, parts: Record<string, Declared>,
@@ -41,6 +41,7 @@ const LONGEST_FRAGMENT = 2000;
  */
 export function stateOf({ name, root, start, parts, presets, settle = () => {}, notice = true, draw }) {
   const values = { ...start }, moved = new Set(Object.keys(start)), told = lineOfNotice();
+  if (notice) root.append(told.element);
   const options = () => (typeof presets?.options === "function" ? presets.options(values) : presets?.options ?? []);
   /** @param {Goal<V>} goal */
   const reach = (goal) => (typeof goal === "function" ? goal(values) : goal);
@@ -88,7 +89,6 @@ export function stateOf({ name, root, start, parts, presets, settle = () => {}, 
     /** Set some of it, as a control does. */
     set: change,
     presets: moments?.element ?? document.createDocumentFragment(),
-    notice: told.element,
     link: linkButton(name, () => Object.assign({}, ...all.map(([, part]) => part.carry(values)))),
     /**
      * The controls of these parts beside each other; without a key, of all.

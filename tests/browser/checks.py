@@ -30,6 +30,14 @@ AXE = """async (context) => (await axe.run(context, { resultTypes: ["violations"
   .filter((rule) => ["serious", "critical"].includes(rule.impact))
   .map((rule) => `${rule.id}: ${rule.nodes.map((node) => node.html.slice(0, 200)).join(" | ")}`)"""
 
+# The options that are wider than the box that shows them, whose arrow takes 20 pixels.
+CUT = """(root) => [...root.querySelectorAll("select")].flatMap((box) => {
+  const pen = document.createElement("canvas").getContext("2d"), style = getComputedStyle(box);
+  pen.font = style.font;
+  const room = box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 20;
+  return [...box.options].map((one) => one.textContent).filter((words) => pen.measureText(words).width > room);
+})"""
+
 # As anywidget calls a widget, with a store that holds the bytes.
 RENDER = """async ([kind, name, settings, description, bytes]) => {
   const raw = Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0));
@@ -102,6 +110,12 @@ def overflow(page: Any) -> int:
     """How many pixels the page is wider than the screen."""
     width: int = page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
     return max(0, width)
+
+
+def cut_choices(shown: Any) -> list[str]:
+    """The options of a widget's choices that do not fit into the box that shows the chosen one."""
+    found: list[str] = shown.evaluate(CUT)
+    return found
 
 
 def wide_formulas(page: Any) -> list[str]:

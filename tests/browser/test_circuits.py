@@ -12,7 +12,7 @@ from mechbook.reader.circuits.elements import Circuit
 from mechbook.reader.circuits.induction_head import INDUCTION_HEAD
 from mechbook.reader.circuits.layout import frames, texts
 from mechbook.reader.circuits.svg import svg
-from mechbook.reader.figures import ROLE
+from mechbook.reader.figures import DARK, ROLE
 
 CIRCUITS = (INDUCTION_HEAD, NOISY_RECALL, TWO_CONSTRUCTIONS, DOUBLING)
 # Each run's room, as set and as drawn, in the drawing's units.
@@ -38,9 +38,14 @@ def page(browser: Any) -> Iterator[Any]:
     found.close()
 
 
-def put(page: Any, circuit: Circuit, style: str = "") -> None:
+def put(page: Any, circuit: Circuit, style: str = "", body: str = "<body>") -> None:
     """Show one drawing alone."""
-    page.set_content(f"<!doctype html><title>t</title><style>{style}</style>{svg(circuit)}")
+    page.set_content(f"<!doctype html><title>t</title><style>{style}</style>{body}{svg(circuit)}")
+
+
+def in_css(colour: str) -> str:
+    """A colour #rrggbb as a browser says it."""
+    return f"rgb({', '.join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))})"
 
 
 @pytest.mark.parametrize("circuit", CIRCUITS, ids=lambda circuit: circuit.name)
@@ -71,10 +76,23 @@ def test_boxes_are_drawn_where_they_lie(page: Any, circuit: Circuit) -> None:
 def test_roles_keep_their_colour_and_the_rest_follows_the_theme(page: Any, ink: str) -> None:
     put(page, INDUCTION_HEAD, f"html {{ --pst-color-text-base: {ink}; }}")
     roles = ("W_K1", "W_K2", "W_O2", "correct")
-    channels = [[int(ROLE[name].colour[i : i + 2], 16) for i in (1, 3, 5)] for name in roles]
-    assert page.evaluate(COLOURS, list(roles)) == [f"rgb({r}, {g}, {b})" for r, g, b in channels]
+    assert page.evaluate(COLOURS, list(roles)) == [in_css(ROLE[name].colour) for name in roles]
     for selector, property in ((".mb-way.mb-copy:not([class*=mb-c-])", "stroke"), ("text:not([class])", "fill")):
         assert page.evaluate(OF, [selector, property]) == ink, selector
+
+
+@pytest.mark.parametrize("light", ["true", "false"])
+def test_in_jupyterlab_roles_take_the_colours_of_its_theme(page: Any, light: str) -> None:
+    """JupyterLab has none of the site's variables, and says on the body whether its theme is light."""
+    roles = ("W_K1", "W_K2", "W_O2", "correct")
+    colours = {"true": {name: ROLE[name].colour for name in roles}, "false": DARK}[light]
+    put(page, INDUCTION_HEAD, body=f'<body data-jp-theme-light="{light}">')
+    assert page.evaluate(COLOURS, list(roles)) == [in_css(colours[name]) for name in roles]
+    # on white paper the roles are as in the light theme
+    page.emulate_media(media="print")
+    printed = page.evaluate(COLOURS, list(roles))
+    page.emulate_media(media="screen")
+    assert printed == [in_css(ROLE[name].colour) for name in roles]
 
 
 def test_in_print_it_is_black_on_white_in_the_dark_theme_too(page: Any) -> None:

@@ -37,7 +37,7 @@ SHOW = """() => {
         says.say(`drawn ${log[name].length} times`);
       },
     });
-    root.append(state.presets, state.controls(), says.element, state.notice, state.link);
+    root.append(state.presets, state.controls(), says.element, state.link);
     (globalThis.stops ??= []).push(state.live());
   }
 }"""

@@ -3,7 +3,7 @@
 import { roles } from "../../widgets/book.js";
 import { bars } from "../../widgets/charts.js";
 import { curves } from "../../widgets/curves.js";
-import { expose, frame, h, panels, percent, range, remark, sentence, write } from "../../widgets/kit.js";
+import { expose, frame, h, longestOf, panels, percent, range, remark, sentence, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
 import { buttonsOf } from "../../widgets/training/buttons.js";
@@ -33,6 +33,11 @@ const EVENTS = [
   { key: "truth", level: 0.9, words: "it recalls the facts" },
 ];
 const SEEDS = range(10);
+/** What is said of an answer. */
+const VERDICTS = {
+  nothing: "It does not know anything yet", right: "That is right", hardly: "Right, but hardly surer than of the others",
+  kind: "Plausible, and wrong", wrong: "Not even the right kind of answer",
+};
 
 /** @type {import("../../widgets/kit.js").Widget} */
 export const fact_learning = async ({ model, el }) => {
@@ -47,7 +52,13 @@ export const fact_learning = async ({ model, el }) => {
     ended: (step, last) => `Trained for ${step} steps: on average the true answer has probability ${percent(last.truth)}.`,
   });
   const chart = curves({ title: "Probability, over all questions", lines: LINES, earlierIs: "Faint lines: other seeds, trained before." });
-  const answer = h("p", { class: "mb-answer" }), probable = bars({ title: "Its answers" });
+  const answering = (/** @type {string} */ text, /** @type {string} */ person, /** @type {string} */ found, /** @type {string} */ verdict) => `${text.replace("{}", person)} ${found}. ${verdict}.`;
+  const surely = (/** @type {string} */ word, /** @type {number} */ p) => `“${word}”, with ${percent(p)}`;
+  const answer = h("p", {
+    class: "mb-answer",
+    "data-longest": longestOf(questions.map(({ text, answers: all }) => answering(text, longestOf(people), surely(longestOf(all), 0.999), longestOf(Object.values(VERDICTS))))),
+  });
+  const probable = bars({ title: "Its answers" });
   const table = h("ul", { class: "mb-people" });
   const cells = people.map((person) => {
     const said = h("span", {}), item = h("li", {}, h("span", { class: "mb-person" }, person), said);
@@ -92,8 +103,8 @@ export const fact_learning = async ({ model, el }) => {
     buttons.show(next);
     chart.update({ last: given.steps, points, earlier, range: null });
     const top = best(own), kind = Math.floor(top / D) === r;
-    const verdict = own[top] < 1.5 / A ? "It does not know anything yet" : top === truth ? (own[top] > 0.5 ? "That is right" : "Right, but hardly surer than of the others") : kind ? "Plausible, and wrong" : "Not even the right kind of answer";
-    write(answer, `${text.replace("{}", people[s])} ${own[top] < 1.5 / A ? "No answer stands out" : `“${wordOf(top)}”, with ${percent(own[top])}`}. ${verdict}.`);
+    const verdict = own[top] < 1.5 / A ? "nothing" : top === truth ? (own[top] > 0.5 ? "right" : "hardly") : kind ? "kind" : "wrong";
+    write(answer, answering(text, people[s], own[top] < 1.5 / A ? "No answer stands out" : surely(wordOf(top), own[top]), VERDICTS[verdict]));
     const valid = range(D).map((i) => r * D + i), elsewhere = 1 - valid.reduce((sum, a) => sum + own[a], 0);
     probable.update([
       ...valid.map((a) => ({ label: words[a % D], value: own[a], role: a === truth ? "correct" : "predicted", mark: a === truth ? "true" : "" })),
@@ -119,7 +130,7 @@ export const fact_learning = async ({ model, el }) => {
   root.append(
     buttons.element, speed, says.element, state.controls("s", "r"), answer, panels(chart, probable),
     h("p", { class: "mb-axes" }, "Its best guess for everybody:"), table, remark("✓ right, ✗ wrong, – nothing stands out yet."),
-    state.controls("lr", "seed"), state.notice, state.link,
+    state.controls("lr", "seed"), state.link,
   );
   const stop = state.live();
   return () => { run.stop(); stop(); };

@@ -156,7 +156,7 @@ export const fact_time = async ({ model, el }) => {
     settle(now) { now.step = parts.nearest(models[now.model].steps, now.step); },
   });
   root.append(
-    state.presets, state.controls("step", "model", "s", "r", "noise"), state.notice, says.element, panels(...answered, chart), state.link,
+    state.presets, state.controls("step", "model", "s", "r", "noise"), says.element, panels(...answered, chart), state.link,
   );
   return state.live();
 };

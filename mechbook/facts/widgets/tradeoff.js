@@ -65,6 +65,6 @@ export const fact_tradeoff = async ({ model, el }) => {
       });
     },
   });
-  root.append(state.presets, state.controls(), state.notice, says.element, map.element, state.link);
+  root.append(state.presets, state.controls(), says.element, map.element, state.link);
   return state.live(map);
 };

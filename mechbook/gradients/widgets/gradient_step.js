@@ -180,7 +180,7 @@ export const gradient_step = async ({ model, el }) => {
   root.append(
     state.presets, state.controls(), says.element, panels(table, positional, chart),
     remark(`Dashed frames: the right output f(z) of each input. The line: n steps of the first one's logits, n (η/N)(1{f(z) = k} − 1/N), with N = ${N}.`),
-    state.notice, state.link,
+    state.link,
   );
   return state.live(table, positional);
 };

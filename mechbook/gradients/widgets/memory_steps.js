@@ -99,7 +99,7 @@ export const memory_steps = async ({ model, el }) => {
   });
   const buttons = buttonsOf({ run, tell, seeds: SEEDS, anew, state });
   root.append(
-    buttons.element, where, says.element, state.controls("way", "lr"), panels(chart, table), state.controls("d", "a", "seed"), state.notice, state.link,
+    buttons.element, where, says.element, state.controls("way", "lr"), panels(chart, table), state.controls("d", "a", "seed"), state.link,
   );
   const stop = state.live(table);
   return () => { run.stop(); stop(); };

@@ -116,7 +116,7 @@ export const hop_regimes = async ({ model, el }) => {
   root.append(
     state.presets, state.controls(), says.element, table, panels(...regimes.map((one) => one.chart)),
     remark("One line for each seed and number of hops. A run that has solved the last hop stops, and keeps its last accuracy."),
-    state.notice, state.link,
+    state.link,
   );
   return state.live();
 };

@@ -85,6 +85,6 @@ export const memory_maps = async ({ model, el }) => {
       expose(root, { step: values.step, share });
     },
   });
-  root.append(state.presets, state.controls(), says.element, map.element, state.notice, state.link);
+  root.append(state.presets, state.controls(), says.element, map.element, state.link);
   return state.live(map);
 };

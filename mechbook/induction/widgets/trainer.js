@@ -12,7 +12,7 @@ import { progress } from "../../widgets/training/teller.js";
 import { hand, listens, taken } from "./handing.js";
 import { nextCharacter } from "./next_character.js";
 import { defaults, settingsOf } from "./trainer_settings.js";
-import { LINES, teller } from "./trainer_words.js";
+import { LINES, frozenOf, teller } from "./trainer_words.js";
 
 /** @typedef {import("../../widgets/training/worker.js").View} View */
 /** @typedef {import("../../widgets/training/stepping.js").Point} Point */
@@ -165,7 +165,7 @@ export const induction_trainer = async ({ model, el }) => {
     write(speed, progress(next, steps, run.playing));
     if (kernel && next.kept && !run.playing && next.kept.step > 0) hand(kernel, settingsOf(size(), state.values, tensors), ownWeights() ?? null, next.kept);
     const { lr, frozen } = state.values;
-    tell.view(next, run, lr, frozen.length ? `Frozen: ${frozen.join(", ")}.` : "");
+    tell.view(next, run, lr, frozenOf(frozen));
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, vectors: next.vectors, accuracy: points.at(-1)?.accuracy ?? 0 });
   }
 
@@ -178,7 +178,7 @@ export const induction_trainer = async ({ model, el }) => {
   root.append(
     buttons.element, state.controls("frozen"), speed, says.element, panels(chart, prediction), state.controls("size", "pace", "triggers", "K", "optimizer", "lr", "seed", "seq"),
     panels(...maps), remark("Dashed frames in layer 2: where an induction head looks, right after earlier copies of the same character. After a wrong answer the last row of that map tells which of two went wrong: it looked elsewhere, or it looked there and what the last character adds by itself, which is random and not trained, outweighs what is copied."),
-    panels(...memories), state.notice, state.link,
+    panels(...memories), state.link,
   );
   kernel?.on("change:given", () => {
     const key = kernel.get("given_size"), { vocabulary, T, d } = sizes[key];

@@ -20,11 +20,11 @@ export const LINES = [
 const MEANING = {
   W_O2: [
     "W_O2 has stored half of its memories: what is attended to begins to raise its own logit",
-    "W_O2 has stored nine tenths of its memories: whatever is attended to is copied. Which character that should be, the model does not know yet",
+    "W_O2 has stored nine tenths of its memories: what is attended to is copied, but the model does not know yet where to look",
   ],
   W_K2: [
     "W_K2 has stored half of its memories: layer 2 begins to look for the mark of the current character",
-    "W_K2 has stored nine tenths of its memories: layer 2 looks for the place after an earlier copy of the current character",
+    "W_K2 has stored nine tenths of its memories: layer 2 looks right after an earlier copy of the current character",
   ],
   W_K1: [
     "W_K1 has stored half of its memories: more and more positions look at the one before them",
@@ -39,11 +39,17 @@ const LEVELS = [0.5, 0.9];
 const EVENTS = LINES.flatMap(({ key }) => LEVELS.map((level, i) => ({ key, level, words: MEANING[/** @type {Key} */ (key)][i] })));
 
 /**
+ * What is added while matrices are frozen.
+ * @param {string[]} frozen
+ */
+export const frozenOf = (frozen) => (frozen.length ? `Frozen: ${frozen.join(", ")}.` : "");
+
+/**
  * Tells what happens to the memories; `begin` is said before the first step.
- * @param {import("../../widgets/kit.js").Line} line
+ * @param {ReturnType<typeof import("../../widgets/kit.js").sentence>} line
  * @param {string} begin
  */
 export const teller = (line, begin) => tellerOf({
-  line, begin, events: EVENTS,
+  line, begin, events: EVENTS, aside: frozenOf(["W_O2", "W_K2", "W_K1"]),
   ended: (step, last) => `Trained for ${step} steps: ${percent(last.accuracy)} of the predictions that the context decides are right; W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)} of its memories.`,
 });

@@ -72,6 +72,6 @@ export const laser_map = async ({ model, el }) => {
       expose(root, { task, show, best: found.answer / found.the });
     },
   });
-  root.append(state.controls(), state.notice, says.element, map.element, state.link);
+  root.append(state.controls(), says.element, map.element, state.link);
   return state.live(map);
 };

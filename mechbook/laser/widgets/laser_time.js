@@ -74,6 +74,6 @@ export const laser_time = async ({ model, el }) => {
       expose(root, { task, step, gain });
     },
   });
-  root.append(state.presets, state.controls(), state.notice, says.element, panels(...sides, curve), state.link);
+  root.append(state.presets, state.controls(), says.element, panels(...sides, curve), state.link);
   return state.live();
 };

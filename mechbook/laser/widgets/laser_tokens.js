@@ -23,6 +23,8 @@ import { stateOf } from "../../widgets/state.js";
 /** @typedef {{ answer: number, the: number, tokens: number[], p: ArrayLike<number> }} After probabilities after a prompt */
 
 const THE = " the";
+/** The most characters of a prompt in the choice of prompts. */
+const BRIEF = 28;
 const two = (/** @type {number} */ value) => (value >= 0.0001 && value < 99.5 ? value.toPrecision(2) : short(value, 2));
 /** @type {Record<string, string>} */
 const SIGNS = { "\t": "⇥", "\u00a0": "(nbsp)" };
@@ -32,6 +34,19 @@ const visible = (/** @type {string} */ word) => [...word].map((c) => SIGNS[c] ??
  * @param {string} word
  */
 const spoken = (word) => ("\n ".includes(word) && word ? usual(word) : `“${visible(/^ [^ ]/.test(word) ? word.slice(1) : word)}”`);
+
+/**
+ * A prompt as a choice on a phone can show it, its beginning and its end; the sentence has the whole of it.
+ * @param {string} text
+ */
+export function brief(text) {
+  const words = text.split(" "), begin = words.slice(0, 2).join(" ");
+  for (let from = 3; text.length > BRIEF && from < words.length; from++) {
+    const short = `${begin} […] ${words.slice(from).join(" ")}`;
+    if (short.length <= BRIEF || from === words.length - 1) return short;
+  }
+  return text;
+}
 
 /** @type {import("../../widgets/kit.js").Widget} */
 export const laser_tokens = async ({ model, el }) => {
@@ -122,7 +137,7 @@ export const laser_tokens = async ({ model, el }) => {
     parts: {
       prompt: parts.choice({
         label: "Prompt", wide: true,
-        options: prompts.map(({ text, answer }, i) => [i + 1, `${text} … ${visible(words[answer]).replace("␣", "")}`]),
+        options: prompts.map(({ text, answer }, i) => [i + 1, `${brief(text)} … ${visible(words[answer]).replace("␣", "")}`]),
       }),
       block: parts.slider({
         label: "Block, counted from 1", wide: true, values: range(blocks).map((i) => i + 1), words: (value) => `${value} of ${blocks}`,
@@ -141,7 +156,7 @@ export const laser_tokens = async ({ model, el }) => {
     },
   });
   root.append(
-    state.presets, state.controls(), state.notice, says.element, panels(...sides),
+    state.presets, state.controls(), says.element, panels(...sides),
     remark(`Probability of the next token, the ${top} likeliest tokens. ${settings.note}`), state.link,
   );
   return state.live();

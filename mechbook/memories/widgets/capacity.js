@@ -164,6 +164,6 @@ export const capacity = async ({ model, el }) => {
         [label, (/** @type {State} */ values) => ({ d: typical, N: moments(counts, line(values, typical))[i] })]),
     },
   });
-  root.append(state.presets, state.controls(), says.element, panels(map, chart), part, state.notice, state.link);
+  root.append(state.presets, state.controls(), says.element, panels(map, chart), part, state.link);
   return state.live(map);
 };

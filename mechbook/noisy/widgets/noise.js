@@ -140,7 +140,7 @@ export const MARKS = { noise: "noise", correct: "correct", predicted: "" };
  * @param {Run} run
  */
 export const reading = (run) => sequence({
-  offers: run.sequences, check: run.check, fromLine: runs.fromLine, insert: { label: "The noise", text: NOISE },
+  offers: run.sequences, check: run.check, fromLine: runs.fromLine, insert: { label: "The noise", text: NOISE, most: run.T },
   // A space at the end of a line is not seen: the model's trigger has a sign here.
   toLine: (text) => runs.toLine(text).replaceAll(" ", "␣"),
   hint: `At most ${run.T} characters; ↵ is a line break, ␣ a space, τ the noise.`,

@@ -70,7 +70,7 @@ export const noise_attention = async ({ model, el }) => {
   root.append(
     state.presets, state.controls(), says.element,
     remark("Each bar is the share of the last character's attention (layer 2) on one character. Underlined: those right after an earlier copy of it."),
-    strip, panels(sums, chart), state.notice, state.link,
+    strip, panels(sums, chart), state.link,
   );
   return state.live();
 };

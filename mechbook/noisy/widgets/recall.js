@@ -29,9 +29,9 @@ const LINES = [
   { key: "noise", name: "the noise", role: "noise" },
 ];
 const EVENTS = [
-  { key: "share", level: 0.8, words: "the model answers the trigger with the noise, about as often as it comes: that is right on average, and known without looking" },
-  { key: "found", level: 0.5, words: "attention has begun to find what followed the trigger in this sequence" },
-  { key: "gain", level: 0.08, words: "without F_2 the right output is more probable than with it: attention has the answer, and F_2 speaks over it. Drop F_2 and look" },
+  { key: "share", level: 0.8, words: "the model answers the trigger with the noise, about as often as it comes: right on average, without looking" },
+  { key: "found", level: 0.5, words: "attention begins to find what followed the trigger in this sequence" },
+  { key: "gain", level: 0.08, words: "without F_2 the right output is more probable: attention has the answer, and F_2 speaks over it. Drop F_2 and look" },
 ];
 const SEEDS = range(10), WATCH = 200, SHOWN = 5;
 
@@ -92,14 +92,14 @@ export const noisy_recall = async ({ model, el }) => {
   const state = stateOf({
     name, root, start,
     parts: {
-      cut: parts.ticks({ label: "Switch", options: [["F2", "drop F_2"]] }),
+      cut: parts.ticks({ label: "Switch", options: [["F2", "drop F_2 from what is shown; training goes on with it"]] }),
       pace: parts.choice({ label: "Speed", options: [["watch", "slow enough to watch"], ["fast", "as fast as it goes"]] }),
       alpha: parts.slider({ label: "Probability α of noise", values: alphas }),
       lr: parts.slider({ label: "Learning rate", values: rates }),
       seed: parts.slider({ label: "Seed", values: SEEDS }),
       seq: parts.sequence({
         offers: [], check, toLine: String, fromLine: String, hint: `Letters ${letters[0]} to ${letters[N - 1]}, and the noise ${noise}.`,
-        insert: { label: "Noise", text: noise },
+        insert: { label: "Noise", text: noise, most: sizes.T },
       }),
     },
     draw(values, moved) {
@@ -145,7 +145,7 @@ export const noisy_recall = async ({ model, el }) => {
     }
     write(speed, progress(next, sizes.steps, run.playing));
     write(most, `The noise comes with probability α = ${alpha}: with F_2 the right output can reach 1 − α = ${percent(1 - alpha)} at most.`);
-    tell.view({ ...next, points: lines(next.points, false, alpha) }, run, state.values.lr, dropped ? "F_2 is dropped from what is shown; training goes on with it." : "");
+    tell.view({ ...next, points: lines(next.points, false, alpha) }, run, state.values.lr);
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, dropped });
   }
 
@@ -162,7 +162,7 @@ export const noisy_recall = async ({ model, el }) => {
   const buttons = buttonsOf({ run, tell, seeds: SEEDS, anew, state });
   root.append(
     buttons.element, state.controls("cut"), speed, says.element, panels({ element: h("div", {}, chart.element, most) }, prediction), state.controls("pace", "alpha", "lr", "seed", "seq"), map.element,
-    h("p", { class: "mb-axes" }, "Frames in the last row: what followed the last token before, the noise left out."), state.notice, state.link,
+    h("p", { class: "mb-axes" }, "Frames in the last row: what followed the last token before, the noise left out."), state.link,
   );
   const stop = state.live(map);
   return () => { run.stop(); stop(); };

@@ -106,7 +106,7 @@ export const truncation = async ({ model, el }) => {
   root.append(
     state.presets, state.controls(), says.element, panels(prediction, chart, spectrum),
     remark(`The trained model, after step ${step}. Correct is what followed earlier copies of the last character most often, the noise apart.`),
-    state.notice, state.link,
+    state.link,
   );
   return state.live();
 };

@@ -12,7 +12,7 @@ from IPython.display import display
 from mechbook.reader.circuits.elements import Box, Circuit, Number
 from mechbook.reader.circuits.layout import BASE, Frame, Placed, Point, Way, frames, texts, ways
 from mechbook.reader.circuits.words import runs
-from mechbook.reader.figures import ROLE
+from mechbook.reader.figures import DARK, ROLE
 
 _HEAD, _ROUND = 7.5, 8.0
 
@@ -22,12 +22,18 @@ def _rules() -> str:
     ink = "var(--pst-color-text-base, var(--jp-content-font-color1, #1a1a1a))"
     paper = "var(--pst-color-background, var(--jp-layout-color0, #fff))"
     roles = [f".mb-circuit .mb-c-{name} {{ --hue: var(--mb-{name}, {style.colour}); }}" for name, style in ROLE.items()]
+    # In JupyterLab nothing else tells a drawing's roles that the theme is dark; on paper there is none.
+    dark = " ".join(
+        f'body[data-jp-theme-light="false"] .mb-circuit .mb-c-{name} {{ --hue: var(--mb-{name}, {colour}); }}'
+        for name, colour in DARK.items()
+    )
     return "\n".join(
         [
             f".mb-circuit {{ --ink: {ink}; --paper: {paper}; --hue: var(--ink); display: block; width: 100%; "
             "max-width: 30rem; height: auto; margin: 0 auto; color: var(--ink); "
             "font-family: system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif; }",
             *roles,
+            f"@media screen {{ {dark} }}",
             ".mb-circuit text { fill: var(--ink); }",
             ".mb-circuit text.mb-hued { fill: color-mix(in srgb, var(--hue) 75%, var(--ink)); font-weight: 600; }",
             ".mb-circuit .mb-bold { font-weight: 600; }",

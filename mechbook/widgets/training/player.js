@@ -33,8 +33,8 @@ export function remembered(name) {
   try {
     const found = JSON.parse(sessionStorage.getItem(`mechbook ${location.pathname} ${name}`) ?? "null");
     if (found?.version !== version) return null;
-    const parts = Object.entries(found.kept.parts).map(([key, text]) => [key, toFloats(/** @type {string} */ (text))]);
-    return { values: found.values, kept: /** @type {Kept} */ ({ ...found.kept, parts: Object.fromEntries(parts) }) };
+    const parts = Object.entries(found.kept?.parts ?? {}).map(([key, text]) => [key, toFloats(/** @type {string} */ (text))]);
+    return { values: found.values, kept: found.kept ? /** @type {Kept} */ ({ ...found.kept, parts: Object.fromEntries(parts) }) : undefined };
   } catch {
     // A browser that keeps nothing, or something else under this name: the widget starts anew.
     return null;
@@ -42,15 +42,16 @@ export function remembered(name) {
 }
 
 /**
+ * Keep in the tab what the reader has set, and the run, where it has got anywhere.
  * @param {string} name
  * @param {unknown} values
- * @param {Kept} kept
+ * @param {Kept | null} kept
  */
 function remember(name, values, kept) {
-  const parts = Object.entries(kept.parts).filter(([, floats]) => floats.some((value) => value !== 0));
+  const parts = Object.entries(kept?.parts ?? {}).filter(([, floats]) => floats.some((value) => value !== 0));
   const texts = Object.fromEntries(parts.map(([key, { buffer }]) => [key, toText(buffer)]));
   try {
-    sessionStorage.setItem(`mechbook ${location.pathname} ${name}`, JSON.stringify({ version, values, kept: { ...kept, parts: texts } }));
+    sessionStorage.setItem(`mechbook ${location.pathname} ${name}`, JSON.stringify({ version, values, kept: kept && { ...kept, parts: texts } }));
   } catch {
     // Full, or forbidden: then it is not kept.
   }
@@ -73,11 +74,13 @@ export function player({ name, root, kind, settings, query, pace, values, shown,
   const draw = (view) => {
     waiting = null;
     drawn = performance.now();
-    if (view.kept) latest = view.kept;
     if (!view.playing && (view.done || view.diverged)) playing = false;
     shown(view);
   };
   const beside = trainer((view) => {
+    // here and not where it is drawn, which may be later or never
+    if (view.kept) latest = view.kept;
+    if (view.kept && document.visibilityState === "hidden") leave();
     const rest = still() && view.playing ? STILL_MS - (performance.now() - drawn) : 0;
     waiting = view;
     clearTimeout(timer);
@@ -90,6 +93,8 @@ export function player({ name, root, kind, settings, query, pace, values, shown,
   const go = () => beside.order(playing && visible ? { type: "run", until: Infinity, pace: pace() } : { type: "pause" });
   /** @param {Kept} [from] */
   const start = (from) => {
+    // the run before is not that of the settings any more
+    latest = from ?? null;
     beside.start({ kind, settings: settings(), query: query(), weights: weights?.(), kept: from });
     if (begin) beside.order({ type: "change", what: begin() });
   };
@@ -100,12 +105,14 @@ export function player({ name, root, kind, settings, query, pace, values, shown,
   });
   let inView = true;
   const see = () => {
+    // a tab out of sight may be closed without a word; what is under way to it is kept as it comes
+    if (document.visibilityState === "hidden") leave();
     const now = inView && document.visibilityState === "visible";
     if (now === visible) return;
     visible = now;
     if (playing) go();
   };
-  const leave = () => { if (latest) remember(name, values(), latest); };
+  const leave = () => remember(name, values(), latest);
   watcher.observe(root);
   document.addEventListener("visibilitychange", see);
   window.addEventListener("pagehide", leave);

@@ -1,5 +1,6 @@
 // @ts-check
 // What a training run says: the moments that matter, each once, in a line that screen readers read.
+import { longestOf } from "../kit.js";
 
 /** @typedef {import("./worker.js").View} View */
 /** @typedef {import("./stepping.js").Point} Point */
@@ -19,11 +20,30 @@ export const progress = ({ step, speed, vectors, diverged }, steps, playing) =>
   (vectors ? "" : ` ${PLAIN}`);
 
 /**
- * A new sentence only when something has happened: `begin` before the first step, `events` as they come, `ended` after
- * the last step.
- * @param {{ line: import("../kit.js").Line, begin: string, events: Happening[], ended: (step: number, last: Point) => string }} how
+ * What is said of a run that diverged.
+ * @param {number} step
+ * @param {number} loss
+ * @param {number} rate
  */
-export function tellerOf({ line, begin, events, ended }) {
+const diverging = (step, loss, rate) =>
+  `Step ${step}: the loss is ${Number.isFinite(loss) ? loss.toFixed(0) : "no number any more"}. With a learning rate of ${rate} training diverges: each step overshoots. Choose a smaller one and press Reset; until then no step is made.`;
+const making = (/** @type {number} */ step, /** @type {number} */ loss) => `Step ${step} is made; its batch had a loss of ${loss.toFixed(2)}.`;
+const happened = (/** @type {number} */ step, /** @type {Happening} */ { words }) => `Step ${step}: ${words}.`;
+// as long as any step and any share in words
+const LATE = 9999, SHARE = 0.0123;
+
+/**
+ * A new sentence only when something has happened: `begin` before the first step, `events` as they come, `ended` after
+ * the last step. The line keeps room for the longest of them, with `aside`, the longest that is added.
+ * @param {{
+ *   line: ReturnType<typeof import("../kit.js").sentence>, begin: string, events: Happening[],
+ *   ended: (step: number, last: Point) => string, aside?: string,
+ * }} how
+ */
+export function tellerOf({ line, begin, events, ended, aside = "" }) {
+  const two = events.map((event) => happened(LATE, event)).sort((a, b) => b.length - a.length).slice(0, 2).join(" ");
+  const anything = /** @type {Point} */ (new Proxy({}, { get: () => SHARE }));
+  line.keep(longestOf([begin, ended(LATE, anything), diverging(LATE, NaN, SHARE), two].map((words) => `${words} ${aside}`)));
   /** @type {Set<Happening>} */
   let told = new Set();
   let seen = 0, moment = "";
@@ -49,7 +69,7 @@ export function tellerOf({ line, begin, events, ended }) {
         for (const event of events) {
           if (points[seen][event.key] < event.level || told.has(event)) continue;
           // what was there at the start, by chance, is no event
-          if (points[seen].step > 0) news.push(`Step ${points[seen].step}: ${event.words}.`);
+          if (points[seen].step > 0) news.push(happened(points[seen].step, event));
           told.add(event);
         }
       }
@@ -58,10 +78,10 @@ export function tellerOf({ line, begin, events, ended }) {
       // the rate may be another by now
       over = diverged ? over ?? lr : null;
       if (diverged) {
-        line.say(`Step ${step}: the loss is ${Number.isFinite(loss) ? loss.toFixed(0) : "no number any more"}. With a learning rate of ${over} training diverges: each step overshoots, and the next has to make up for more. Choose a smaller one and press Reset; until then no step is made.`);
+        line.say(diverging(step, loss, over ?? lr));
       } else if (done && last) say(ended(step, last));
       else if (step === 0 && !playing) say(begin);
-      else if (stepped && !playing) say(`Step ${step} is made; its batch had a loss of ${loss.toFixed(2)}.`, moment);
+      else if (stepped && !playing) say(news.length ? moment : making(step, loss));
       else say(moment || (playing ? "Training has begun." : `Paused after step ${step}.`));
     },
   };

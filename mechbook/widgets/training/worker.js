@@ -17,26 +17,30 @@ import { runOf } from "./run.js";
 /** @typedef {NonNullable<ReturnType<typeof view>>} View */
 
 const RUNS = { two_layers: runOf, facts: factsOf, noisy: noisyOf, memory: memoryRunOf };
-const SLICE = 12, BETWEEN = 40, KEEP = 500;
+const SLICE = 12, BETWEEN = 40;
+/** A view brings along all that the run needs to go on, unless copying that takes more than this share of the time. */
+const SHARE = 0.05;
 const port = /** @type {{ postMessage(message: any): void, onmessage: ((event: MessageEvent<Order>) => void) | null }} */ (/** @type {unknown} */ (globalThis));
 
 /** @type {import("./stepping.js").Run | null} */
 let run = null;
 /** @type {any} */
 let query = null;
-let until = 0, pace = 0, busy = false, ready = true, changed = false, last = 0, kept = 0, serial = 0;
+let until = 0, pace = 0, busy = false, ready = true, changed = false, last = 0, keepAt = 0, cost = Infinity, serial = 0;
 // where a paced stretch, and the measurement of the speed, began
 let from = { step: 0, at: 0 };
 
 function view() {
   if (!run) return null;
   const { step, points, diverged, loss, vectors, settings } = run, now = performance.now(), passed = (now - from.at) / 1000;
-  const keeps = step >= until || now - kept > KEEP;
-  if (keeps) kept = now;
+  const kept = step >= until || now >= keepAt ? run.keep() : null;
+  // the least that it took: at other times something else ran meanwhile
+  if (kept) cost = Math.min(cost, performance.now() - now);
+  if (kept) keepAt = now + cost / SHARE;
   return {
     serial, step, diverged, loss, playing: step < until && !diverged, done: step >= settings.steps, vectors, points,
     speed: step > from.step && passed > 0 ? (step - from.step) / passed : 0,
-    seen: run.seen(query), kept: keeps ? run.keep() : null,
+    seen: run.seen(query), kept,
   };
 }
 
@@ -75,6 +79,7 @@ port.onmessage = ({ data: order }) => {
     ({ query } = order);
     until = run.step;
     serial += 1;
+    [keepAt, cost] = [0, Infinity];
     changed = ready = true;
   }
   if (!run) return;

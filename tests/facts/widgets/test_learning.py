@@ -10,6 +10,7 @@ import torch
 
 from mechbook.facts.dynamics import DynamicsSettings
 from mechbook.facts.widgets.learning import PEOPLE, QUESTIONS, answers, fact_learning_widget
+from tests.browser import checks
 from tests.browser.checks_trainer import exercise_learning, press, until
 
 SPEC = DynamicsSettings(
@@ -53,6 +54,20 @@ def test_it_hallucinates_before_it_knows_and_says_so(shown: Any) -> None:
     assert "That is right." in shown.locator(".mb-answer").text_content()
 
 
+def test_a_link_sets_what_it_may_and_names_what_it_may_not(shown: Any) -> None:
+    """Oracle: the settings on offer."""
+    until(shown, "d.step === '0'")
+    said = checks.follow(shown.page, NAME, "s=16&r=2&lr=7&seed=1e1&s2=1")
+    refused = ["s cannot be “16”", "lr cannot be “7”", "seed cannot be “1e1”"]
+    assert said == f"Of the link this was left out: {'; '.join(refused)}."
+    chosen = [shown.get_by_label(label, exact=True).input_value() for label in ("Ask about", "Question")]
+    assert chosen == ["0", "2"]
+    assert shown.get_by_label("Seed").get_attribute("aria-valuetext") == "0"
+    assert shown.get_by_label("Learning rate").get_attribute("aria-valuetext") == "0.5"
+    assert checks.follow(shown.page, NAME, "s=15&r=3&seed=9") == ""
+    assert shown.get_by_label("Seed").get_attribute("aria-valuetext") == "9"
+
+
 def test_every_answer_is_that_of_as_many_people() -> None:
     found = torch.tensor(answers(16, 4, 8, torch.Generator().manual_seed(0)))
     assert torch.equal(found.flatten().bincount(), torch.full((32,), 2))
@@ -64,7 +79,12 @@ def test_every_answer_is_that_of_as_many_people() -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"model": "softmax", "d": 8}, "trains 'linear' attention"), ({"R": 3}, "there are words for 16 people")],
+    [
+        ({"model": "softmax", "d": 8}, "trains 'linear' attention"),
+        ({"S": 15}, "there are words for 16 people"),
+        ({"R": 3}, "there are words for 16 people"),
+        ({"D": 7}, "there are words for 16 people"),
+    ],
 )
 def test_a_run_that_has_no_words_is_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):

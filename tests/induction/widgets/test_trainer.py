@@ -212,7 +212,7 @@ def test_the_landing_pages_button_trains_the_small_model(page: Any) -> None:
 
 
 def test_the_landing_pages_sentences_stay_and_nothing_moves(page: Any) -> None:
-    """Oracle: the levels that the run by itself passes; where the curves lie at every repaint, on a phone's width."""
+    """Oracle: the levels that the run by itself passes; where things lie at every repaint, on a phone."""
     page.emulate_media(reduced_motion="no-preference")
     page.set_viewport_size({"width": 390, "height": 844})
     shown = checks.render(page, birth_widget())
@@ -221,7 +221,8 @@ def test_the_landing_pages_sentences_stay_and_nothing_moves(page: Any) -> None:
           globalThis.tops = new Set();
           globalThis.said = [...document.querySelectorAll(".mb-story p")].map(() => new Set());
           const look = () => {
-            globalThis.tops.add(document.querySelector(".mb-lines").getBoundingClientRect().top + scrollY);
+            const top = (one) => document.querySelector(one).getBoundingClientRect().top + scrollY;
+            globalThis.tops.add(`${top(".mb-lines")} ${top(".mb-strip")}`);
             document.querySelectorAll(".mb-story p").forEach((one, i) => globalThis.said[i].add(one.textContent));
             requestAnimationFrame(look);
           };

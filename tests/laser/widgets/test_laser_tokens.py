@@ -219,6 +219,10 @@ def test_on_a_phone_the_bars_that_matter_stay(alone: Callable[[BookWidget], Any]
     page = alone(laser_tokens.laser_tokens_widget(seven))
     page.set_viewport_size({"width": width, "height": 740})
     try:
+        assert checks.cut_choices(checks.widget(page, NAME)) == []
+        offered = checks.widget(page, NAME).get_by_label("Prompt").locator("option").all_text_contents()
+        assert offered[0] == "Madrid is located in … Spain" and len(set(offered)) == len(PROMPTS)
+        assert offered[3] == "Then John […] John wrote to … Mary"
         for prompt in range(1, len(PROMPTS) + 1):
             checks.widget(page, NAME).get_by_label("Prompt").select_option(str(prompt))
             checks.settle(page)

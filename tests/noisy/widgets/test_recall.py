@@ -76,6 +76,17 @@ def test_a_sequence_may_have_the_noise_and_nothing_else_strange(shown: Any) -> N
     box.fill("ab")
     shown.get_by_role("button", name="Insert τ").click()
     assert box.input_value() == "abτ"
+    # where 32 tokens are there is no room for one more
+    insert = shown.get_by_role("button", name="Insert τ")
+    for count, full in ((31, False), (32, True), (33, True), (3, False)):
+        box.fill("a" * count)
+        assert insert.is_disabled() == full
+    box.fill("a" * 31)
+    insert.click()
+    assert box.input_value() == "a" * 31 + "τ" and insert.is_disabled()
+    assert box.evaluate("(one) => one === document.activeElement")
+    checks.follow(shown.page, NAME, "seq=ab")
+    assert insert.is_enabled()
     said = checks.follow(shown.page, NAME, "alpha=0.3&cut=F2&seq=aτba&seed=12")
     assert "seed cannot be" in said and box.input_value() == "aτba"
     until(shown, "d.dropped === 'true'")

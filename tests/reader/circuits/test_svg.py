@@ -11,7 +11,7 @@ from mechbook.reader.circuits.elements import Arrow, Box, Note
 from mechbook.reader.circuits.layout import frames, ways
 from mechbook.reader.circuits.svg import show, svg
 from mechbook.reader.circuits.words import runs
-from mechbook.reader.figures import ROLE
+from mechbook.reader.figures import DARK, ROLE
 from tests.reader.circuits.test_elements import GOOD
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -48,7 +48,9 @@ def test_the_roles_colours_are_the_sites_and_without_it_the_figures() -> None:
     style = parsed(svg(GOOD)).find(f"{SVG}style")
     assert style is not None and style.text is not None
     found = re.findall(r"\.mb-c-(\w+) \{ --hue: var\(--mb-(\w+), (#\w{6})\)", style.text)
-    assert [(name, name, role.colour) for name, role in ROLE.items()] == found
+    # and once more for a dark JupyterLab
+    both = [*((name, role.colour) for name, role in ROLE.items()), *DARK.items()]
+    assert [(name, name, colour) for name, colour in both] == found
 
 
 def test_a_role_reaches_the_line_the_head_and_the_label() -> None:
