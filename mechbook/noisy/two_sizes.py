@@ -67,6 +67,14 @@ def swing(runs: Sequence[RunRecord]) -> str:
     return f", and that it swings further at the paper's size: at step {step} it is the first choice of {share:.0%}"
 
 
+def in_words(runs: Sequence[RunRecord]) -> str:
+    """P(correct) without F_2 at the end of recorded runs, and of how many."""
+    if not runs:
+        return "(not recorded here)"
+    counted = "1 recorded run" if len(runs) == 1 else f"{len(runs)} recorded runs"
+    return f"{mean([run.final for run in runs], WITHOUT):.3f} ({counted})"
+
+
 def why(here: Ends, trained: Ends, there: Ends, setup: NoisyPreset, paper: NoisyPreset) -> str:
     """In words why the table's columns differ; empty without a recorded run of the paper's size."""
     if not there:

@@ -92,3 +92,10 @@ def test_what_is_missing_comes_after_attention_where_that_is_whole() -> None:
     }
     assert ["value matrix" in said for said in text.values()] == [False, True, False]
     assert "ends at 0.980, too" in text[0.98] and f"share {LAPTOP.d} dimensions" in text[0.98]
+
+
+def test_a_recorded_number_says_of_how_many_runs_it_is() -> None:
+    assert two_sizes.in_words([]) == "(not recorded here)"
+    runs = [replace(RECORD, final=ends(correct)) for correct in (0.9, 0.95)]
+    assert two_sizes.in_words(runs[:1]) == "0.900 (1 recorded run)"
+    assert two_sizes.in_words(runs) == "0.925 (2 recorded runs)"
