@@ -13,7 +13,7 @@ from types import ModuleType
 
 # Each package that is imported by name, and the extra of pyproject.toml that brings it.
 EXTRA_OF = {
-    **dict.fromkeys(("anywidget", "ipywidgets", "traitlets"), "lab"),
+    **dict.fromkeys(("anywidget", "ipywidgets"), "lab"),
     **dict.fromkeys(("transformers", "tokenizers", "gguf", "accelerate", "huggingface_hub"), "models"),
     **dict.fromkeys(("joblib", "dask", "distributed"), "cluster"),
     **dict.fromkeys(

@@ -76,7 +76,7 @@ def check_writable() -> None:
     there = folder()
     if there.is_relative_to(closure.PACKAGE):
         # an upgrade would remove them
-        raise Refused("The records that came with the package stay as they are: name another folder (MECHBOOK_RECORDS).")
+        raise Refused("The package's own records stay as they are: name another folder (MECHBOOK_RECORDS).")
     draft = there / f".{uuid.uuid4().hex}.tmp"
     try:
         there.mkdir(parents=True, exist_ok=True)

@@ -58,6 +58,27 @@ def wheel(target: Path, root: Path = PACKAGE.parent) -> Path:
         return packed(target / made.name, found)
 
 
+def kept(root: Path, target: Path) -> Path | None:
+    """The wheel of the checkout `root` in the folder `target`, built where its sources changed; None without a project.
+
+    Errors as `wheel`. No other wheel stays there.
+    """
+    if not (root / "pyproject.toml").is_file():
+        return None
+    found = hashlib.sha256(library(root).encode())
+    for path in sorted([*map(root.joinpath, FILES), *(p for folder in FOLDERS for p in (root / folder).rglob("*"))]):
+        if path.is_file() and "__pycache__" not in path.parts:
+            found.update(f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    place = root / "_build" / "wheel" / found.hexdigest()[:16]
+    if not (built := sorted(place.glob("*.whl"))):
+        shutil.rmtree(place.parent, ignore_errors=True)
+        built = [wheel(place, root)]
+    target.mkdir(parents=True, exist_ok=True)
+    for other in target.glob("*.whl"):
+        other.unlink()
+    return Path(shutil.copy(built[0], target / built[0].name))
+
+
 def packed(place: Path, files: Mapping[str, bytes]) -> Path:
     """Write a wheel of `files` (name to content), with a RECORD of its own making, at one stroke."""
     (record,) = (name for name in files if name.endswith(".dist-info/RECORD"))
