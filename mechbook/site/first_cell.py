@@ -19,7 +19,7 @@ WEIGHTS = "pretrained/packages.py"
 TEXT = '''# This notebook is a page of the book "How transformers store facts"{at}.
 # It runs by itself: this cell installs the book's package{of}, and fetches{served} what the site's build trained.
 #{slow}
-import importlib, os, pathlib, subprocess, sys, urllib.request
+import importlib.util, os, pathlib, subprocess, sys, urllib.request
 
 SITE = os.environ.get("MECHBOOK_SITE", {site!r})  # where the site is served; make serve has http://localhost:8000
 WHEEL, RUNS = {wheel!r}, {runs!r}
@@ -48,7 +48,7 @@ if importlib.util.find_spec("mechbook") is None:
         raise FileNotFoundError(f"Put {{WHEEL}} beside this notebook: the site's page Status has a link to it.")
     place = wheel.as_uri() if wheel else SOURCES
     pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, f"mechbook[{extras}] @ {{place}}"], check=True)
+    subprocess.run([*pip, f"mechbook{extras} @ {{place}}"], check=True)
 {weights}    importlib.invalidate_caches()
 
 # As the site was built; take a line out to compute otherwise, on a GPU for example.
@@ -97,7 +97,7 @@ def text(
         wheel=wheel.name if wheel else "",
         runs=runs.name,
         sources=f"git+{places.repository}@{commit}" if places.repository and commit else "",
-        extras=",".join(extras),
+        extras=f"[{','.join(extras)}]" if extras else "",
         weights=_weights() if reads_weights else "",
         variables=json.dumps(variables),
     ) + (ADOPT if (PACKAGE / "reader" / "travelling.py").is_file() else "")

@@ -130,7 +130,9 @@ class Writer:
         title = kind.capitalize()
         for child in list(rest.children):
             if isinstance(child, nodes.title):
-                title = self.inline(child).replace("%s", next(self.numbers(node, kind), ""))
+                title = re.sub(r"^Solution to(?=\S)", "Solution to ", self.inline(child))
+                if kind == "exercise" and (number := next(self.numbers(node, kind), None)):
+                    title = f"Exercise {number} {title}"
                 rest.remove(child)
         # the body is a section of its own, without a title
         flat = nodes.container()

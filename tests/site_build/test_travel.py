@@ -147,7 +147,7 @@ def built(project: Project, **variables: str) -> None:
 
 def notebook(project: Project) -> Any:
     """What the download button leads to."""
-    (address,) = re.findall(r'href="([^"]*\.ipynb)"', project.page("01_first"))
+    (address,) = re.findall(r'href="(?!https?:)([^"]*\.ipynb)"', project.page("01_first"))
     path = (project.root / "_build/html/book" / address).resolve()
     found = nbformat.read(path, as_version=4)
     nbformat.validate(found)
