@@ -11,7 +11,7 @@ import ast
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +49,12 @@ class ReferenceDirective(SphinxDirective):
         return found
 
 
-def linked(env: BuildEnvironment) -> set[str]:
-    """The files that a reference page links to."""
+def linked(env: Any) -> set[str]:
+    """The files that a reference page links to, which Sphinx's environment keeps."""
     if not hasattr(env, "mechbook_referenced"):
-        env.mechbook_referenced = set()  # type: ignore[attr-defined]
-    return env.mechbook_referenced  # type: ignore[attr-defined]
+        env.mechbook_referenced = set()
+    found: set[str] = env.mechbook_referenced
+    return found
 
 
 def public(body: Sequence[ast.stmt]) -> Iterator[Definition]:
@@ -63,7 +64,7 @@ def public(body: Sequence[ast.stmt]) -> Iterator[Definition]:
             yield node
 
 
-def module(path: Path, env: BuildEnvironment) -> list[nodes.Node]:
+def module(path: Path, env: Any) -> list[nodes.Node]:
     """The section of one module, nothing for one that has no public name."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     offered = list(public(tree.body))
@@ -180,13 +181,17 @@ def words(text: str) -> list[nodes.Node]:
     ]
 
 
+def aimed(file: str, line: int, shown: Collection[str], docname: str) -> str:
+    """Where a link to a line leads: to the line on the page of a file that is `shown`, else to the text of the file."""
+    page = f"{page_of(file)}.html#L{line}" if file in shown else f"code/{file}.txt"
+    return os.path.relpath(page, os.path.dirname(docname) or ".").replace(os.sep, "/")
+
+
 def aim(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Lead the links to lines to where the file is, now that every page is read."""
-    here = os.path.dirname(docname) or "."
+    """Lead the links to lines to where the files are, now that every page is read."""
     for link in doctree.findall(nodes.reference):
         if file := link.get("mb_file"):
-            page = f"{page_of(file)}.html#L{link['mb_line']}" if file in shown_files(app.env) else f"code/{file}.txt"
-            link["refuri"] = os.path.relpath(page, here).replace(os.sep, "/")
+            link["refuri"] = aimed(file, link["mb_line"], shown_files(app.env), docname)
 
 
 def serve(app: Sphinx, exception: Exception | None) -> None:

@@ -48,7 +48,7 @@ def test_a_solution_folds_around_its_code() -> None:
         pass
 
     title = nodes.title("", "Solution to Exercise 2")
-    body = nodes.section("", nodes.paragraph("", "One."), cell(5), nodes.paragraph("", "Two."), ids=["solution-content"])
+    body = nodes.section("", nodes.paragraph("", "One."), cell(5), nodes.paragraph("", "Two."), ids=["content"])
     found = page(solution_node("", title, body), nodes.paragraph("", "On."))
     fold = "<details><summary>Solution to Exercise 2"
     assert found == [

@@ -25,7 +25,8 @@ FIRST = (
 (sec-here)=
 ## Here
 
-As {cite:t}`someone2020` say, and {cite:p}`someone2020` too, {doc}`the other page <02_second>` has {ref}`a section <sec-there>`.
+As {cite:t}`someone2020` say, and {cite:p}`someone2020` too, {doc}`the other page <02_second>` has
+{ref}`a section <sec-there>`.
 
 ```{code-cell} ipython3
 :tags: [hide-input]
@@ -167,13 +168,13 @@ def test_nothing_of_the_site_s_own_markup_is_left_and_numbers_are_filled_in(book
     assert "Someone" in text and "2020" in text
     assert "\\end{split} \\tag{1}" in text and "| $x\\vert y$ | 2 |" in text
     assert "> **Predict**\n>\n> What will it be?" in text
-    # 2.0 is the mean of 4 and 3, which the small book's judge does not take: it shows what was reported
-    assert "In the site's build `am.one`: " in text
+    assert "In the site's build `am.one`: held (3.5 ± 0.707)." in text
 
 
 def test_figures_code_and_solutions_fold_as_on_the_page(book: Project) -> None:
     found = notebook(book)
-    folds = {cell.source.splitlines()[0]: cell.metadata.get("jupyter", {}) for cell in found.cells if cell.cell_type == "code"}
+    cells = [cell for cell in found.cells if cell.cell_type == "code"]
+    folds = {cell.source.splitlines()[0]: cell.metadata.get("jupyter", {}) for cell in cells}
     assert folds["removed = 7"] == {"source_hidden": True, "outputs_hidden": True}
     assert folds["2 + 2"] == {"source_hidden": True, "outputs_hidden": True}
     assert folds["1 + 1"] == {} and folds["from mechbook.reader.travelling import glue"] == {"source_hidden": True}
@@ -181,7 +182,7 @@ def test_figures_code_and_solutions_fold_as_on_the_page(book: Project) -> None:
     assert text.count("<details>") == text.count("</details>") == 3
     assert "<details><summary>Solution to Exercise 1" in text
     # every cell of code is there, once, in its order
-    code = [cell.source for cell in found.cells if cell.cell_type == "code"][1:]
+    code = [cell.source for cell in cells][1:]
     assert [line for line in ("removed = 7", "1 + 1", "2 + 2") if line in code] == ["removed = 7", "1 + 1", "2 + 2"]
     assert len(code) == 6
 
@@ -202,11 +203,13 @@ def test_the_site_serves_the_package_and_the_runs_that_the_page_asked_for(book: 
 
 def test_without_an_address_no_link_leaves_the_site_and_with_one_they_lead_somewhere(book: Project) -> None:
     """Last but one of the small book's builds: what it writes is compared with the first."""
-    files = [*sorted((book.root / "_build/html/downloads").iterdir()), book.root / "_build/html/_sources/book/01_first.ipynb"]
+    html = book.root / "_build/html"
+    files = [*sorted((html / "downloads").iterdir()), html / "_sources/book/01_first.ipynb"]
     before = {path.name: path.read_bytes() for path in files}
-    assert not re.findall(r'href="https?://(?!jupyterbook|sphinx)[^"]*(?:github|colab|binder)[^"]*"', book.page("01_first"))
+    assert not re.findall(r'href="https?://[^"]*(?:github|colab|binder)[^"]*"', book.page("01_first"))
     assert "](http" not in words(notebook(book))
-    built(book, MECHBOOK_REPOSITORY="https://github.com/someone/a-book", MECHBOOK_SITE="https://someone.example/a-book/")
+    repository, site = "https://github.com/someone/a-book", "https://someone.example/a-book/"
+    built(book, MECHBOOK_REPOSITORY=repository, MECHBOOK_SITE=site)
     page = book.page("01_first")
     colab = "https://colab.research.google.com/github/someone/a-book/blob/gh-pages/_sources/book/01_first.ipynb"
     assert f'href="{colab}"' in page and 'href="https://github.com/someone/a-book"' in page
