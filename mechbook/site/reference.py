@@ -84,7 +84,8 @@ def module(path: Path, env: Any) -> list[nodes.Node]:
 
 def definition(node: Definition, name: str, file: str) -> list[nodes.Node]:
     """One function or class: signature, where it stands, docstring, and a class's fields and public methods."""
-    anchor = nodes.make_id(f"ref-{name}.{node.name}")
+    # with its case: a function `timed` and a class `Timed` are two
+    anchor = f"{name}.{node.name}"
     place = nodes.reference("", f"line {node.lineno}", refuri="", internal=True, mb_file=file, mb_line=node.lineno)
     head = nodes.paragraph(
         "", "", nodes.strong("", node.name), nodes.Text(" · "), place, ids=[anchor], classes=["mb-api-name"]
