@@ -29,7 +29,8 @@ SHOWN = ("property", "staticmethod", "classmethod", "contextmanager")
 Definition = ast.FunctionDef | ast.ClassDef
 # Characters of a signature on one line; a longer one has a line for each argument.
 WIDE = 84
-PARAMETER = re.compile(r"[\w*`][\w*`., ]{0,60}: ")
+# Names before a colon, none of which is a word that a sentence begins with.
+PARAMETER = re.compile(r"(?![A-Z][a-z]{2,})[\w*]+(, [\w*]+)*: ")
 
 
 class ReferenceDirective(SphinxDirective):
@@ -74,8 +75,8 @@ def module(path: Path, env: Any) -> list[nodes.Node]:
     name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
     file = path.relative_to(PACKAGE.parent).as_posix()
     linked(env).add(file)
-    # a section's id also is a label of no page's text, so that two pages may have the same heading
-    section = nodes.section("", nodes.title("", "", nodes.literal("", name)), ids=[nodes.make_id(f"ref-{name}")])
+    title = nodes.title("", "", nodes.literal("", name.removeprefix(f"{PACKAGE.name}.")))
+    section = nodes.section("", title, ids=[nodes.make_id(f"ref-{name}")], classes=["mb-api-module"])
     section += described(ast.get_docstring(tree) or "")
     for node in offered:
         section += definition(node, name, file)

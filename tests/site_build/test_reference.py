@@ -54,6 +54,8 @@ def test_a_signature_is_the_function_s() -> None:
 def test_a_docstring_s_parts() -> None:
     text = "What `it` is,\nand more.\n\nx: one\ny, z: two\n    and on\n\n    code()\n        more"
     first, second, third = described(text)
+    assert isinstance(described("Followed: every import.")[0], nodes.paragraph)
+    assert isinstance(described("A cache of runs: one each.")[0], nodes.paragraph)
     assert first.astext() == "What it is, and more." and len(list(first.findall(nodes.literal))) == 1  # type: ignore[attr-defined]
     assert [item.astext() for item in second.children] == ["x: one", "y, z: two and on"]
     assert isinstance(third, nodes.literal_block) and third.astext() == "code()\n    more"
