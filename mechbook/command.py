@@ -8,9 +8,9 @@
 """
 
 import argparse
-import importlib.util
 import sys
 from collections.abc import Sequence
+from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, version
 
 from mechbook.reader.extras import EXTRA_OF, name_extras
@@ -68,7 +68,8 @@ def where() -> list[str]:
     lines = [f"version: {known}", f"package: {closure.PACKAGE}", f"trained runs: {entries.folder()}"]
     lines.append(f"records: {files.folder()}")
     for extra in sorted(set(EXTRA_OF.values())):
-        missing = [name for name, of in EXTRA_OF.items() if of == extra and importlib.util.find_spec(name) is None]
+        # by the finder of installed packages alone: `Extras` would take the question for an import
+        missing = [name for name, of in EXTRA_OF.items() if of == extra and PathFinder.find_spec(name) is None]
         lines.append(f"extra {extra}: {'without ' + ', '.join(missing) if missing else 'there'}")
     return lines
 

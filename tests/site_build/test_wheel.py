@@ -169,6 +169,24 @@ def test_the_command_says_where_things_are_which_is_the_user_s_cache_folder(inst
     assert {f"extra {name}" for name in PROJECT["optional-dependencies"]} <= set(lines)
 
 
+def test_where_an_extra_is_missing_the_command_says_what_of_it(installed: Path) -> None:
+    """Oracle: what is hidden from the process."""
+    code = f"""
+import importlib.machinery, sys
+find = importlib.machinery.PathFinder.find_spec
+hidden = {("docutils", "gguf")!r}
+def found(name, path=None, target=None):
+    return None if name in hidden else find(name, path, target)
+importlib.machinery.PathFinder.find_spec = staticmethod(found)
+from mechbook.command import main
+sys.exit(main(["where"]))
+"""
+    done = run(installed, "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert "extra book: without docutils\n" in done.stdout and "extra models: without gguf\n" in done.stdout
+    assert "extra lab: there\n" in done.stdout
+
+
 def test_the_installed_records_are_read_and_not_written(installed: Path, tmp_path: Path) -> None:
     code = """
 from mechbook.records import files, kept
