@@ -20,7 +20,7 @@ from mechbook.core.cache.closure import PACKAGE
 from mechbook.widgets.bundle import BUILT, library
 
 # What a build of the package reads, beside the package itself and its records.
-FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
+FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 FOLDERS = ("mechbook", "results")
 # A zip's first possible date: when a wheel was made is no part of it.
 DATE = (1980, 1, 1, 0, 0, 0)

@@ -122,7 +122,7 @@ BIB = """@article{someone2020, author = {Ada Someone}, title = {A title}, journa
 def book(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The book, built without any address."""
     project = Project(tmp_path_factory.mktemp("travel"))
-    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "requirements-models.txt"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "requirements-models.txt"):
         shutil.copy(ROOT / name, project.root / name)
     # a cached run wants the real settings
     shutil.copy(ROOT / "mechbook/core/settings.py", project.root / "mechbook/core/settings.py")
