@@ -65,7 +65,9 @@ def wrong_setting(root: Path, given: Mapping[str, str] | None = None) -> str | N
         return str(error)
     try:
         addresses(yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")) or {}, given)
-    except (FileNotFoundError, ValueError) as error:
+    except FileNotFoundError:
+        return f"There is no _config.yml in {root}, which has the settings of the book."
+    except ValueError as error:
         return str(error)
     fresh = given.get("MECHBOOK_FRESH", "0")
     if fresh not in ("", "0", "1"):

@@ -34,8 +34,11 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("empty") / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     found = folder / "bin" / "python"
-    pip = [str(found), "-m", "pip", "install", "--quiet", "-c", str(ROOT / "requirements.txt"), "ipykernel"]
-    subprocess.run(pip, check=True, env=environment(folder.parent))
+    pip = [str(found), "-m", "pip", "install", "--quiet", "-c", str(ROOT / "requirements.txt")]
+    subprocess.run([*pip, "ipykernel"], check=True, env=environment(folder.parent))
+    # pip would take the CUDA build by itself; a notebook's first cell keeps what it finds
+    if index := os.environ.get("TORCH_INDEX"):
+        subprocess.run([*pip, "--index-url", index, "torch"], check=True, env=environment(folder.parent))
     return found
 
 
