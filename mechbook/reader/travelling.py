@@ -54,12 +54,12 @@ def adopt(archive: Path) -> str:
     except (zipfile.BadZipFile, KeyError, ValueError, store.DamagedFile) as error:
         raise ValueError(f"{archive.name} does not hold a page's trained runs ({error}): download it again.") from error
     where = f"torch {about['torch']} on {about['device']}"
-    said = f"{sum(kept)} trained runs of the site's build are used, which {where} computed."
+    said = f"Runs that the site's build trained and that are used here: {sum(kept)}, by {where}."
     others = len(kept) - sum(kept)
     if others:
-        said += f" {others} are of other code or for another device, and are trained here."
+        said += f" Of other code or for another device, and trained here: {others}."
     if about["left_out"]:
-        said += f" {about['left_out']} are too large to be served, and are trained here."
+        said += f" Too large to be served, and trained here: {about['left_out']}."
     return said
 
 

@@ -17,7 +17,7 @@ from mechbook.site.served_runs import Served
 NEEDS = {"pretrained": "models", "widgets": "lab"}
 WEIGHTS = "pretrained/packages.py"
 TEXT = '''# This notebook is a page of the book "How transformers store facts"{at}.
-# It runs by itself: this cell installs the book's package{of}, and fetches{served} what the site's build trained.
+# It runs by itself: this cell installs the book's package{of}, and fetches what the site's build trained{served}.
 #{slow}
 import importlib.util, os, pathlib, subprocess, sys, urllib.request
 
@@ -77,9 +77,9 @@ def text(
     extras = sorted(extra for part, extra in NEEDS.items() if part in parts)
     served, slow = "", " What it has to compute takes seconds to minutes."
     if runs.runs:
-        served = f" {runs.runs} runs ({runs.size / 1e6:.1f} MB) of"
+        served = f" ({runs.size / 1e6:.1f} MB)"
     if runs.left_out:
-        slow = f" {runs.left_out} larger runs are not served: they are trained here, in minutes up to half an hour."
+        slow = f" Too large to be served, and trained here in minutes up to half an hour: {runs.left_out} of its runs."
     variables = {
         "MECHBOOK_SCALE": settings.scale(),
         "MECHBOOK_SEED": str(settings.seed()),

@@ -78,7 +78,7 @@ def test_a_downloaded_notebook_runs_by_itself(python: Path, site: str, chapter: 
     )
     client.execute()
     said = "".join(output.get("text", "") for output in notebook.cells[0].outputs)
-    assert "trained runs of the site's build are used" in said and "are of other code" not in said, said
+    assert "used here: " in said and "Of other code" not in said and "used here: 0" not in said, said
     errors = [output for cell in notebook.cells for output in cell.get("outputs", ()) if output.output_type == "error"]
     assert not errors
     # nothing of it came from the checkout

@@ -58,8 +58,8 @@ def _elsewhere(tmp_path: Path) -> Path:
 
 def test_a_served_run_is_not_trained_again(archive: Path, tmp_path: Path) -> None:
     said = travelling.adopt(archive)
-    assert said.startswith("1 trained runs of the site's build are used, which torch ")
-    assert "1 are too large to be served" in said and torch.get_num_threads() == 1
+    assert said.startswith("Runs that the site's build trained and that are used here: 1, by torch ")
+    assert "Too large to be served, and trained here: 1." in said and torch.get_num_threads() == 1
     found = entries.cached({"number": 0}, refuse, modules=MODULES)
     assert torch.equal(found["w"], SMALL["w"])
     assert entries.folder().parent == tmp_path / "home" / "mechbook"
@@ -88,7 +88,7 @@ def test_a_run_of_other_code_or_for_another_device_is_left_out(archive: Path, tm
     with zipfile.ZipFile(other, "w") as parts:
         for name, content in found.items():
             parts.writestr(name, content)
-    assert "1 are of other code or for another device" in travelling.adopt(other)
+    assert "Of other code or for another device, and trained here: 1." in travelling.adopt(other)
     with pytest.raises(AssertionError, match="computed again"):
         entries.cached({"number": 0}, refuse, modules=MODULES)
 

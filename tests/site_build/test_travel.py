@@ -196,7 +196,7 @@ def test_the_site_serves_the_package_and_the_runs_that_the_page_asked_for(book: 
         assert run["modules"] == ["mechbook.run"] and run["file"] in parts.namelist()
         assert parts.read(run["file"]) == (book.root / "_cache" / run["file"]).read_bytes()
     first = notebook(book).cells[0].source
-    assert "1 runs (0.0 MB)" in first and "'mechbook-0.1.0-py3-none-any.whl'" in first
+    assert "what the site's build trained (0.0 MB)." in first and "'mechbook-0.1.0-py3-none-any.whl'" in first
     compile(first, "first cell", "exec")
     assert 'href="../downloads/mechbook-0.1.0-py3-none-any.whl"' in book.page("status")
 
