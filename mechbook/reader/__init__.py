@@ -1,1 +1,5 @@
 """What a chapter shows a reader: figures, tables, exercises."""
+
+from mechbook.reader.extras import name_extras
+
+name_extras()

@@ -26,11 +26,17 @@ class Refused(ValueError):
     """A record that was not written, so as not to lose another one."""
 
 
+def results() -> Path:
+    """The folder of all records: the one that a wheel has in the package, else `results` of the checkout."""
+    packed = closure.PACKAGE / "results"
+    return packed if packed.is_dir() else closure.PACKAGE.parent / "results"
+
+
 def folder() -> Path:
-    """Where records are kept: MECHBOOK_RECORDS, else `results/paper` of the checkout."""
+    """Where records are kept: MECHBOOK_RECORDS, else `paper` of all `results`."""
     if chosen := os.environ.get("MECHBOOK_RECORDS"):
         return Path(chosen).expanduser()
-    return closure.PACKAGE.parent / "results" / "paper"
+    return results() / "paper"
 
 
 def place(name: str) -> Path:
@@ -68,6 +74,9 @@ def write(path: Path, form: str, content: dict[str, Any]) -> None:
 def check_writable() -> None:
     """Refused, one sentence, where no record can be written: said before hours are computed for one."""
     there = folder()
+    if there.is_relative_to(closure.PACKAGE):
+        # an upgrade would remove them
+        raise Refused("The package's own records stay as they are: name another folder (MECHBOOK_RECORDS).")
     draft = there / f".{uuid.uuid4().hex}.tmp"
     try:
         there.mkdir(parents=True, exist_ok=True)

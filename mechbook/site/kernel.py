@@ -1,5 +1,6 @@
 """One page run from top to bottom in a kernel of this interpreter, and what its outputs may not hold."""
 
+import json
 import os
 import re
 import signal
@@ -26,6 +27,12 @@ from mechbook.site.notebooks import code, read
 LOADED = "import sys as _s; print(*sorted(m for m in _s.modules if m.split('.')[0] == 'mechbook'))"
 # seconds of the processor so far
 CPU = "import os as _o; print(sum(_o.times()[:4]))"
+# which trained runs it asked for, as `mechbook.site.noting` has them
+NOTED = (
+    "import json as _j, sys as _s; "
+    "print(_j.dumps(getattr(_s.modules.get('mechbook.core.cache.entries'), 'noted', {})))"
+)
+NOTING = Path(__file__).with_name("noting.py").read_text(encoding="utf-8")
 # Whose kernels an interruption has to stop.
 RUNNING: set[NotebookClient] = set()
 # Of the environment a kernel gets these and nothing else, so that no setting of a user's changes a page: where
@@ -101,16 +108,17 @@ def run(page: str, text: str, folder: str, config: MdParserConfig, limit: int | 
     notebook = read(text, config)
     assert notebook is not None
     started = time.perf_counter()
-    probes = [nbformat.v4.new_code_cell(source) for source in (LOADED, CPU)]
+    probes = [nbformat.v4.new_code_cell(source) for source in (LOADED, CPU, NOTED)]
     notebook.cells += probes
     at: list[str] = []
-    client = NotebookClient(
+    client: NotebookClient = NotebookClient(
         notebook,
         timeout=limit,
         kernel_manager_class=OwnKernel,
         resources={"metadata": {"path": folder}},
         record_timing=False,
         on_cell_start=lambda cell, cell_index: at.append(cell.source),
+        on_notebook_start=lambda notebook: note(client),
     )
     RUNNING.add(client)
 
@@ -129,12 +137,20 @@ def run(page: str, text: str, folder: str, config: MdParserConfig, limit: int | 
     notices = take_notices(notebook)
     if words := refused(notebook):
         return failed(words)
-    loaded, cpu = (probe.outputs[0]["text"] for probe in probes)
+    loaded, cpu, noted = (probe.outputs[0]["text"] for probe in probes)
+    notebook.metadata["mechbook"] = {"runs": json.loads(noted)}
     missed = set(loaded.split()) - module_names(dependencies(code(notebook)))
     if missed:
         names = ", ".join(sorted(missed))
         return failed(f"The chapter loaded {names} in a way its fingerprint does not see: write an import statement.")
     return Outcome(page, time.perf_counter() - started, nbformat.writes(notebook), None, notices, float(cpu))
+
+
+def note(client: NotebookClient) -> None:
+    """Have the kernel note the runs that the page asks for; it counts no execution and binds no name of the page's."""
+    assert client.kc is not None
+    code = f"exec({NOTING!r}, {{'__name__': 'noting'}})"
+    client.kc.execute(code, silent=True, store_history=False, stop_on_error=False)
 
 
 def take_notices(notebook: nbformat.NotebookNode) -> tuple[str, ...]:

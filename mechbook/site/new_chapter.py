@@ -19,6 +19,7 @@ from mechbook.site import pair
 TEMPLATES = Path(__file__).with_name("chapter")
 # Each template, and where it goes.
 PLACES = {
+    "reference.md.txt": "book/reference/@NAME@.md",
     "page.md.txt": "book/@NN@_@NAME@.md",
     "theme__init__.py.txt": "mechbook/@NAME@/__init__.py",
     **{f"{name}.py.txt": f"mechbook/@NAME@/{name}.py" for name in ("presets", "streams", "experiments", "values")},
@@ -112,8 +113,13 @@ def _changed(name: str, filled: Callable[[str], str], root: Path) -> dict[str, s
         end = places[-1].end()
         texts[file] = text[:end] + added + text[end:]
 
+    layers = (root / "mechbook/site/layers.py").read_text(encoding="utf-8")
     entry = filled("  - file: book/@NN@_@NAME@\n")
     insert("_toc.yml", r"^  - file: book/\d\d_\w+\n(    sections:\n(?:    .*\n)+)?", entry)
+    last = re.findall(r'"(\w+)"', (re.search(r"^THEMES = .*$", layers, re.M) or [""])[0])[-1]
+    insert("_toc.yml", rf"^      - file: book/reference/{last}\n", filled("      - file: book/reference/@NAME@\n"))
+    line = filled("- {doc}`reference/@NAME@`: `mechbook.@NAME@`\n")
+    insert("book/reference.md", rf"^- {{doc}}`reference/{last}`.*\n", line)
     insert("mechbook/site/layers.py", r"^THEMES = \(.*(?=\)$)", f', "{name}"')
     line = f'import {{ {name} }} from "../{name}/widgets/{name}.js";\n'
     insert("mechbook/site/main.js", r'^import \{.*\} from "\.\./\w+/widgets/\w+\.js";\n(?=import \* as paths)', line)

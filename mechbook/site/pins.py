@@ -94,10 +94,7 @@ def resolve(wanted: Sequence[str], constraints: str = "") -> dict[str, str]:
 
 
 def refresh(root: Path, resolve: Callable[[Sequence[str], str], Mapping[str, str]] = resolve) -> list[str]:
-    """Rewrite the files of `root`; return a line for each version that moved. The second keeps to the first's pins.
-
-    README's command for torch's CPU build names its version too.
-    """
+    """Rewrite the files of `root`; return a line for each version that moved. The second keeps to the first's pins."""
     told: list[str] = []
     beside = ""
     for name in FILES:
@@ -108,10 +105,6 @@ def refresh(root: Path, resolve: Callable[[Sequence[str], str], Mapping[str, str
         path.write_text(new, encoding="utf-8")
         told += [f"{name}: {line}" for line in moved]
         beside = "\n".join(line for line in new.splitlines() if PIN.match(line)) + "\n"
-        for torch in re.findall(r"^torch==\S+$", new, re.M):
-            readme = root / "README.md"
-            named = readme.read_text(encoding="utf-8")
-            readme.write_text(re.sub(r"\btorch==[^\s`]+", torch, named), encoding="utf-8")
     return told
 
 

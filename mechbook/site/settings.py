@@ -52,13 +52,22 @@ def wrong_setting(root: Path, given: Mapping[str, str] | None = None) -> str | N
     given = os.environ if given is None else given
     if any(mark in str(root) for mark in PATTERNS):
         return f"The book lies in {root}: a path with one of {' '.join(PATTERNS)} cannot be built in, move the folder."
+    import yaml
+
     from mechbook.core import settings
+    from mechbook.site.addresses import addresses
 
     try:
         settings.scale(), settings.seed(), settings.device_name()
         threads(given.get("MECHBOOK_THREADS", "1"))
         count("MECHBOOK_JOBS", given.get("MECHBOOK_JOBS", "1"))
     except (ValueError, argparse.ArgumentTypeError) as error:
+        return str(error)
+    try:
+        addresses(yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")) or {}, given)
+    except FileNotFoundError:
+        return f"There is no _config.yml in {root}, which has the settings of the book."
+    except ValueError as error:
         return str(error)
     fresh = given.get("MECHBOOK_FRESH", "0")
     if fresh not in ("", "0", "1"):

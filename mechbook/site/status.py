@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
+import tomllib
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,13 @@ def commit(root: Path) -> str | None:
     head = _git(root, "rev-parse", "--short=12", "HEAD")
     changed = _git(root, "status", "--porcelain", "--untracked-files=no")
     return head and head + (" with changes" if changed else "")
+
+
+def clean_commit(root: Path) -> str | None:
+    """The whole name of the commit checked out in `root`; None where files differ from it, or without git."""
+    if shutil.which("git") is None or _git(root, "status", "--porcelain", "--untracked-files=no"):
+        return None
+    return _git(root, "rev-parse", "HEAD")
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -44,5 +52,19 @@ def facts(root: Path) -> nodes.field_list:
     }
     shown = nodes.field_list(classes=["mb-versions"])
     for name, text in rows.items():
-        shown += nodes.field("", nodes.field_name("", name), nodes.field_body("", nodes.paragraph("", text)))
+        shown += _field(name, nodes.Text(text))
+    if (root / "pyproject.toml").is_file():
+        file = name_of_the_wheel(root)
+        link = nodes.reference("", file, refuri=f"../downloads/{file}", internal=True)
+        shown += _field("This build's package", link)
     return shown
+
+
+def _field(name: str, body: nodes.Node) -> nodes.field:
+    return nodes.field("", nodes.field_name("", name), nodes.field_body("", nodes.paragraph("", "", body)))
+
+
+def name_of_the_wheel(root: Path) -> str:
+    """What the wheel of the checkout `root` is called, which the site serves (`mechbook.site.travel`)."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return f"{project['name']}-{project['version']}-py3-none-any.whl"

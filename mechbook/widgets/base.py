@@ -14,6 +14,7 @@ from IPython.display import HTML, display
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from mechbook.core.cache.closure import PACKAGE
 from mechbook.widgets.bundle import library
 from mechbook.widgets.weights import FRACTION, pack
 
@@ -61,15 +62,29 @@ class BookWidget(anywidget.AnyWidget):
     def __init__(
         self, *, kind: str, name: str, settings: Mapping[str, Any], store: Store, picture: Figure | None, words: str
     ) -> None:
-        text = "" if in_site_build() else library()
+        text, self.missing = "", ""
+        if not in_site_build():
+            try:
+                text = library()
+            except RuntimeError as error:
+                if (PACKAGE.parent / "package.json").is_file():
+                    raise
+                # installed from sources, without the scripts and what makes them
+                self.missing = f"The widget itself is in the wheel that the book's site serves: {error}"
         super().__init__(kind=kind, name=name, settings=dict(settings), store=store, library=text)
         self.picture = picture
         self.words = words
 
     def _ipython_display_(self) -> None:
-        """Show the widget; on the site its static picture comes before it, for print and where JavaScript is off."""
-        if in_site_build():
+        """Show the widget; on the site its static picture comes before it, for print and where JavaScript is off.
+
+        The picture alone, and a sentence, where the package was installed from sources without the widgets' scripts.
+        """
+        if in_site_build() or self.missing:
             display(HTML(self.static_html()))
+        if self.missing:
+            print(self.missing)
+            return
         bundle = self._repr_mimebundle_()
         assert bundle is not None, "a widget that is closed cannot be shown"
         data, metadata = bundle

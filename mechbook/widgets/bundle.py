@@ -19,6 +19,8 @@ from mechbook.reader.figures import DARK, ROLE
 
 # What imports every theme's widgets lies with what builds the site, which may import all.
 ENTRY = f"{PACKAGE.name}/site/main.js"
+# What `mechbook.site.wheel` puts into a wheel, and no checkout has.
+BUILT = f"{PACKAGE.name}/widgets/library.built.js"
 # What a page's worker runs, and what it computes with.
 WORKER = f"{PACKAGE.name}/widgets/training/worker.js"
 KERNELS = f"{PACKAGE.name}/widgets/training/kernels.ts"
@@ -39,9 +41,12 @@ COMPILER = ("-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", "--imp
 def library(project: Path = PACKAGE.parent) -> str:
     """Return the text that sets `globalThis.mechbook`: every widget by its kind, what computes for them, and the style.
 
-    `mechbook.version` is a hash of it all. Raises RuntimeError, in one sentence, where the bundle has to be made and
-    npm's packages cannot be had, and with esbuild's words where it finds an error in the scripts.
+    `mechbook.version` is a hash of it all. A wheel that the site serves has the text in a file (`BUILT`). Raises
+    RuntimeError, in one sentence, where the bundle has to be made and npm's packages cannot be had, and with esbuild's
+    words where it finds an error in the scripts.
     """
+    if (built := project / BUILT).is_file():
+        return built.read_text(encoding="utf-8")
     sheets = sorted((project / PACKAGE.name).glob("**/widgets/*.css"), key=lambda path: path.name)
     style = "\n".join([*(path.read_text(encoding="utf-8") for path in sheets), *role_colours()])
     body = bundle(project)

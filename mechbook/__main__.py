@@ -1,0 +1,7 @@
+"""`python -m mechbook` is the command `mechbook`."""
+
+import sys
+
+from mechbook.command import main
+
+sys.exit(main())
