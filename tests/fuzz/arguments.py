@@ -208,3 +208,33 @@ def wrong(each: Case, values: Mapping[str, Any]) -> str:
     if each.within and any(one < each.within[0] - 1e-6 or one > each.within[1] + 1e-6 for one in numbers):
         return f"a number outside {each.within}: {result}"
     return ""
+
+
+def floats(*axes: str) -> Maker:
+    """Finite numbers."""
+    return lambda drawn: drawn.floats(*axes)
+
+
+def whole(limit: str | int, *axes: str) -> Maker:
+    """Numbers from 0 up to a limit."""
+    return lambda drawn: drawn.whole(limit, *axes)
+
+
+def shares(*axes: str) -> Maker:
+    """Probabilities that sum to one over the last axis."""
+    return lambda drawn: drawn.shares(*axes)
+
+
+def joint(*axes: str) -> Maker:
+    """Probabilities that sum to one over everything."""
+    return lambda drawn: drawn.joint(*axes)
+
+
+def unit(*axes: str) -> Maker:
+    """Rows of length 1."""
+    return lambda drawn: drawn.unit(*axes)
+
+
+def maybe(made: Maker) -> Maker:
+    """That, or None."""
+    return lambda drawn: drawn(made) if drawn(st.booleans()) else None
