@@ -21,7 +21,9 @@ RIDGE = 1e-3
 
 
 def unit_embeddings(n: int, d: int, generator: torch.Generator) -> Float[Tensor, "n d"]:
-    """Draw n vectors uniformly from the unit sphere of R^d, in float64."""
+    """Draw n vectors uniformly from the unit sphere of R^d, in float64. Raises ValueError for n or d < 1."""
+    if n < 1 or d < 1:
+        raise ValueError(f"n is {n} and d is {d}; both must be at least 1.")
     vectors = torch.randn(n, d, generator=generator, device=generator.device, dtype=torch.float64)
     return vectors / vectors.norm(dim=1, keepdim=True)
 

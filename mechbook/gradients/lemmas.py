@@ -209,7 +209,12 @@ def descend(
 def outside_span(
     W: Float[Tensor, "d_out d_in"], W_E: Float[Tensor, "n d_in"], W_U: Float[Tensor, "N d_out"]
 ) -> Float[Tensor, ""]:
-    """Return the norm of the part of W outside the span of all w_U(j) w_E(i)^T, over the norm of W (Birth eq. 6)."""
+    """Return the norm of the part of W outside the span of all w_U(j) w_E(i)^T, over the norm of W (Birth eq. 6).
+
+    Raises ValueError for W = 0.
+    """
+    if not bool(W.any()):
+        raise ValueError("W is 0; no part of it is outside of anything.")
     left, right = (_projector(rows) for rows in (W_U, W_E))
     return (W - left @ W @ right).norm() / W.norm()
 

@@ -57,12 +57,17 @@ def draw_composition(n: int, k: int, generator: Generator) -> Composition:
 
 
 def sample_sigma(task: Composition, B: int, generator: Generator) -> Int[Tensor, "B k n"]:
-    """Return B draws of the k permutations in context, uniform: `sigma[b, i, y]` is what token (i, y) carries."""
+    """Return B draws of the k permutations in context, uniform: `sigma[b, i, y]` is what token (i, y) carries.
+
+    Raises ValueError for B below 0.
+    """
     return random_permutations(B, task.k, task.n, generator)
 
 
 def random_permutations(B: int, k: int, n: int, generator: Generator) -> Int[Tensor, "B k n"]:
-    """Return B k permutations of n values, uniform."""
+    """Return B k permutations of n values, uniform. Raises ValueError for a negative number of any."""
+    if min(B, k, n) < 0:
+        raise ValueError(f"B is {B}, k is {k} and n is {n}; none of them can be negative.")
     # the order of n independent uniform numbers is a uniform permutation
     return torch.rand(B, k, n, generator=generator, device=generator.device).argsort(-1)
 
@@ -70,7 +75,10 @@ def random_permutations(B: int, k: int, n: int, generator: Generator) -> Int[Ten
 def sample_sequences(
     task: Composition, B: int, generator: Generator
 ) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T k"]]:
-    """Return B sequences, what each token (i, y) carries, and their targets: where 1, ..., k hops lead from it."""
+    """Return B sequences, what each token (i, y) carries, and their targets: where 1, ..., k hops lead from it.
+
+    Raises ValueError for B below 0.
+    """
     sigma = sample_sigma(task, B, generator)
     return sigma.reshape(B, task.T), hop_targets(task, sigma).reshape(B, task.T, task.k)
 
@@ -99,8 +107,10 @@ def hop_targets(
 def sample_letters(B: int, T: int, n: int, generator: Generator) -> Int[Tensor, "B T"]:
     """Return sequences of n letters, uniform among those in which no letter follows itself (Sanford et al. 2024).
 
-    Raises ValueError for n below 2 or T below 1.
+    Raises ValueError for n below 2, T below 1 or B below 0.
     """
+    if B < 0:
+        raise ValueError(f"B is {B}; the number of sequences cannot be negative.")
     if n < 2:
         raise ValueError(f"n is {n}; letters that never repeat at once need 2 or more.")
     if T < 1:

@@ -95,6 +95,7 @@ def test_a_point_that_kills_its_workers_is_named_and_the_others_are_kept(tmp_pat
     assert sweeps.spread(noted(tmp_path), POINTS, cluster=scheduler.scheduler_address) == [p**2 for p in POINTS]
 
 
+@pytest.mark.slow
 def test_a_process_of_this_machine_that_dies_is_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a process of the sweep died on the way") as error:
         sweeps.spread(noted(tmp_path, kills=True), POINTS, jobs=2)

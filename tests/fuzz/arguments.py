@@ -162,7 +162,7 @@ def of_annotation(drawn: Drawn, annotation: Any, made: Mapping[Any, Maker]) -> A
 
 def _tensor(drawn: Drawn, annotation: Any) -> Any:
     axes = [axis.lstrip("*#") for axis in annotation.dim_str.split() if axis[0] != "*" or drawn(st.booleans())]
-    if set(annotation.dtypes) == {"bool"}:
+    if all(kind.startswith("bool") for kind in annotation.dtypes):
         return drawn.whole(2, *axes).bool()
     value = drawn.floats(*axes) if "float64" in annotation.dtypes else drawn.whole(3, *axes)
     return value.numpy() if issubclass(annotation.array_type, np.ndarray) else value

@@ -20,7 +20,7 @@ CHAPTER_1: list[Case] = [
     case("memories.outer_product:recall", scores=floats("n", "n2"), targets=maybe(whole(5, "n3")), least=0,
          within=SHARE),
     case("memories.outer_product:score_variance", targets=whole(3, "N"), weights=maybe(floats("N2")), least=0),
-    case("memories.outer_product:gaussian_recall", targets=whole(3, "N"), weights=floats("N2"), within=SHARE),
+    case("memories.outer_product:gaussian_recall", targets=whole(3, "N"), weights=floats("N"), within=SHARE),
     case("memories.outer_product:predicted_recall", N=RULE, within=SHARE),
     case("memories.other_forms:factorised_memory", keys=floats("N", "d"), values=floats("N2", "d"),
          step=st.sampled_from([1.0, 0.1, -1.0])),
@@ -113,7 +113,8 @@ SHARED: list[Case] = [
     case("shared.simplified:embed", z=whole("N", "B", "T"), W_E=floats("N", "d"), P=floats("T2", "d")),
     case("shared.simplified:causal_attention", queries=floats("B", "T", "d"), keys=floats("B", "T", "d"), within=SHARE),
     case("shared.tabulated:blocks", T=st.integers(0, 40)),
-    case("shared.tabulated:look_up", table=floats("n", "h"), z=whole("n", "b", "T")),
+    case("shared.tabulated:look_up", z=whole("V", "b", "T"),
+         table=lambda d: d.floats("V", "h").new_ones(d.size("V") + d.size("T"), d.size("h"))),
     case("shared.tabulated:through_softmax", grad_attention=floats("b", "q", "k"), attention=shares("b", "q", "k")),
 ]  # fmt: skip
 ALL = [*CHAPTER_1, *CHAPTER_5, *SHARED]

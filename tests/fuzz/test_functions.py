@@ -29,7 +29,7 @@ CASES = [marked(each) for each in (*chapters.ALL, *memories.ALL, *pages.ALL)]
 def tried(each: Case, data: st.DataObject) -> None:
     """One call."""
     values = arguments(Drawn(data.draw, each.axes, each.least), each, MADE)
-    assert wrong(each, values) == "", values
+    assert wrong(each, values) == "", f"{each} of {values}"
 
 
 @pytest.mark.parametrize("each", CASES)

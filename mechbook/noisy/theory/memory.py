@@ -126,7 +126,12 @@ def noise_singular_value(n: int, a: float | int, alpha: float | int) -> float:
 
 
 def signal_at(n: int, alpha: float | int, t: float | int) -> float:
-    """The gap a after gradient flow for a long time t on the mean loss: log((n + 1)(1 - alpha) t / (2n))."""
+    """The gap a after gradient flow for a long time t on the mean loss: log((n + 1)(1 - alpha) t / (2n)).
+
+    Raises ValueError for n < 1, alpha outside [0, 1), or t not positive and finite.
+    """
+    if n < 1 or not 0 <= alpha < 1 or not 0 < t < math.inf:
+        raise ValueError(f"n is {n}, alpha is {alpha} and t is {t}; they must be n >= 1, 0 <= alpha < 1 and t > 0.")
     return math.log((n + 1) * (1 - alpha) * t / (2 * n))
 
 
