@@ -173,8 +173,9 @@ def layer_norm_gradient(
     """Return sum_k E_x[scale (p_hat - p)(k | x) / |Wx| (I - Wx (Wx)^T / |Wx|^2) w_U(k) x^T] (Birth eq. 38).
 
     `scale` is 1 for the paper's LN(v) = v / |v| and sqrt(d_out) for RMSNorm. Raises ValueError where W x = 0, or
-    `joint` does not fit.
+    `joint` does not fit, or `scale` is not finite.
     """
+    _check_finite("scale", scale)
     _check_joint(inputs, W_U, joint)
     unit = _normalised(W, inputs, 1.0)
     norm = (inputs @ W.T).norm(dim=1, keepdim=True)

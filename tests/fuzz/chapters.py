@@ -62,7 +62,9 @@ CHAPTER_6: list[Case] = [
     case("facts.construction:attention_only", d=st.integers(-1, 9), d_h=st.integers(-1, 9), H=st.integers(-1, 9)),
     case("facts.construction:attention_and_mlp", d=st.integers(-1, 9), m=st.integers(-1, 40)),
     case("facts.model:linear_logits", W_OV=floats("V", "A"), w_KQ=floats("V"), **COUNTED),
-    case("facts.model:softmax_logits", W_OV=floats("V", "A"), scores=floats("V"), **COUNTED),
+    case("facts.model:softmax_logits", W_OV=floats("V", "A"), scores=lambda d: d.floats("V").clamp(-30, 30), **COUNTED),
+    case("facts.model:softmax_logits", W_OV=floats("V", "A"), scores=lambda d: 1e3 * d.floats("V"), **COUNTED,
+         fails="scores 700 above EOS's overflow: another shift changes chapter 6's trained runs in their last digits"),
     case("facts.model:head_tables", E=floats("V", "d"), U=floats("A", "d"), W_OV=floats("d", "d"), key=floats("d")),
     case("facts.exercises:rate_ratio", S=FEW, R=FEW, D=FEW),
 ]  # fmt: skip
