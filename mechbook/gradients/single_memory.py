@@ -72,7 +72,8 @@ def crosstalk(N: int, d: int | float) -> tuple[float, float]:
     """Predicted standard deviations of a wrong and of a right logit after one step, in units of eta / N.
 
     Wrong: 2/d from the pairs that share the key or the output, (N - 2)/d^2 from the others. Right: 4/d from the norms
-    of the key and of the output, (N - 1)/d^2 from the others. Raises ValueError for N < 2, or d not positive and finite.
+    of the key and of the output, (N - 1)/d^2 from the others.
+    Raises ValueError for N < 2, or d not positive and finite.
     """
     if N < 2 or not 0 < d < math.inf or not 0 < d**2 < math.inf:
         raise ValueError(f"N is {N} and d is {d}; there must be two pairs at least, in a positive finite dimension.")

@@ -72,7 +72,14 @@ def test_laser_measures_or_says_what_is_wrong(
         assert torch.equal(parameter, old)
 
 
-@given(layer=LAYERS, matrix=MATRICES, n=st.integers(-1, 40), spare=st.integers(-1, 20), rows=st.integers(0, 2), data=TOKENS)
+@given(
+    layer=LAYERS,
+    matrix=MATRICES,
+    n=st.integers(-1, 40),
+    spare=st.integers(-1, 20),
+    rows=st.integers(0, 2),
+    data=TOKENS,
+)
 def test_other_edits_and_texts_are_made_or_refused(
     model: LanguageModel, layer: int, matrix: str, n: int, spare: int, rows: int, data: tuple[int, ...]
 ) -> None:
@@ -94,7 +101,9 @@ WORDS = st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode
 
 
 @given(data=WORDS)
-def test_a_file_that_is_no_model_and_no_record_is_said_so(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+def test_a_file_that_is_no_model_and_no_record_is_said_so(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
     folder = tmp_path_factory.mktemp("file")
     for name in ("config.json", "a.gguf", "record.json", "model.safetensors", "page.html"):
         (folder / name).write_bytes(data)
@@ -110,5 +119,5 @@ def test_a_file_that_is_no_model_and_no_record_is_said_so(tmp_path_factory: pyte
 def test_links_are_found_in_any_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """Oracle: what stands in the text."""
     file = tmp_path_factory.mktemp("page") / "page.html"
-    file.write_text(f'{text}<a href="https://example.org/{text.count("x")}#x">x</a>', encoding="utf-8", errors="replace")
+    file.write_text(f'{text}<a href="https://example.org/#x">x</a>', encoding="utf-8", errors="replace")
     assert all(address.startswith(("http://", "https://")) for address in told(lambda: addresses([file])))

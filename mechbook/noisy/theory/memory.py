@@ -25,7 +25,10 @@ def target(n: int, alpha: float | int) -> Float[Tensor, "n c"]:
 
 
 def on_sphere(runs: int, count: int, d: int, generator: Generator) -> Float[Tensor, "runs count d"]:
-    """`count` vectors a run, uniform on the unit sphere of dimension d. Raises ValueError for a negative number, d < 1."""
+    """`count` vectors a run, uniform on the unit sphere of dimension d.
+
+    Raises ValueError for a negative number, or d < 1.
+    """
     _check_sizes(runs, count, d)
     x = torch.randn(runs, count, d, generator=generator, dtype=torch.float64)
     return x / x.norm(dim=-1, keepdim=True)

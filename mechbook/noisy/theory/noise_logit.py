@@ -14,7 +14,10 @@ from scipy.optimize import minimize_scalar
 
 
 def resting(alpha: float, N: int) -> float:
-    """xi*, the logit at which the noise is predicted with probability alpha. ValueError for alpha outside (0, 1), N < 1."""
+    """xi*, the logit at which the noise is predicted with probability alpha.
+
+    ValueError for alpha outside (0, 1), or N < 1.
+    """
     _check(alpha)
     if N < 1:
         raise ValueError(f"N is {N}; there must be one character at least.")
