@@ -71,7 +71,8 @@ MADE: dict[str, Callable[[], BookWidget]] = {
     "widget-7b": lambda: hops.regimes_widget({"mixture": SPEC, "direct": DIRECT}),
 }
 # None of them is a value that any widget has.
-MARKUP = ("<mb-evil></mb-evil>", '"><img src=x onerror="globalThis.hacked=1">')
+# Short enough for a notice, which quotes the first twenty characters.
+MARKUP = ("<mb-evil>", "<img src=x>", '"><img src=x onerror="globalThis.hacked=1">')
 NEVER = (*MARKUP, "__proto__", "constructor", "-7.5e999", "\x00\u202e")
 PLAIN = st.sampled_from(["", "0", "1", "-1", "1e9", "NaN", "Infinity", "true", "null", "a", "own", "τ", "0x10", "1,2"])
 LEFT_OUT = "Of the link this was left out: "
@@ -146,14 +147,18 @@ def test_no_address_hurts_a_widget(alone: Callable[[BookWidget], Any], complaint
     page = alone(MADE[name]())
     own = own_state(page, name)
 
-    @settings(max_examples=2 * FEW)
-    @given(data=st.data())
-    def follow(data: st.DataObject) -> None:
-        text, cannot = fragment(data, own)
+    def check(text: str, cannot: bool) -> None:
         seen = page.evaluate(FOLLOW, [name, f"#{name}?{text}"])
         assert seen["alive"] and seen["made"] == 0 and complaints == [], (text, seen, complaints)
         assert LEFT_OUT in seen["said"] or not cannot, (text, seen)
 
+    @settings(max_examples=2 * FEW)
+    @given(data=st.data())
+    def follow(data: st.DataObject) -> None:
+        check(*fragment(data, own))
+
+    for key in own:
+        check(f"{key}={quote(MARKUP[0])}", True)
     follow()
 
 
