@@ -134,7 +134,9 @@ def arguments(drawn: Drawn, each: Case, made: Mapping[Any, Maker]) -> dict[str, 
     for name, parameter in inspect.signature(found(each.function)).parameters.items():
         if name in each.given:
             values[name] = drawn(each.given[name])
-        elif parameter.default is inspect.Parameter.empty or (parameter.annotation is not Path and drawn(st.booleans())):
+        elif parameter.annotation is Path:
+            continue
+        elif parameter.default is inspect.Parameter.empty or drawn(st.booleans()):
             values[name] = of_annotation(drawn, parameter.annotation, made)
     return values
 

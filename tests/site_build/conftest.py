@@ -156,7 +156,9 @@ def claims_json(rows):
 
 
 class Project:
-    """The book in one folder, with the commands a reader has."""
+    """The book in one folder, with the commands a reader has, each of which may take `limit` seconds."""
+
+    limit = 300
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -205,7 +207,7 @@ class Project:
             env={**kept, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1", **variables},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=self.limit,
             check=False,
         )
 
