@@ -21,7 +21,9 @@ RIDGE = 1e-3
 
 
 def unit_embeddings(n: int, d: int, generator: torch.Generator) -> Float[Tensor, "n d"]:
-    """Draw n vectors uniformly from the unit sphere of R^d, in float64."""
+    """Draw n vectors uniformly from the unit sphere of R^d, in float64. Raises ValueError for n or d < 1."""
+    if n < 1 or d < 1:
+        raise ValueError(f"n is {n} and d is {d}; both must be at least 1.")
     vectors = torch.randn(n, d, generator=generator, device=generator.device, dtype=torch.float64)
     return vectors / vectors.norm(dim=1, keepdim=True)
 
@@ -44,10 +46,10 @@ def attention_only(task: FactTask, *, d: int, d_h: int, H: int, generator: torch
 
     W_O W_V = sum over the head's tokens z of sum_{a in A_z} u_a (P e_z)^T P with P a random projection to d_h
     dimensions scaled by sqrt(d / d_h); A_r are the answers of a relation, A_s those of a subject, a*(s, r) for every
-    r. Raises ValueError as `head_sets`, and for d_h > d.
+    r. Raises ValueError as `head_sets`, and for d_h < 1 or d_h > d.
     """
-    if d_h > d:
-        raise ValueError(f"d_h is {d_h} and d is {d}; a head cannot be wider than the stream.")
+    if not 1 <= d_h <= d:
+        raise ValueError(f"d_h is {d_h} and d is {d}; a head has 1 dimension or more, and no more than the stream.")
     E, U = (unit_embeddings(n, d, generator) for n in (task.V, task.A))
     possible = torch.zeros(task.S + task.R, task.A, dtype=torch.float64)
     possible[: task.S].scatter_(1, task.answers, 1.0)

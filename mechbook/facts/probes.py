@@ -1,5 +1,6 @@
 """What a factual-recall model gets right: the whole answer, its relation, its subject (Nichani et al. section 5)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,7 +48,12 @@ def fact_scores(logits: Float[Tensor, "*G B A"], targets: Int[Tensor, "*G B"], D
 
 
 def log_slope(x: Sequence[int | float], y: Sequence[int | float]) -> float:
-    """Return the least-squares slope of log y against log x. Raises ValueError for fewer than two different x."""
+    """Return the least-squares slope of log y against log x.
+
+    Raises ValueError for fewer than two different x, another number of y, and what is not positive and finite.
+    """
+    if len(x) != len(y) or not all(0 < value < math.inf for value in (*x, *y)):
+        raise ValueError(f"A slope of logarithms needs as many positive finite x as y, not {list(x)} and {list(y)}.")
     if len(set(x)) < 2:
         raise ValueError(f"A slope needs two different x; there are {sorted(set(x))}.")
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])

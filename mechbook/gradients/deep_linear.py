@@ -133,7 +133,12 @@ def one_layer_course(how: DeepLinearPreset) -> dict[str, Tensor]:
 
 
 def slope(s: Float[Tensor, "modes"], half: Float[Tensor, "modes2"]) -> float:
-    """Return the slope of log half time against log strength, least squares."""
+    """Return the slope of log half time against log strength, least squares.
+
+    Raises ValueError unless each strength has its half time, all positive, and two strengths differ.
+    """
+    if len(s) != len(half) or bool((s <= 0).any()) or bool((half <= 0).any()) or len(s.unique()) < 2:
+        raise ValueError(f"a slope needs two different strengths with half times, all positive, not {s} and {half}.")
     x, y = s.log(), half.log()
     x = x - x.mean()
     return float((x * y).sum() / x.square().sum())

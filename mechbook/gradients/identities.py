@@ -20,7 +20,9 @@ def normal(*shape: int, generator: torch.Generator) -> Tensor:
 
 
 def relative_error(found: Tensor, expected: Tensor) -> float:
-    """Return |found - expected| / |expected|, Frobenius norms."""
+    """Return |found - expected| / |expected|, Frobenius norms. Raises ValueError where nothing but 0 is expected."""
+    if not bool(expected.any()):
+        raise ValueError("what is expected is 0; nothing is near to it or far from it.")
     return float((found - expected).norm() / expected.norm())
 
 

@@ -173,8 +173,9 @@ def layer_norm_gradient(
     """Return sum_k E_x[scale (p_hat - p)(k | x) / |Wx| (I - Wx (Wx)^T / |Wx|^2) w_U(k) x^T] (Birth eq. 38).
 
     `scale` is 1 for the paper's LN(v) = v / |v| and sqrt(d_out) for RMSNorm. Raises ValueError where W x = 0, or
-    `joint` does not fit.
+    `joint` does not fit, or `scale` is not finite.
     """
+    _check_finite("scale", scale)
     _check_joint(inputs, W_U, joint)
     unit = _normalised(W, inputs, 1.0)
     norm = (inputs @ W.T).norm(dim=1, keepdim=True)
@@ -209,7 +210,12 @@ def descend(
 def outside_span(
     W: Float[Tensor, "d_out d_in"], W_E: Float[Tensor, "n d_in"], W_U: Float[Tensor, "N d_out"]
 ) -> Float[Tensor, ""]:
-    """Return the norm of the part of W outside the span of all w_U(j) w_E(i)^T, over the norm of W (Birth eq. 6)."""
+    """Return the norm of the part of W outside the span of all w_U(j) w_E(i)^T, over the norm of W (Birth eq. 6).
+
+    Raises ValueError for W = 0.
+    """
+    if not bool(W.any()):
+        raise ValueError("W is 0; no part of it is outside of anything.")
     left, right = (_projector(rows) for rows in (W_U, W_E))
     return (W - left @ W @ right).norm() / W.norm()
 

@@ -73,12 +73,18 @@ def crosstalk(N: int, d: int | float) -> tuple[float, float]:
 
     Wrong: 2/d from the pairs that share the key or the output, (N - 2)/d^2 from the others. Right: 4/d from the norms
     of the key and of the output, (N - 1)/d^2 from the others.
+    Raises ValueError for N < 2, or d not positive and finite.
     """
+    if N < 2 or not 0 < d < math.inf or not 0 < d**2 < math.inf:
+        raise ValueError(f"N is {N} and d is {d}; there must be two pairs at least, in a positive finite dimension.")
     return math.sqrt(2 / d + (N - 2) / d**2), math.sqrt(4 / d + (N - 1) / d**2)
 
 
 def predicted_accuracy(N: int, d: int | float) -> float:
-    """P(right logit beats N - 1 independent wrong ones), all normal with the standard deviations of `crosstalk`."""
+    """P(right logit beats N - 1 independent wrong ones), all normal with the standard deviations of `crosstalk`.
+
+    Raises ValueError as it does.
+    """
     wrong, right = crosstalk(N, d)
     normal = NormalDist()
     grid = [-6 + 12 * i / 600 for i in range(601)]
@@ -113,7 +119,10 @@ def unequal_labels(N: int, T: int, exponent: float) -> tuple[float, float]:
 
     Labels have probabilities in proportion to 1, 2^-exponent, 3^-exponent and so on (0: uniform), positions are
     uniform, and all embeddings orthonormal, so that there is no crosstalk. A tie counts as a miss.
+    Raises ValueError for N < 2, T < 1 or an exponent that is not finite.
     """
+    if N < 2 or T < 1 or not math.isfinite(exponent):
+        raise ValueError(f"N is {N}, T is {T} and exponent is {exponent}; they must be N >= 2, T >= 1 and finite.")
     p = torch.arange(1, N + 1, dtype=torch.float64) ** -exponent
     joint, every = torch.diag(p / p.sum()), torch.eye(N + T, dtype=torch.float64)
     W_E, P, W_U = every[:N], every[N:], every[:N]

@@ -15,13 +15,16 @@ def fit_probe(
     """Return the weights W of a linear classifier of n classes: least squares on indicators, in float64.
 
     (X^T X / m + ridge I) W = X^T Y / m, where X is x with a constant feature, the last row of W, penalised like the
-    others. Raises ValueError where ridge is not positive.
+    others. Raises ValueError where ridge is not positive and finite, or too small for float64.
     """
-    if not ridge > 0:
-        raise ValueError(f"ridge is {ridge}; it must be positive.")
+    if not 0 < ridge < float("inf"):
+        raise ValueError(f"ridge is {ridge}; it must be positive and finite.")
     X, Y = _with_constant(x), torch.nn.functional.one_hot(y, n).double()
     gram = X.T @ X / len(X) + ridge * torch.eye(X.shape[1], dtype=torch.float64, device=X.device)
-    return torch.linalg.solve(gram, X.T @ Y / len(X))
+    try:
+        return torch.linalg.solve(gram, X.T @ Y / len(X))
+    except torch.linalg.LinAlgError as error:
+        raise ValueError(f"ridge is {ridge}; the probe's equations have no one solution: take a larger one.") from error
 
 
 def probe_accuracy(W: Float[Tensor, "d_plus_1 n"], x: Float[Tensor, "m d"], y: Int[Tensor, "m"]) -> float:

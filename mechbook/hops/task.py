@@ -57,12 +57,17 @@ def draw_composition(n: int, k: int, generator: Generator) -> Composition:
 
 
 def sample_sigma(task: Composition, B: int, generator: Generator) -> Int[Tensor, "B k n"]:
-    """Return B draws of the k permutations in context, uniform: `sigma[b, i, y]` is what token (i, y) carries."""
+    """Return B draws of the k permutations in context, uniform: `sigma[b, i, y]` is what token (i, y) carries.
+
+    Raises ValueError for B below 0.
+    """
     return random_permutations(B, task.k, task.n, generator)
 
 
 def random_permutations(B: int, k: int, n: int, generator: Generator) -> Int[Tensor, "B k n"]:
-    """Return B k permutations of n values, uniform."""
+    """Return B k permutations of n values, uniform. Raises ValueError for a negative number of any."""
+    if min(B, k, n) < 0:
+        raise ValueError(f"B is {B}, k is {k} and n is {n}; none of them can be negative.")
     # the order of n independent uniform numbers is a uniform permutation
     return torch.rand(B, k, n, generator=generator, device=generator.device).argsort(-1)
 
@@ -70,7 +75,10 @@ def random_permutations(B: int, k: int, n: int, generator: Generator) -> Int[Ten
 def sample_sequences(
     task: Composition, B: int, generator: Generator
 ) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T k"]]:
-    """Return B sequences, what each token (i, y) carries, and their targets: where 1, ..., k hops lead from it."""
+    """Return B sequences, what each token (i, y) carries, and their targets: where 1, ..., k hops lead from it.
+
+    Raises ValueError for B below 0.
+    """
     sigma = sample_sigma(task, B, generator)
     return sigma.reshape(B, task.T), hop_targets(task, sigma).reshape(B, task.T, task.k)
 
@@ -81,7 +89,7 @@ def hop_targets(
     """Return where r hops lead from each (i, y), for each r of `hops` (None: 1, ..., k).
 
     hop_r(i, y) = sigma_{i+r-1} pi_{i+r-1} ... sigma_i pi_i (y), positions cyclic (Wang et al. 2025, k = r from i = 1).
-    No hop is the identity. Raises ValueError for a hop outside 0..k.
+    No hop is the identity; where `hops` is empty the last axis is. Raises ValueError for a hop outside 0..k.
     """
     k = task.k
     wanted = range(1, k + 1) if hops is None else hops
@@ -93,14 +101,16 @@ def hop_targets(
     for r in range(max(wanted, default=0)):
         # from (i, y) the next hop starts at position i + r, at the value reached so far
         reached.append(one.roll(-r, dims=1).gather(2, reached[-1]))
-    return torch.stack([reached[r] for r in wanted], dim=-1)
+    return _side_by_side([reached[r] for r in wanted], sigma)
 
 
 def sample_letters(B: int, T: int, n: int, generator: Generator) -> Int[Tensor, "B T"]:
     """Return sequences of n letters, uniform among those in which no letter follows itself (Sanford et al. 2024).
 
-    Raises ValueError for n below 2 or T below 1.
+    Raises ValueError for n below 2, T below 1 or B below 0.
     """
+    if B < 0:
+        raise ValueError(f"B is {B}; the number of sequences cannot be negative.")
     if n < 2:
         raise ValueError(f"n is {n}; letters that never repeat at once need 2 or more.")
     if T < 1:
@@ -123,7 +133,7 @@ def previous_hop(letters: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
 def hop_head_targets(letters: Int[Tensor, "B T"], n: int, hops: Sequence[int]) -> Int[Tensor, "B T hops"]:
     """Return the letter reached by r induction hops from each place, for each r of `hops`; n stands for "undefined".
 
-    Raises ValueError for a negative number of hops.
+    Where `hops` is empty the last axis is. Raises ValueError for a negative number of hops.
     """
     if negative := [r for r in hops if r < 0]:
         raise ValueError(f"{negative[0]} hops are asked for; their number must be 0 or more.")
@@ -137,4 +147,8 @@ def hop_head_targets(letters: Int[Tensor, "B T"], n: int, hops: Sequence[int]) -
     for r in range(1, max(hops, default=0) + 1):
         place = step.gather(1, place)
         reached[r] = seen.gather(1, place)
-    return torch.stack([reached[r] for r in hops], dim=-1)
+    return _side_by_side([reached[r] for r in hops], letters)
+
+
+def _side_by_side(reached: Sequence[Tensor], like: Tensor) -> Tensor:
+    return torch.stack(list(reached), dim=-1) if reached else like.new_empty(*like.shape, 0)

@@ -56,7 +56,9 @@ class Directions:
 
 
 def quantile(values: list[float], part: float) -> float:
-    """The value below which `part` of the values lie, interpolated. ValueError where there is none."""
+    """The value below which `part` of the values lie, interpolated. ValueError for none, and a part outside [0, 1]."""
+    if not 0 <= part <= 1:
+        raise ValueError(f"part is {part}; it must be between 0 and 1.")
     if not values:
         raise ValueError("there is no draw of this kind; take more draws.")
     return float(torch.tensor(values, dtype=torch.float64).quantile(part))
@@ -127,7 +129,12 @@ def smallest_inputs(held: HeldOut, edit: Edit, few: int) -> Float[Tensor, "n few
 
 
 def constancy(along: Float[Tensor, "n few"]) -> float:
-    """The squared length of the mean vector over the mean squared length: 1 where all are the same, 0 for mean 0."""
+    """The squared length of the mean vector over the mean squared length: 1 where all are the same, 0 for mean 0.
+
+    ValueError where all vectors are 0.
+    """
+    if not bool(along.any()):
+        raise ValueError("all vectors are 0; nothing of them is constant or not.")
     return float(along.mean(0).square().sum() / along.square().sum(1).mean())
 
 

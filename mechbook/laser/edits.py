@@ -117,9 +117,9 @@ def measure(model: LanguageModel, prompts: Sequence[Prompt], edits: Sequence[Edi
 
     A matrix is decomposed once for all its edits that stand side by side; prompts of a length run together; what is
     below an edited block is computed once. ValueError without prompts, for prompts that watch different numbers of
-    tokens, and for edits of parts the model does not have.
+    tokens, have none or one that the model does not have, and for edits of parts the model does not have.
     """
-    batches = batches_of(prompts)
+    batches = batches_of(prompts, model.adapter.n_vocab)
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     visit_ends(
         model.adapter,
@@ -166,20 +166,27 @@ def watched_probabilities(
 def mean_distributions(
     model: LanguageModel, prompts: Sequence[Prompt], edits: Sequence[Edit]
 ) -> tuple[Float[Tensor, "N"], Float[Tensor, "m N"]]:
-    """The next token's distribution averaged over prompts, before and after each edit."""
+    """The next token's distribution averaged over prompts, before and after each edit; ValueError as `measure`."""
     found: list[Tensor] = []
 
     def visit(ends: Tensor) -> None:
         found.append(model.adapter.logits(ends).float().softmax(-1).mean(0).cpu())
 
-    visit_ends(model.adapter, [tokens for _, tokens in batches_of(prompts)], edits, visit, last_only=True)
+    batches = batches_of(prompts, model.adapter.n_vocab)
+    visit_ends(model.adapter, [tokens for _, tokens in batches], edits, visit, last_only=True)
     return found[0], torch.stack(found[1:]) if edits else torch.empty(0, model.adapter.n_vocab)
 
 
 def text_losses(
     model: LanguageModel, tokens: Int[Tensor, "B T"], edits: Sequence[Edit]
 ) -> tuple[Float[Tensor, "B T-1"], Float[Tensor, "m B T-1"]]:
-    """The negative log-likelihood (nats) of every token of a text but the first, before and after each edit."""
+    """The negative log-likelihood (nats) of every token of a text but the first, before and after each edit.
+
+    ValueError for no text, fewer than two tokens, or one that the model does not have.
+    """
+    if not len(tokens) or tokens.shape[1] < 2:
+        raise ValueError(f"the tokens have the shape {tuple(tokens.shape)}; a text needs two tokens at least.")
+    check_tokens(tokens.flatten().tolist(), model.adapter.n_vocab)
     found: list[Tensor] = []
 
     def visit(ends: Tensor) -> None:
@@ -269,12 +276,26 @@ class Terms(LowRank):
         return ((U[:, index] * S[index]) @ Vh[index]).to(self._W.dtype)
 
 
-def batches_of(prompts: Sequence[Prompt]) -> list[tuple[Tensor, Tensor]]:
-    """Prompts of one length together: which they are, and their tokens."""
+def check_tokens(tokens: Iterable[int], n_vocab: int) -> None:
+    """ValueError for a token that a model of so many does not have."""
+    if (strange := next((token for token in tokens if not 0 <= token < n_vocab), None)) is not None:
+        raise ValueError(f"{strange} is no token of the model; they are numbered 0 to {n_vocab - 1}.")
+
+
+def batches_of(prompts: Sequence[Prompt], n_vocab: int | None = None) -> list[tuple[Tensor, Tensor]]:
+    """Prompts of one length together: which they are, and their tokens.
+
+    ValueError without prompts, for one without tokens, for prompts that watch none or different numbers of tokens, and
+    for tokens that are not among the `n_vocab` of a model.
+    """
     if not prompts:
         raise ValueError("there are no prompts; give one at least.")
     if len(counts := sorted({len(p.watch) for p in prompts})) > 1:
         raise ValueError(f"prompts watch {counts} tokens; all must watch as many.")
+    if not all(p.tokens and p.watch for p in prompts):
+        raise ValueError("a prompt is empty or watches no token; it needs one token at least, and one to watch.")
+    if n_vocab is not None:
+        check_tokens((token for p in prompts for token in (*p.tokens, *p.watch)), n_vocab)
     by_length: dict[int, list[int]] = {}
     for number, p in enumerate(prompts):
         by_length.setdefault(len(p.tokens), []).append(number)

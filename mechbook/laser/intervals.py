@@ -19,8 +19,9 @@ def of_means(
 ) -> tuple[float, float]:
     """The interval of `statistic` of the k columns' means; it takes draws x k means and gives a value for each draw.
 
-    ValueError where there is no row.
+    ValueError where there is no row or no draw, and for a level outside (0, 1).
     """
+    check_draws(draws, level)
     if not len(rows):
         raise ValueError("there is no row to draw from; give one prompt at least.")
     rows = rows.double()
@@ -31,6 +32,12 @@ def of_means(
     found = torch.cat([statistic(some @ rows / len(rows)) for some in counts.split(50)])
     low, high = torch.quantile(found, torch.tensor([(1 - level) / 2, (1 + level) / 2]).to(found)).tolist()
     return low, high
+
+
+def check_draws(draws: int, level: float = 0.95) -> None:
+    """ValueError, one sentence, for fewer draws than 1 and a level outside (0, 1)."""
+    if draws < 1 or not 0 < level < 1:
+        raise ValueError(f"draws is {draws} and level is {level}; they must be 1 or more, and between 0 and 1.")
 
 
 def factor(

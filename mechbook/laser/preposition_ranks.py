@@ -39,5 +39,7 @@ def _ranks(model: LanguageModel, texts: list[str]) -> list[int]:
 
 
 def median(values: Sequence[int | float]) -> float:
-    """The middle value, or the mean of the two in the middle."""
+    """The middle value, or the mean of the two in the middle. ValueError for no value and one that is not finite."""
+    if not values or not all(-float("inf") < value < float("inf") for value in values):
+        raise ValueError(f"the middle of {list(values)} was asked for; give one finite number at least.")
     return float(torch.tensor(values, dtype=torch.float64).quantile(0.5))

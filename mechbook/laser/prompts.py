@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from mechbook.laser.data.cities import one_token_facts
 from mechbook.laser.data.ioi import sample_ioi
 from mechbook.laser.edits import Edit, Measured, Prompt
+from mechbook.laser.intervals import check_draws
 from mechbook.pretrained.load import LanguageModel
 
 
@@ -110,7 +111,12 @@ def best(rows: Sequence[Row], group: str) -> Row:
 def ratio_interval(
     p: Float[Tensor, "n k"], generator: Generator, *, draws: int = 2000, level: float = 0.95
 ) -> tuple[float, float]:
-    """The bootstrap interval of mean P(answer) / mean P(generic), prompts drawn with replacement."""
+    """The bootstrap interval of mean P(answer) / mean P(generic), prompts drawn with replacement.
+
+    ValueError without prompts or draws, and for a level outside (0, 1).
+    """
+    _check_rows(len(p))
+    check_draws(draws, level)
     index = torch.randint(len(p), (draws, len(p)), generator=generator)
     ratios = p[:, 0][index].mean(1) / p[:, 1][index].mean(1)
     low, high = torch.quantile(ratios.double(), torch.tensor([(1 - level) / 2, (1 + level) / 2]).double()).tolist()
@@ -120,11 +126,21 @@ def ratio_interval(
 def log_ratio_gain(
     p: Float[Tensor, "n k"], other: Float[Tensor, "n k"], generator: Generator, *, draws: int = 2000
 ) -> tuple[float, float, float]:
-    """How much larger log P(answer) / P(generic) is in `p` than in `other`, prompt by prompt: mean, 95% interval."""
+    """How much larger log P(answer) / P(generic) is in `p` than in `other`, prompt by prompt: mean, 95% interval.
+
+    ValueError without prompts or draws.
+    """
+    _check_rows(len(p))
+    check_draws(draws)
     gain = (p[:, 0] / p[:, 1]).log() - (other[:, 0] / other[:, 1]).log()
     means = gain[torch.randint(len(gain), (draws, len(gain)), generator=generator)].mean(1)
     low, high = torch.quantile(means.double(), torch.tensor([0.025, 0.975]).double()).tolist()
     return float(gain.mean()), low, high
+
+
+def _check_rows(count: int) -> None:
+    if count < 1:
+        raise ValueError("there is no prompt to draw from; give one at least.")
 
 
 def _row(edit: Edit, group: str, p: Tensor, right: Tensor) -> Row:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from mechbook.laser.intervals import check_draws
 from mechbook.laser.prompts import Row, ratio_interval
 from mechbook.laser.study import StudyResult
 from mechbook.laser.values import REAL_LM_FACTS, REAL_LM_IOI
@@ -42,14 +43,17 @@ def worst_factor(study: StudyResult, task: str, kind: str) -> float:
 def paired_change(
     after: Float[Tensor, "n"], before: Float[Tensor, "n"], generator: Generator
 ) -> tuple[float, float, float]:
-    """The mean of after - before with its 95% bootstrap interval."""
+    """The mean of after - before with its 95% bootstrap interval; ValueError for none of them."""
     return interval_of_mean(after - before, generator)
 
 
 def interval_of_mean(
     change: Float[Tensor, "n"], generator: Generator, *, level: float = 0.95, draws: int = 2000
 ) -> tuple[float, float, float]:
-    """The mean with its bootstrap interval."""
+    """The mean with its bootstrap interval. ValueError for nothing to draw from, no draw, a level outside (0, 1)."""
+    if not len(change):
+        raise ValueError("there is nothing to draw from; give one change at least.")
+    check_draws(draws, level)
     change = change.double()
     means = change[torch.randint(len(change), (draws, len(change)), generator=generator)].mean(1)
     low, high = torch.quantile(means, torch.tensor([(1 - level) / 2, (1 + level) / 2]).double()).tolist()

@@ -57,7 +57,7 @@ def sweep(
     `laser` and `measure` refuse.
     """
     edits = [laser(model, layer, name, rho=rho) for layer in layers for name in matrices for rho in rhos]
-    batches_of(prompts)
+    batches_of(prompts, model.adapter.n_vocab)
     points: list[tuple[Edit, ...]] = [()]
     points += [tuple(edits[first : first + len(rhos)]) for first in range(0, len(edits), len(rhos))]
     task = _Task(

@@ -235,15 +235,22 @@ def mlp_settings(setup: MemoriesPreset, *, shared: bool = False) -> CapacitySett
 def quantile_of_one(M: int, enough: float) -> float:
     """z, the normal quantile of 1 - (1 - enough)/(M - 1): how far a right score must stand above each wrong one.
 
-    With M shared values N = M d/(2 z^2), by the union bound. Raises ValueError for M < 2.
+    With M shared values N = M d/(2 z^2), by the union bound. Raises ValueError for M < 2 or enough outside (0, 1).
     """
+    if not 0 < enough < 1:
+        raise ValueError(f"enough is {enough}; it must be strictly between 0 and 1.")
     if M < 2:
         raise ValueError(f"M is {M}; with fewer than 2 values nothing can be wrong.")
     return float(stats.norm.ppf(1 - (1 - enough) / (M - 1)))
 
 
 def slope(x: Sequence[int | float], y: Sequence[int | float]) -> float:
-    """The slope of log y against log x, by least squares."""
+    """The slope of log y against log x, by least squares.
+
+    Raises ValueError unless there are two different x or more, as many y, and all are positive and finite.
+    """
+    if len(x) != len(y) or len(set(x)) < 2 or not all(0 < value < math.inf for value in (*x, *y)):
+        raise ValueError(f"a slope of logarithms needs two x with their y, all positive, not {list(x)} and {list(y)}.")
     return float(stats.linregress([math.log(v) for v in x], [math.log(v) for v in y]).slope)
 
 

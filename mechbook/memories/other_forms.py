@@ -34,19 +34,32 @@ def factorised_memory(
 
 
 def factorised_product(U: Float[Tensor, "d r"], V: Float[Tensor, "r d"], step: float = 1.0) -> Float[Tensor, "d d"]:
-    """W = d/(2 d') U V / step."""
+    """W = d/(2 d') U V / step. Raises ValueError for a step that is not positive and finite."""
+    _check_sizes(1, 1, 1, step)
     d, d_prime = U.shape
     return d / (2 * d_prime * step) * (U @ V)
 
 
 def added_variance(N: int, d: int, d_prime: int, step: float = 1.0) -> float:
-    """What factors add to the variance of a wrong score: (1/step + step (1 + N/d))^2 / (4 d'), for N, d, d' >> 1."""
+    """What factors add to the variance of a wrong score: (1/step + step (1 + N/d))^2 / (4 d'), for N, d, d' >> 1.
+
+    Raises ValueError for N, d or d' < 1, or a step that is not positive and finite.
+    """
+    _check_sizes(N, d, d_prime, step)
     return (1 / step + step * (1 + N / d)) ** 2 / (4 * d_prime)
 
 
 def best_step(N: int, d: int) -> float:
-    """The step size (1 + N/d)^(-1/2) at which factors add least, (1 + N/d)/d'."""
+    """The step size (1 + N/d)^(-1/2) at which factors add least, (1 + N/d)/d'. Raises ValueError for N or d < 1."""
+    _check_sizes(N, d)
     return float((1 + N / d) ** -0.5)
+
+
+def _check_sizes(N: int, d: int, d_prime: int = 1, step: float = 1.0) -> None:
+    if min(N, d, d_prime) < 1:
+        raise ValueError(f"N is {N}, d is {d} and d_prime is {d_prime}; all must be at least 1.")
+    if not 0 < step < float("inf"):
+        raise ValueError(f"step is {step}; it must be positive and finite.")
 
 
 def predicted_factorised_recall(N: int, d: int, d_prime: int) -> float:

@@ -95,7 +95,9 @@ def missed_by_least_squares(setup: MemoriesPreset, seed: int) -> list[tuple[int,
 
 
 def by_age(found: Float[Tensor, "N N2"]) -> Float[Tensor, "5"]:
-    """The recall of each quarter of the keys, in their order, and of all."""
+    """The recall of each quarter of the keys, in their order, and of all. Raises ValueError for fewer than 4 keys."""
+    if len(found) < 4:
+        raise ValueError(f"there are {len(found)} keys; a quarter of them needs 4.")
     order: Int[Tensor, " N"] = torch.arange(len(found))
-    quarters = [recall(found[rows], order[rows]) for rows in order.chunk(4)]
+    quarters = [recall(found[rows], order[rows]) for rows in order.tensor_split(4)]
     return torch.tensor([*quarters, recall(found)], dtype=torch.float64)

@@ -72,7 +72,12 @@ def predicted_zipf_error(setup: MemoriesPreset, scheme: str, d: int) -> float:
 
 
 def fitted_exponent(d: list[int], errors: list[float]) -> float:
-    """The slope of -log error against log d, by least squares."""
+    """The slope of -log error against log d, by least squares.
+
+    Raises ValueError unless there are two different d or more, as many errors, and all are positive and finite.
+    """
+    if len(d) != len(errors) or len(set(d)) < 2 or not all(0 < value < float("inf") for value in (*d, *errors)):
+        raise ValueError(f"a slope of logarithms needs two d with their errors, all positive, not {d} and {errors}.")
     x = torch.tensor(d, dtype=torch.float64).log()
     y = -torch.tensor(errors, dtype=torch.float64).log()
     x = x - x.mean()

@@ -63,8 +63,10 @@ def grouped(names: list[str]) -> list[list[str]]:
 def excerpt(names: list[str], *, package: Path = PACKAGE) -> Excerpt:
     """The source of one name, or of several methods of one class, below the line that opens the class.
 
-    ValueError for a name that the package does not have.
+    ValueError for a name that the package does not have, and for none.
     """
+    if not names:
+        raise ValueError("Nothing is named: names are such as 'mechbook.shared.bigrams:sample'.")
     module = names[0].partition(":")[0]
     path = package.parent.joinpath(*module.split(".")).with_suffix(".py")
     if module.partition(".")[0] != package.name or not path.is_file():

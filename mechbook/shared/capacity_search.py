@@ -29,8 +29,11 @@ def candidates(low: int, high: int, ratio: float = 1.02) -> list[int]:
 def capacity_by_bisection(passes: Callable[[int], bool], numbers: Sequence[int]) -> int:
     """The last of the candidates that passes, by bisection (the definition).
 
-    Raises ValueError where the first does not pass or the last does: the capacity is outside the candidates.
+    Raises ValueError where the first does not pass or the last does: the capacity is outside the candidates; and for
+    none of them.
     """
+    if not numbers:
+        raise ValueError("There are no candidates; a search needs some.")
     if not passes(numbers[0]):
         raise ValueError(f"Already {numbers[0]} pairs are not stored; the search must begin lower.")
     if passes(numbers[-1]):

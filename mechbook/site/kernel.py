@@ -1,5 +1,6 @@
 """One page run from top to bottom in a kernel of this interpreter, and what its outputs may not hold."""
 
+import atexit
 import json
 import os
 import re
@@ -131,6 +132,10 @@ def run(page: str, text: str, folder: str, config: MdParserConfig, limit: int | 
         return failed(f"{error}. It died in this cell:\n{at[-1] if at else '(before the first)'}")
     except (CellExecutionError, CellControlSignal, TimeoutError) as error:
         return failed(str(error) or type(error).__name__)
+    except OSError:
+        # no kernel began, as on a full disk: at the end nbclient would clean up after it, with a traceback
+        atexit.unregister(client._cleanup_kernel)
+        raise
     finally:
         RUNNING.discard(client)
     del notebook.cells[-len(probes) :]

@@ -8,15 +8,19 @@ import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from nbformat.reader import NotJSONError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 
 def opened(folder: Path) -> JupyterCacheAbstract:
-    """The cache in `folder`; one whose list of entries cannot be read is removed, with a line that says so."""
-    cache = get_cache(folder)
+    """The cache in `folder`; one whose list of entries cannot be read is removed, with a line that says so.
+
+    RuntimeError, one sentence, where the disk is full or refuses: that costs no page.
+    """
     try:
+        cache = get_cache(folder)
         cache.list_cache_records()
     except (SQLAlchemyError, ValueError) as error:
+        _refuse_disk(folder, error)
         words = f"the list of executed pages cannot be read ({_first(error)}): they are executed again."
         print(f"{folder}: {words}", flush=True)
         shutil.rmtree(folder)
@@ -26,11 +30,17 @@ def opened(folder: Path) -> JupyterCacheAbstract:
 
 
 def kept(cache: JupyterCacheAbstract, notebook: nbformat.NotebookNode) -> bool:
-    """Whether the cache can give this notebook's outputs; an entry that is cut, swapped or no notebook is removed."""
+    """Whether the cache can give this notebook's outputs; an entry that is cut, swapped or no notebook is removed.
+
+    RuntimeError as `opened`.
+    """
     try:
         pk = cache.match_cache_notebook(notebook).pk
     except KeyError:
         return False
+    except OperationalError as error:
+        _refuse_disk(Path(cache.path), error)
+        raise
     _, key = cache.create_hashed_notebook(notebook)
     try:
         found = cache.get_cache_bundle(pk).nb
@@ -38,6 +48,9 @@ def kept(cache: JupyterCacheAbstract, notebook: nbformat.NotebookNode) -> bool:
             raise ValueError("it is another page's")
         nbformat.validate(found)
         cache.merge_match_into_notebook(notebook)
+    except OperationalError as error:
+        _refuse_disk(Path(cache.path), error)
+        raise
     except (KeyError, NotJSONError, ValueError, TypeError, AttributeError, IndexError, OSError) as error:
         print(f"A page's entry in the cache cannot be used ({_first(error)}): it is executed again.", flush=True)
         shutil.rmtree(Path(cache.path) / "executed" / key, ignore_errors=True)
@@ -61,6 +74,13 @@ def timings(path: Path) -> dict[str, float]:
         return {}
     known = found.items() if isinstance(found, dict) else ()
     return {page: float(seconds) for page, seconds in known if isinstance(seconds, int | float)}
+
+
+def _refuse_disk(folder: Path, error: Exception) -> None:
+    """RuntimeError where it is the disk that refuses; what lacks a table or is no database is damaged instead."""
+    if isinstance(error, OperationalError) and "no such" not in str(error):
+        words = f"{folder}: the list of executed pages cannot be opened ({_first(error)}); nothing of it is lost."
+        raise RuntimeError(words) from error
 
 
 def _first(error: Exception) -> str:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def port_of(text: str) -> int:
     """The port that `text` writes; ValueError, one sentence, where no server can listen there."""
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 65535):
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= 65535):
         raise ValueError(f"PORT is {text!r}; it must be a whole number from 1 to 65535.")
     return int(text)
 

@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def count(name: str, text: str) -> int:
     """The whole number from 1 to `MOST` that `text` writes; ArgumentTypeError, one sentence, otherwise."""
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST):
+    # int() itself refuses thousands of digits, in words of its own
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= MOST):
         raise argparse.ArgumentTypeError(f"{name} is {text!r}; it must be a whole number from 1 to {MOST}.")
     return int(text)
 

@@ -89,3 +89,16 @@ def test_timings_that_are_cut_and_a_page_s_entry_that_is_none_cost_one_page(smal
     assert set(json.loads((small.root / "_build" / "chapter_seconds.json").read_text())) == {"book/01_first"}
 
 
+
+
+def test_a_disk_that_is_full_ends_a_build_in_a_sentence_and_costs_no_page(small: Any) -> None:
+    """No file may grow beyond a limit, as on a full disk. Oracle: the pages that were there before, and those after."""
+    small.write("book/01_first.md", PLAIN)
+    assert small.run("execute").returncode == 0
+    kept = sorted((small.root / "_build" / ".jupyter_cache").rglob("base.ipynb"))
+    small.write("book/01_first.md", PLAIN.replace("# Café", "# Another").replace("naïve", "another"))
+    done = small.run_limited(0, "build")
+    assert done.returncode == 1 and "Traceback" not in done.stderr and done.stderr.strip(), done.stderr
+    assert sorted((small.root / "_build" / ".jupyter_cache").rglob("base.ipynb")) == kept
+    small.write("book/01_first.md", PLAIN)
+    assert "book/01_first: unchanged" in small.run("execute").stdout

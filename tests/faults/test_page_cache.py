@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from mechbook.site.page_cache import keep, kept, opened, timings
 
@@ -81,6 +83,24 @@ def test_a_damaged_list_of_entries_starts_the_cache_anew(folder: Path, capsys: p
     assert not kept(cache, notebook("1"))
     keep(cache, executed("1", "one"), 0.5, folder / "1.md")
     assert kept(opened(folder), notebook("1"))
+
+
+@pytest.mark.parametrize("words", ["database or disk is full", "disk I/O error", "unable to open database file"])
+def test_a_disk_that_refuses_costs_no_page(folder: Path, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    """Oracle: the files, before and after."""
+    before = sorted(folder.rglob("*"))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OperationalError("SELECT", {}, sqlite3.OperationalError(words))
+
+    cache = opened(folder)
+    monkeypatch.setattr(type(cache), "list_cache_records", refuse)
+    with pytest.raises(RuntimeError, match=f"cannot be opened .*{words}.*nothing of it is lost"):
+        opened(folder)
+    monkeypatch.setattr(type(cache), "match_cache_notebook", refuse)
+    with pytest.raises(RuntimeError, match=f"cannot be opened .*{words}.*nothing of it is lost"):
+        kept(cache, notebook("1"))
+    assert sorted(folder.rglob("*")) == before
 
 
 @pytest.mark.parametrize(

@@ -188,3 +188,25 @@ def test_the_site_is_served_on_the_port_that_is_announced(tmp_path: Path) -> Non
             assert answer.read() == b"here"
         running.shutdown()
         thread.join()
+
+
+@pytest.mark.skipif(MAKE is None, reason="there is no make")
+def test_a_symlink_to_the_checkout_is_the_same_environment(tmp_path: Path) -> None:
+    """Oracle: the mark that says an environment is ready, from the folder itself, a link to it, and a copy."""
+    show = tmp_path / "show.mk"
+    show.write_text(".PHONY: show\nshow:\n\t@echo '$(READY) $(LAB)'\n")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("Makefile", "pyproject.toml", *(path.name for path in ROOT.glob("requirements*.txt"))):
+        shutil.copy(ROOT / name, copy / name)
+    (tmp_path / "link").symlink_to(copy)
+    shutil.copytree(copy, tmp_path / "moved")
+    command = [str(MAKE), "--no-print-directory", "-f", "Makefile", "-f", str(show), "show"]
+
+    def mark(folder: Path) -> str:
+        # as a shell that has walked through the link
+        environment = {**os.environ, "PWD": str(folder)}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    assert mark(tmp_path / "link") == mark(copy) != mark(tmp_path / "moved")

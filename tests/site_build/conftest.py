@@ -156,7 +156,9 @@ def claims_json(rows):
 
 
 class Project:
-    """The book in one folder, with the commands a reader has."""
+    """The book in one folder, with the commands a reader has, each of which may take `limit` seconds."""
+
+    limit = 300
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -190,14 +192,22 @@ class Project:
 
     def run(self, module: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a module of mechbook.site here, with none of the reader's own settings."""
+        return self._run([sys.executable, "-m", f"mechbook.site.{module}", *arguments], variables)
+
+    def run_limited(self, kilobytes: int, module: str) -> subprocess.CompletedProcess[str]:
+        """The same where no file that is written may become larger than this."""
+        words = f'ulimit -f {2 * kilobytes}; exec "$@"'
+        return self._run(["sh", "-c", words, "sh", sys.executable, "-m", f"mechbook.site.{module}"], {})
+
+    def _run(self, command: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MECHBOOK_")}
         return subprocess.run(
-            [sys.executable, "-m", f"mechbook.site.{module}", *arguments],
+            command,
             cwd=self.root,
             env={**kept, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1", **variables},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=self.limit,
             check=False,
         )
 

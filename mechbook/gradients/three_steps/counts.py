@@ -32,7 +32,12 @@ def W_O2_counts(batch: SingleTriggerBatch, N: int) -> Float[Tensor, "3 N N"]:
 
 
 def harmonic_tails(T: int) -> Float[Tensor, "{T}"]:
-    """Return h_s = sum_{t = s}^T 1/t for s = 1..T, the weight of position s in the sum of all running means."""
+    """Return h_s = sum_{t = s}^T 1/t for s = 1..T, the weight of position s in the sum of all running means.
+
+    Raises ValueError for T < 1.
+    """
+    if T < 1:
+        raise ValueError(f"T is {T}; a sequence has 1 position or more.")
     return (1 / torch.arange(1, T + 1, dtype=torch.float64)).flip(0).cumsum(0).flip(0)
 
 

@@ -38,7 +38,12 @@ def spurious_ratio(N: int, T: int) -> float:
 
 
 def predicted_previous(t: Float[Tensor, "n"], T: int) -> Float[Tensor, "n"]:
-    """Return (1/T) (1/(T - 1)) (1/t) (1 - 1/t): p_{t-1}'s share in W_K1 p_t, in units of alpha alpha' (1 - 1/N)."""
+    """Return (1/T) (1/(T - 1)) (1/t) (1 - 1/t): p_{t-1}'s share in W_K1 p_t, in units of alpha alpha' (1 - 1/N).
+
+    Raises ValueError for T < 2 or a position t < 1.
+    """
+    if T < 2 or bool((t < 1).any()):
+        raise ValueError(f"T is {T} and the positions are {t.tolist()}; they must be T >= 2 and 1 or more.")
     return (1 - 1 / t) / t / T / (T - 1)
 
 

@@ -10,8 +10,10 @@ from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
 
 
 def diagonal_gap(table: Float[Tensor, "n n"]) -> float:
-    """Return the diagonal's mean minus the mean of the rest."""
+    """Return the diagonal's mean minus the mean of the rest. Raises ValueError for a table without a rest."""
     n = len(table)
+    if n < 2:
+        raise ValueError(f"the table is {n} by {n}; beside its diagonal there must be something.")
     return float(table.diagonal().mean() - (table.sum() - table.trace()) / (n * (n - 1)))
 
 

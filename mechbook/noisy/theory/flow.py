@@ -23,8 +23,13 @@ def _check(form: str) -> None:
 
 
 def velocity(a: float, b: float, alpha: float | int, form: str = "right") -> tuple[float, float]:
-    """The time derivatives of a and b: (9) as printed in the text we had, or with a third of its beta_2'."""
+    """The time derivatives of a and b: (9) as printed in the text we had, or with a third of its beta_2'.
+
+    Raises ValueError for another form, or for alpha outside [0, 1].
+    """
     _check(form)
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha is {alpha}; it is a probability and must lie in [0, 1].")
     A, B = math.exp(a), math.exp(b)
     S = A + B + 1
     if form == "printed":
@@ -57,8 +62,13 @@ def coordinates(W: Float[np.ndarray, "*t 3 2"]) -> tuple[np.ndarray, np.ndarray,
 
 
 def late(alpha: float | int, t: Float[np.ndarray, " t"], form: str = "right") -> np.ndarray:
-    """The limit law of e^a: 1 / (3 (1 - alpha) t), or as printed 1 / ((1 - alpha)(4 - 2 alpha) t)."""
+    """The limit law of e^a: 1 / (3 (1 - alpha) t), or as printed 1 / ((1 - alpha)(4 - 2 alpha) t).
+
+    Raises ValueError for alpha outside [0, 1), a time that is not positive, or another form.
+    """
     _check(form)
+    if not 0 <= alpha < 1 or not bool(np.all(t > 0)):
+        raise ValueError(f"alpha is {alpha} and times begin at {t.min()}; late times are positive, and alpha below 1.")
     factor = 3 if form == "right" else 4 - 2 * alpha
     return 1 / ((1 - alpha) * factor * t)
 

@@ -89,7 +89,12 @@ def crossing(x: list[float], values: list[float]) -> float:
 
 
 def needed_length(alpha: float) -> float:
-    """T / N above which the other tokens' gradient is positive, for N large: alpha (1 - alpha) = N/T + (N/T)^2."""
+    """T / N above which the other tokens' gradient is positive, for N large: alpha (1 - alpha) = N/T + (N/T)^2.
+
+    Raises ValueError for alpha outside (0, 1).
+    """
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha is {alpha}; no length is enough unless it is strictly between 0 and 1.")
     s = alpha * (1 - alpha)
     return (1 + math.sqrt(1 + 4 * s)) / (2 * s)
 

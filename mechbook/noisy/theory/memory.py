@@ -25,13 +25,26 @@ def target(n: int, alpha: float | int) -> Float[Tensor, "n c"]:
 
 
 def on_sphere(runs: int, count: int, d: int, generator: Generator) -> Float[Tensor, "runs count d"]:
-    """`count` vectors a run, uniform on the unit sphere of dimension d."""
+    """`count` vectors a run, uniform on the unit sphere of dimension d.
+
+    Raises ValueError for a negative number, or d < 1.
+    """
+    _check_sizes(runs, count, d)
     x = torch.randn(runs, count, d, generator=generator, dtype=torch.float64)
     return x / x.norm(dim=-1, keepdim=True)
 
 
+def _check_sizes(runs: int, count: int, d: int) -> None:
+    if min(runs, count) < 0 or d < 1:
+        raise ValueError(f"runs is {runs}, count is {count} and d is {d}; they must be 0 or more, and d at least 1.")
+
+
 def orthonormal(runs: int, count: int, d: int, generator: Generator) -> Float[Tensor, "runs count d"]:
-    """`count` orthonormal vectors a run, in uniformly random directions. Raises ValueError when count > d."""
+    """`count` orthonormal vectors a run, in uniformly random directions.
+
+    Raises ValueError for a negative number, d < 1 or count > d.
+    """
+    _check_sizes(runs, count, d)
     if count > d:
         raise ValueError(f"{count} vectors cannot be orthonormal in dimension {d}; take d of at least {count}.")
     return torch.linalg.qr(torch.randn(runs, d, count, generator=generator, dtype=torch.float64))[0].mT
@@ -126,7 +139,12 @@ def noise_singular_value(n: int, a: float | int, alpha: float | int) -> float:
 
 
 def signal_at(n: int, alpha: float | int, t: float | int) -> float:
-    """The gap a after gradient flow for a long time t on the mean loss: log((n + 1)(1 - alpha) t / (2n))."""
+    """The gap a after gradient flow for a long time t on the mean loss: log((n + 1)(1 - alpha) t / (2n)).
+
+    Raises ValueError for n < 1, alpha outside [0, 1), or t not positive and finite.
+    """
+    if n < 1 or not 0 <= alpha < 1 or not 0 < t < math.inf:
+        raise ValueError(f"n is {n}, alpha is {alpha} and t is {t}; they must be n >= 1, 0 <= alpha < 1 and t > 0.")
     return math.log((n + 1) * (1 - alpha) * t / (2 * n))
 
 

@@ -14,18 +14,24 @@ from scipy.optimize import minimize_scalar
 
 
 def resting(alpha: float, N: int) -> float:
-    """xi*, the logit at which the noise is predicted with probability alpha. ValueError for alpha outside (0, 1)."""
+    """xi*, the logit at which the noise is predicted with probability alpha.
+
+    ValueError for alpha outside (0, 1), or N < 1.
+    """
     _check(alpha)
+    if N < 1:
+        raise ValueError(f"N is {N}; there must be one character at least.")
     return math.log(N) + math.log(alpha / (1 - alpha))
 
 
 def predicted(x: float, alpha: float) -> float:
-    """P(noise) where the noise's logit is x above xi*."""
-    return 1 / (1 + (1 - alpha) / alpha * math.exp(-x))
+    """P(noise) where the noise's logit is x above xi*. ValueError for alpha outside (0, 1)."""
+    _check(alpha)
+    return 1 / (1 + (1 - alpha) / alpha * math.exp(min(-x, 700)))
 
 
 def stepped(x: float, alpha: float, eta: float) -> float:
-    """The noise's logit, from xi*, after one more step of size eta."""
+    """The noise's logit, from xi*, after one more step of size eta. ValueError for alpha outside (0, 1)."""
     return x + eta * (alpha - predicted(x, alpha))
 
 
@@ -51,7 +57,12 @@ def largest_step(alpha: float) -> float:
 
 
 def highest_after(alpha: float, eta: float, points: int = 4000) -> float:
-    """The highest x that one step of size eta reaches from any x in [-20, 0]; above 0 where it overshoots."""
+    """The highest x that one step of size eta reaches from any x in [-20, 0]; above 0 where it overshoots.
+
+    ValueError for alpha outside (0, 1) or fewer than 1 point.
+    """
+    if points < 1:
+        raise ValueError(f"points is {points}; it must be at least 1.")
     return max(stepped(-20 * i / points, alpha, eta) for i in range(points + 1))
 
 

@@ -34,8 +34,10 @@ class Run:
 
 @cache
 def advance(text: str, italic: bool = False) -> float:
-    """The width of `text` in ems."""
+    """The width of `text` in ems. ValueError for a character that the font does not have."""
     font = get_font(findfont(FontProperties(family="DejaVu Sans", style="italic" if italic else "normal")))
+    if (strange := next((sign for sign in text if not font.get_char_index(ord(sign))), None)) is not None:
+        raise ValueError(f"{text!r} has {strange!r}, which the font of drawings does not have.")
     font.set_size(100, 72)
     units = sum(font.load_char(ord(sign), flags=LoadFlags.NO_HINTING).linearHoriAdvance for sign in text)
     return WIDE * units / 65536 / 100
