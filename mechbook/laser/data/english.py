@@ -121,7 +121,12 @@ def sample(task: EnglishTask, B: int, generator: Generator) -> EnglishBatch:
 
 
 def name_prompts(n: int, generator: Generator) -> NamePrompts:
-    """Draw n beginnings of IOI sentences, each after <bos>; S is the first name in half of them on average."""
+    """Draw n beginnings of IOI sentences, each after <bos>; S is the first name in half of them on average.
+
+    Raises ValueError for a negative n.
+    """
+    if n < 0:
+        raise ValueError(f"n is {n}; as many sentences cannot be drawn.")
     drawn = _ioi(n, generator)
     return NamePrompts(tokens=_after_bos(drawn.tokens), IO=drawn.IO, S=drawn.S)
 

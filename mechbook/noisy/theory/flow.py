@@ -75,4 +75,6 @@ def late(alpha: float | int, t: Float[np.ndarray, " t"], form: str = "right") ->
 
 def rank_one_noise(a: Float[np.ndarray, "*t"]) -> np.ndarray:
     """P(noise) of the rank-1 model, which keeps beta_1 alone: margins 2 beta_1 = -a and beta_1 = -a / 2."""
-    return np.exp(a / 2) / (1 + np.exp(a) + np.exp(a / 2))
+    # e^(a/2) / (1 + e^a + e^(a/2)), with |a|: the same at a and -a, and nothing overflows
+    size = np.abs(a)
+    return np.exp(-size / 2) / (1 + np.exp(-size) + np.exp(-size / 2))

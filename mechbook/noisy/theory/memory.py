@@ -118,12 +118,16 @@ def symmetric_optimum(n: int, a: float | int, alpha: float | int) -> Float[Tenso
     Raises ValueError for n < 1 or alpha outside (0, 1).
     """
     L = log_odds(alpha)
-    if n < 1:
-        raise ValueError(f"n is {n}; a memory needs at least one input.")
+    _at_least_one(n)
     noise = ((n - 1) * a - n * L) / (n + 1)
     wrong = noise + L - a
     top = wrong * torch.ones(n, n, dtype=torch.float64) + a * torch.eye(n, dtype=torch.float64)
     return torch.cat([top, torch.full((1, n), noise, dtype=torch.float64)])
+
+
+def _at_least_one(n: int) -> None:
+    if n < 1:
+        raise ValueError(f"n is {n}; a memory needs at least one input.")
 
 
 def log_odds(alpha: float | int) -> float:
@@ -134,7 +138,11 @@ def log_odds(alpha: float | int) -> float:
 
 
 def noise_singular_value(n: int, a: float | int, alpha: float | int) -> float:
-    """The singular value of the direction that stores the noise: |(n - 1) a - n L| / sqrt(n + 1). The others are a."""
+    """The singular value of the direction that stores the noise: |(n - 1) a - n L| / sqrt(n + 1). The others are a.
+
+    Raises ValueError for n < 1, and for an alpha that `log_odds` refuses.
+    """
+    _at_least_one(n)
     return abs((n - 1) * a - n * log_odds(alpha)) / math.sqrt(n + 1)
 
 
@@ -152,5 +160,7 @@ def truncation_helps(n: int, a: float | int, alpha: float | int) -> bool:
     """Whether cutting to rank n - 1 lowers the clean loss: 0 < (n - 1) a - n L < sqrt(n + 1) a.
 
     Above, the noise is not the smallest direction; below zero the noise's logit is, and removing it would raise it.
+    Raises ValueError for n < 1, and for an alpha that `log_odds` refuses.
     """
+    _at_least_one(n)
     return 0 < (n - 1) * a - n * log_odds(alpha) < math.sqrt(n + 1) * a

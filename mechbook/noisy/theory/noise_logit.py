@@ -9,6 +9,7 @@ e^x / ((1 - alpha) / alpha + e^x) whatever N is.
 """
 
 import math
+import sys
 
 from scipy.optimize import minimize_scalar
 
@@ -67,5 +68,6 @@ def highest_after(alpha: float, eta: float, points: int = 4000) -> float:
 
 
 def _check(alpha: float) -> None:
-    if not 0 < alpha < 1:
+    # below the least normal number 1 / alpha is none
+    if not sys.float_info.min <= alpha < 1:
         raise ValueError(f"alpha is {alpha}; the noise's logit has a resting place for 0 < alpha < 1 only.")
