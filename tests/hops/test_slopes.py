@@ -18,7 +18,9 @@ def test_it_is_the_least_squares_slope() -> None:
     assert log_log_slope(ks, steps) == pytest.approx(float(expected), abs=1e-10)
 
 
-@pytest.mark.parametrize(("ks", "steps"), [((2,), (3,)), ((2, 3), (5, 0)), ((0, 3), (5, 7)), ((2, 3), (5,)), ((2, 2), (5, 7))])
+@pytest.mark.parametrize(
+    ("ks", "steps"), [((2,), (3,)), ((2, 3), (5, 0)), ((0, 3), (5, 7)), ((2, 3), (5,)), ((2, 2), (5, 7))]
+)
 def test_what_has_no_slope_is_refused(ks: tuple[int, ...], steps: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="a slope needs two k or more, as many steps, and positive numbers; it was given"):
+    with pytest.raises(ValueError, match="a slope needs two k or more, as many steps, and positive numbers;"):
         log_log_slope(ks, steps)
