@@ -19,6 +19,10 @@ def escape_steps(rate: float, lr: float, init: float) -> float:
 
     Raises ValueError for a rate, a step size or a start that is not positive and finite.
     """
+    _check_positive(rate, lr, init)
+    return math.log(2 / init) / (rate * lr)
+
+
+def _check_positive(rate: float, lr: float, init: float) -> None:
     if not all(0 < value < math.inf for value in (rate, lr, init, rate * lr, 2 / init if init else 0)):
         raise ValueError(f"rate is {rate}, lr is {lr} and init is {init}; they must be positive and finite.")
-    return math.log(2 / init) / (rate * lr)

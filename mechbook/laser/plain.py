@@ -26,11 +26,15 @@ from mechbook.pretrained.load import LanguageModel
 
 def without_terms(W: Float[Tensor, "d_out d_in"], dropped: Sequence[int]) -> Float[Tensor, "d_out d_in"]:
     """W = sum_i s_i u_i v_i^T less the terms numbered in `dropped`; term 0 is the largest. ValueError for another."""
-    if not all(0 <= number < min(W.shape) for number in dropped):
-        raise ValueError(f"dropped is {list(dropped)}; the terms are numbered 0 to {min(W.shape) - 1}.")
     U, s, Vh = torch.linalg.svd(W, full_matrices=False)
-    s[list(dropped)] = 0
+    s[_known(dropped, len(s))] = 0
     return (U * s) @ Vh
+
+
+def _known(dropped: Sequence[int], count: int) -> list[int]:
+    if not all(0 <= number < count for number in dropped):
+        raise ValueError(f"dropped is {list(dropped)}; the terms are numbered 0 to {count - 1}.")
+    return list(dropped)
 
 
 def measure_plainly(

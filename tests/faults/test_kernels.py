@@ -57,7 +57,8 @@ def test_the_processor_s_seconds_are_those_spent_and_not_those_waited(page: Call
     worked = page("import time\nwhile time.process_time() < 2: pass\nprint('ab')")
     slept = page("import time\ntime.sleep(2)\nprint('ab')")
     assert printed(worked) == printed(slept) == "ab\n"
-    assert worked.cpu >= 2 and slept.seconds >= 2
+    # the system counts a process's seconds in ticks of a hundredth
+    assert worked.cpu >= 1.95 and slept.seconds >= 2
     assert worked.cpu - slept.cpu > 0.5
 
 
