@@ -153,11 +153,26 @@ def described(text: str) -> list[nodes.Node]:
             continue
         if all(line.startswith("    ") for line in lines):
             found.append(nodes.literal_block("", "\n".join(line[4:] for line in lines), language="text"))
-        elif PARAMETER.match(lines[0]):
+            continue
+        if example := leading_code(lines):
+            found.append(nodes.literal_block("", "\n".join(lines[:example]), language="python"))
+            lines = lines[example:]
+        if lines and PARAMETER.match(lines[0]):
             found.append(points(lines))
-        else:
+        elif lines:
             found.append(nodes.paragraph("", "", *words(" ".join(line.strip() for line in lines))))
     return found
+
+
+def leading_code(lines: Sequence[str]) -> int:
+    """How many lines, from the first on, are an example: Python in which something is called."""
+    for count in range(len(lines), 0, -1):
+        try:
+            tree = ast.parse("\n".join(lines[:count]))
+        except SyntaxError:
+            continue
+        return count if any(isinstance(node, ast.Call) for node in ast.walk(tree)) else 0
+    return 0
 
 
 def points(lines: Sequence[str]) -> nodes.Element:

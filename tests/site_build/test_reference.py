@@ -61,6 +61,16 @@ def test_a_docstring_s_parts() -> None:
     assert isinstance(third, nodes.literal_block) and third.astext() == "code()\n    more"
 
 
+def test_an_example_is_code_and_what_follows_it_is_prose() -> None:
+    """Oracle: the blocks by eye; a line that only looks like code, and a word that is a name, are prose."""
+    text = 'x = f("a")    # call\nwith g(x) as y:\n    y\nThen it is done.\n\na = b + c holds.\n\nnothing'
+    example, rest, formula, word = described(text)
+    assert isinstance(example, nodes.literal_block) and isinstance(rest, nodes.paragraph)
+    assert example.astext() == 'x = f("a")    # call\nwith g(x) as y:\n    y'
+    assert rest.astext() == "Then it is done." and formula.astext() == "a = b + c holds."
+    assert isinstance(word, nodes.paragraph)
+
+
 def test_links_lead_to_the_file_s_page_or_to_its_text() -> None:
     shown, here = {"mechbook/core/presets.py": {"book/01"}}, "book/reference/core"
     assert aimed("mechbook/core/presets.py", 7, shown, here) == "../../code/mechbook/core/presets.html#L7"
