@@ -101,7 +101,12 @@ RC: Mapping[Any, Any] = MappingProxyType(
         "axes.titlelocation": "left",
         "grid.color": "#e3e3e3",
         "grid.linewidth": 0.8,
-        "legend.frameon": False,
+        # a ground for words that curves run under
+        "legend.frameon": True,
+        "legend.facecolor": "white",
+        "legend.edgecolor": "none",
+        "legend.framealpha": 0.85,
+        "legend.borderpad": 0.2,
         "legend.handlelength": 3.2,
         "lines.linewidth": 1.8,
         "lines.markersize": 5,

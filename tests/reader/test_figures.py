@@ -269,3 +269,16 @@ def test_equal_figures_are_equal_files(tmp_path: Any) -> None:
             plt.close(figure)
             files.append((tmp_path / name).read_bytes())
     assert files[0] == files[1]
+
+
+def test_a_legend_can_be_read_where_it_lies_on_a_drawing(ax: Axes) -> None:
+    ax.axhspan(0, 1, color="black")
+    legend = ax.legend([plt.Line2D([], [])], ["words"], loc="center")
+    figure = ax.get_figure()
+    assert figure is not None
+    figure.canvas.draw()
+    box = legend.get_window_extent()
+    seen = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
+    # the upper left corner of the ground, with no word on it
+    ground = seen[seen.shape[0] - int(box.y1) + 2, int(box.x0) + 2, :3]
+    assert ground.min() >= 0.8 * 255
