@@ -3,7 +3,7 @@
 Run `python benchmarks/bench_pages.py [--site _build/html] [--files] [--only NAME]`; `make bench` does. Weight is of all
 that a page asks for until its end is scrolled to: as it lies there, and compressed by gzip over the wire. Times are
 milliseconds on a processor slowed down four times, the median of some runs; "alive" and the longest task after it count
-from the moment the page's first widget is brought on the screen, as by a link to it. In brackets: against the empty page.
+from when the page's first widget is brought on the screen, as by a link to it. In brackets: against the empty page.
 """
 
 import argparse

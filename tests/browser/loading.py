@@ -72,8 +72,8 @@ class Part:
 class Times:
     """Milliseconds since the page was asked for, at the processor's slowed pace; None for what never came.
 
-    `text` the first paint with text, `parsed` the end of DOMContentLoaded, `alive` from the moment the widget's place is
-    brought on the screen to the widget's first words, `task` the longest task, `after` the longest one from that moment.
+    `text` the first paint with text, `parsed` the end of DOMContentLoaded, `task` the longest task; `alive` from the
+    moment the widget's place is brought on the screen to the widget's first words, `after` the longest task since then.
     """
 
     text: float
