@@ -45,6 +45,8 @@ SIZE = re.compile(
     r'<svg\b[^>]*?\b(width|height)="([\d.]+)(pt|px)?"[^>]*?\b(width|height)="([\d.]+)(pt|px)?"', re.DOTALL
 )
 POINT = {"pt": 4 / 3, "px": 1.0, None: 1.0}
+# In the theme's script, what `boxes.js` does in its place.
+THRASHING = re.compile(r'addEventListener\("load",\w\)(?=\}\)\(\);)')
 MATHJAX = re.compile(r"mathjax", re.IGNORECASE)
 
 
@@ -74,6 +76,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         return
     (static / "formulas.css").write_text(style, encoding="utf-8")
     icons.cut(static, pages.values())
+    calm(static / "scripts" / "pydata-sphinx-theme.js")
     for path, text in pages.items():
         mine = beside(formulas.filled(text, known), site)
         mine = fewer(sized(mine, path.parent))
@@ -85,6 +88,19 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         path.write_text(
             mine.replace("</head>", "".join(f"  {one}\n" for one in more) + "  </head>", 1), encoding="utf-8"
         )
+
+
+def calm(script: Path) -> None:
+    """Take out of the theme's script what measures all of a page again whenever something in it changes.
+
+    It is a warning of the build where the theme has another script: then the page is slow, or nothing is to be done.
+    """
+    if not script.is_file():
+        return
+    text, count = THRASHING.subn("0", script.read_text(encoding="utf-8"))
+    if count != 1 and "scrollWidth" in text:
+        LOG.warning("The theme's script is another one: see what measures all boxes there, and mechbook/site/light.py.")
+    script.write_text(text, encoding="utf-8")
 
 
 def digest(file: Path) -> str:

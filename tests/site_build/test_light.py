@@ -62,7 +62,8 @@ def test_a_picture_in_the_page_becomes_a_file_beside_it(tmp_path: Path) -> None:
 
 def test_only_icons_that_are_shown_are_left() -> None:
     style = (
-        '@font-face{font-family:X;src:url(../vendor/fontawesome/webfonts/fa-solid-900.woff2) format("woff2"),url(y.ttf)}'
+        "@font-face{font-family:X;src:url(../vendor/fontawesome/webfonts/fa-solid-900.woff2) "
+        'format("woff2"),url(y.ttf)}'
         '.fa-list:before,.fa-list-squares:before{content:"\\f03a"}.fa-bomb:before{content:"\\f1e2"}'
         'a:after{content:"\\f08e"}'
     )
