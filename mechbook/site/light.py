@@ -46,7 +46,7 @@ SIZE = re.compile(
 )
 POINT = {"pt": 4 / 3, "px": 1.0, None: 1.0}
 # In the theme's script, what `boxes.js` does in its place.
-THRASHING = re.compile(r'addEventListener\("load",\w\)(?=\}\)\(\);)')
+THRASHING = re.compile(r'(?:window\.)?addEventListener\("load",\w\)(?=\}\)\(\);)')
 MATHJAX = re.compile(r"mathjax", re.IGNORECASE)
 
 

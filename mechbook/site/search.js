@@ -7,7 +7,7 @@
   /** @typedef {{ title: string, address: string, score: number, hits: Hit[] }} Page */
   const own = /** @type {HTMLScriptElement} */ (document.currentScript).src;
   const ROOT = new URL("..", own).href;
-  const PAGES = 12, PLACES = 3, LENGTH = 180, PHRASE = 2, REST = 0.15;
+  const PAGES = 12, PLACES = 3, LENGTH = 180, PHRASE = 2, REST = 0.15, CLAIM = 0.5;
 
   /** @type {Promise<any> | undefined} */
   let ready;
@@ -49,6 +49,9 @@
       page.hits.sort((x, y) => y.score - x.score);
       const [best, ...rest] = page.hits.map((hit) => hit.score);
       page.score = best + REST * rest.reduce((sum, one) => sum + one, 0);
+      // Within the page, what explains comes before what is claimed.
+      const order = (/** @type {Hit} */ hit) => hit.score * (hit.anchor.startsWith("claim-") ? CLAIM : 1);
+      page.hits.sort((x, y) => order(y) - order(x));
     }
     return [...pages.values()].sort((x, y) => y.score - x.score);
   }

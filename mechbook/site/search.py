@@ -49,8 +49,6 @@ WEIGHTS = (
     (r"/(index|how_it_is_built|scorecard|bibliography|status)", 0.35),
     ("", 0.25),
 )
-# Whoever does not ask for a claim is to see the section first that explains.
-OF_A_CLAIM = 0.5
 # TeX in an excerpt as one would type it.
 GREEK = dict(
     alpha="α", beta="β", gamma="γ", delta="δ", epsilon="ε", varepsilon="ε", zeta="ζ", eta="η", theta="θ", kappa="κ",
@@ -168,7 +166,7 @@ def documents(address: str, page: str, claims: Mapping[str, Mapping[str, Any]]) 
         document.title = " ".join(document.title.split())
         if row := claims.get(document.anchor):
             document.title, document.terms = f"Claim {row['id']}", str(row["id"])
-            document.text, document.weight = str(row["statement"]), weight * OF_A_CLAIM
+            document.text = str(row["statement"])
         if document.title or document.text:
             found.append(document)
     return found

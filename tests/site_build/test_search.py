@@ -28,7 +28,7 @@ def test_a_page_becomes_its_sections_and_claims() -> None:
         ("Claim ih.order", "claim-ih-order", "The output comes first"),
     ]
     assert {one.page for one in found} == {"Induction heads"} and found[0].terms.split() == ["copies"]
-    assert found[0].weight == 1 > found[2].weight
+    assert {one.weight for one in found} == {1}
 
 
 @pytest.mark.parametrize(
