@@ -14,15 +14,9 @@ from statistics import median
 
 from mechbook.site.notebooks import pages
 from tests.browser.browser import launched, served
-from tests.browser.loading import EMPTY, Part, Times, asked, empty_site, parts, timed
+from tests.browser.loading import EMPTY, Part, Times, asked, empty_site, first_widget, parts, timed
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def first_widget(page: Path) -> str | None:
-    """The anchor of a page's first widget; None where it has none."""
-    found = re.search(r'class="mb-static" id="([\w-]+)"', page.read_text(encoding="utf-8"))
-    return found and found[1]
 
 
 def line(name: str, first: list[Part], whole: list[Part], times: list[Times], empty: tuple[int, Times]) -> str:

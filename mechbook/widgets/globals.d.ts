@@ -15,6 +15,6 @@ declare const INDEX: string;
 /** What scripts of a page share. */
 declare var mechbook: { widgets: Record<string, (place: { model: object; el: HTMLElement }) => Promise<unknown>> };
 declare var mechbookStore: (id: string, description: object, data: string) => void;
-declare var mechbookSearch: { options: any; ask: any; index: string };
+declare var mechbookSearch: { options: any; ask: any; index?: string };
 declare var mechbookAnswer: (query: string) => Promise<object[]>;
 declare var MiniSearch: any;

@@ -5,6 +5,7 @@ the same minute, is the unit in which times compare across machines.
 """
 
 import gzip
+import re
 import subprocess
 import sys
 import tempfile
@@ -146,6 +147,12 @@ def timed(browser: Any, url: str, *, leap: str | None = None, rate: float = THRO
         after=max(after, default=0.0) if reached is not None else None,
         nodes=found["nodes"],
     )
+
+
+def first_widget(page: Path) -> str | None:
+    """The anchor of a page's first widget; None where it has none."""
+    found = re.search(r'class="mb-static" id="([\w-]+)"', page.read_text(encoding="utf-8"))
+    return found and found[1]
 
 
 @contextmanager
