@@ -89,10 +89,17 @@
     for (const { target, isIntersecting } of entries) if (isIntersecting) call(/** @type {HTMLElement} */ (target));
   }, { rootMargin: AHEAD });
 
-  // A link to a state names the widget that is to show it.
+  // A link to a state names the widget that is to show it; no element has such a name, so no browser goes there itself.
+  // The sections around it are laid out first (mechbook.css has them wait), or it would be sought where it is not.
   const named = () => {
-    const name = decodeURIComponent(window.location.hash.slice(1).split("?")[0].replaceAll("%", "%25"));
-    for (const place of waiting) if (place.dataset.name === name) call(place);
+    const [name] = window.location.hash.slice(1).split("?");
+    for (const place of waiting) {
+      if (place.dataset.name !== name) continue;
+      for (let each = place.closest("section"); each; each = each.parentElement?.closest("section") ?? null) {
+        each.style.contentVisibility = "visible";
+      }
+      call(place);
+    }
   };
 
   for (const place of waiting) watch.observe(place);

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from tests.browser.browser import served
 PACKED = (".png", ".jpg", ".woff", ".woff2", ".whl", ".gz")
 THROTTLE = 4
 EMPTY = "empty.html"
+TASK = "ThreadControllerImpl::RunTask"
 # Notes, from before the page's first byte on: long tasks, first text, and the moments of each widget's place.
 WATCH = """() => {
   const seen = globalThis.seen = { tasks: [], reached: {}, alive: {}, text: null };
@@ -35,10 +36,7 @@ WATCH = """() => {
   const look = () => {
     const now = performance.now();
     for (const place of document.querySelectorAll(".mb-static")) {
-      if (place.id === wanted && !(place.id in seen.reached)) {
-        place.scrollIntoView({ block: "start", behavior: "instant" });
-        seen.reached[place.id] = now;
-      }
+      if (place.id === wanted) seen.reached[place.id] ??= now;
     }
     for (const widget of document.querySelectorAll(".mb-widget[data-widget]")) {
       const says = widget.querySelector(".mb-says");
@@ -121,8 +119,8 @@ def asked(browser: Any, url: str, *, whole: bool) -> list[str]:
 def timed(browser: Any, url: str, *, leap: str | None = None, rate: float = THROTTLE) -> Times:
     """The times of a page with the processor slowed down `rate` times.
 
-    With `leap`, a widget's anchor, its place is brought on the screen as soon as it is there, as by a link to it; then
-    the page is watched until the widget lives and a second more. TimeoutError where it does not within two minutes.
+    With `leap`, a widget's anchor, the page is asked for by a link to it, and watched until the widget lives and two
+    seconds more. TimeoutError where it does not within two minutes.
     """
     context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page = context.new_page()
@@ -130,7 +128,7 @@ def timed(browser: Any, url: str, *, leap: str | None = None, rate: float = THRO
         page.add_init_script(f"({WATCH.replace('LEAP', repr(leap) if leap else 'null')})()")
         session = context.new_cdp_session(page)
         session.send("Emulation.setCPUThrottlingRate", {"rate": rate})
-        page.goto(url, wait_until="load", timeout=120_000)
+        page.goto(f"{url}#{leap}" if leap else url, wait_until="load", timeout=120_000)
         if leap:
             page.wait_for_function("(name) => name in globalThis.seen.alive", arg=leap, timeout=120_000)
         page.wait_for_timeout(2000)
@@ -147,6 +145,62 @@ def timed(browser: Any, url: str, *, leap: str | None = None, rate: float = THRO
         after=max(after, default=0.0) if reached is not None else None,
         nodes=found["nodes"],
     )
+
+
+@dataclass(frozen=True)
+class Work:
+    """Milliseconds of the processor that a page's main thread works, which a busy machine hardly changes.
+
+    `load` until the page is loaded and quiet, `longest` the longest task of that; `alive` from the moment its widget's
+    place is brought on the screen until the widget lives, `after` the longest task of that, both None without a widget.
+    """
+
+    load: float
+    longest: float
+    alive: float | None
+    after: float | None
+
+
+def worked(browser: Any, url: str, *, leap: str | None = None) -> Work:
+    """What the main thread works for a page, then for its widget `leap`; TimeoutError where it does not live."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page = context.new_page()
+    try:
+        session = context.new_cdp_session(page)
+        load, longest = _traced(session, page, lambda: page.goto(url, wait_until="load", timeout=60_000))
+        if leap is None:
+            return Work(load, longest, None, None)
+        widget = page.locator(f'.mb-widget[data-widget="{leap}"] .mb-says:not(:empty)')
+
+        def go() -> None:
+            page.evaluate("(id) => { location.hash = id; }", leap)
+            widget.wait_for(timeout=60_000)
+
+        return Work(load, longest, *_traced(session, page, go))
+    finally:
+        context.close()
+
+
+def _traced(session: Any, page: Any, do: Callable[[], object]) -> tuple[float, float]:
+    """The sum and the longest of the main thread's tasks while `do` runs and the half second after."""
+    events: list[dict[str, Any]] = []
+    done: list[object] = []
+    session.on("Tracing.dataCollected", lambda found: events.extend(found["value"]))
+    session.on("Tracing.tracingComplete", lambda found: done.append(found))
+    session.send("Tracing.start", {"categories": "toplevel,devtools.timeline", "transferMode": "ReportEvents"})
+    do()
+    page.wait_for_timeout(500)
+    session.send("Tracing.end")
+    while not done:
+        page.wait_for_timeout(50)
+    # Threads of one name there are several: the page's is the one that works most.
+    named = {(one["pid"], one["tid"]) for one in events if one.get("args", {}).get("name") == "CrRendererMain"}
+    tasks: dict[tuple[int, int], list[float]] = {thread: [0.0] for thread in named}
+    for one in events:
+        if one["name"] == TASK and (one["pid"], one["tid"]) in named:
+            tasks[one["pid"], one["tid"]].append(one.get("tdur", 0) / 1000)
+    own = max(tasks.values(), key=sum)
+    return sum(own), max(own)
 
 
 def first_widget(page: Path) -> str | None:
