@@ -45,6 +45,7 @@ def cut_font(font: Path, points: set[int]) -> bytes:
     """A font with the glyphs of `points` alone, as WOFF."""
     options = Options()
     options.flavor, options.layout_features, options.name_IDs = "woff", [], [0, 13, 14]
+    options.drop_tables += ["FFTM"]
     with TTFont(font) as read:
         subsetter = Subsetter(options)
         subsetter.populate(unicodes=points)
