@@ -6,7 +6,7 @@
   for (const kind of ["wheel", "touchstart", "pointerdown", "keydown"]) window.addEventListener(kind, act, { passive: true });
   window.addEventListener("hashchange", () => { moved = false; });
   const hold = () => {
-    if (!moved) document.getElementById(decodeURI(window.location.hash.slice(1)))?.scrollIntoView({ behavior: "instant" });
+    if (!moved) document.getElementById(window.location.hash.slice(1))?.scrollIntoView({ behavior: "instant" });
   };
   const page = document.querySelector("article.bd-article");
   if (page) new ResizeObserver(hold).observe(page);
