@@ -62,7 +62,7 @@ def best(runs: list[Work], name: str) -> float:
 def test_a_page_weighs_little_to_its_end(browser: Any, html: Path, address: str, bare: int, name: str) -> None:
     found = parts(html, asked(browser, f"{address}/{name}.html", whole=True))
     beside = [part for part in found if not part.path.startswith("widgets/")]
-    assert sum(part.wire for part in beside) <= 1.1 * bare
+    assert sum(part.wire for part in beside) <= (0.5 if name == LANDING else 1.1) * bare
     if name == LANDING:
         assert sum(part.wire for part in found) <= 1.2 * MEGABYTE
         assert sum(part.raw for part in found) <= 3 * MEGABYTE
