@@ -1,6 +1,6 @@
 """How the order in which the memories of Figure 3 are learned depends on the bar, and on what counts as a use.
 
-A recall that counts as learned is a choice (`seed_values.LEARNED` for the claim). Here the same runs are read at others.
+Which recall counts as learned is a choice (`seed_values.LEARNED` for the claim). Here the same runs are read at others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,3 +49,19 @@ def rows(runs: Sequence[Curves], readings: Mapping[str, tuple[str, str]] = READI
     """A row for each reading, a cell for each of BARS: runs in the order, and after a stroke those with W_K1 first."""
     cells = {words: [in_order(runs, *names, bar) for bar in BARS] for words, names in readings.items()}
     return [[words, *(f"{there} / {other}" for there, other in found)] for words, found in cells.items()]
+
+
+def at_papers_size(records: Sequence[Curves]) -> str:
+    """A sentence on the order at each of BARS in recorded runs, W_K1 over the keys that attention sees."""
+    if not records:
+        return "Of the paper's size no run is recorded here."
+    counts = {bar: in_order(records, "W_K2", "W_K1", bar) for bar in BARS}
+    kept = [f"{bar:g}" for bar, (there, _) in counts.items() if there == len(records)]
+    turned = [f"{bar:g}" for bar, (_, other) in counts.items() if other]
+    said = (
+        f"In the {len(records)} recorded runs of the paper's size, with $W_K^1$ over the keys that attention sees, all "
+        f"come in the order at the bars {', '.join(kept) or '(none)'}"
+    )
+    if turned:
+        return f"{said}, and $W_K^1$ is ahead in some at {', '.join(turned)}."
+    return f"{said}; in none is $W_K^1$ ahead."

@@ -54,3 +54,14 @@ def test_the_first_use_weighs_the_positions(monkeypatch):
     Model.W_K1[5, 0] = 1.0
     monkeypatch.setattr(bars, "along", lambda spec, probe: [float(probe(Model))])
     assert bars.read_by_first_use(setup, 0).values[bars.FIRST] == pytest.approx([0.5])
+
+
+def test_the_sentence_on_recorded_runs():
+    """Oracle: by eye. In the first run W_K1 is first at .3, and behind from .4 on; in the second the order stands."""
+    turned = Written({"W_O2": [1, 1, 1, 1], "W_K2": [0, 0.2, 1, 1], "W_K1": [0, 0.35, 0.35, 1]})
+    kept = Written({"W_O2": [1, 1, 1, 1], "W_K2": [0, 1, 1, 1], "W_K1": [0, 0, 0, 1]})
+    assert bars.at_papers_size([]) == "Of the paper's size no run is recorded here."
+    words = bars.at_papers_size([turned, kept])
+    assert words.startswith("In the 2 recorded runs") and words.endswith("0.8, and $W_K^1$ is ahead in some at 0.3.")
+    assert "at the bars 0.4, 0.5, 0.6, 0.7, 0.8" in words
+    assert bars.at_papers_size([kept]).endswith("; in none is $W_K^1$ ahead.")
