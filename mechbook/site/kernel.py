@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,10 +101,17 @@ class OwnKernel(AsyncKernelManager):
         return started
 
 
-def run(page: str, text: str, folder: str, config: MdParserConfig, limit: int | None) -> Outcome:
+def run(
+    page: str,
+    text: str,
+    folder: str,
+    config: MdParserConfig,
+    limit: int | None,
+    done: Callable[[], None] = lambda: None,
+) -> Outcome:
     """Execute the page `text` in `folder`; check its outputs, and that its fingerprint covers all that it imported.
 
-    A cell may take `limit` seconds; None: any time.
+    A cell may take `limit` seconds; None: any time. `done` is called after each cell.
     """
     notebook = read(text, config)
     assert notebook is not None
@@ -119,6 +126,7 @@ def run(page: str, text: str, folder: str, config: MdParserConfig, limit: int | 
         resources={"metadata": {"path": folder}},
         record_timing=False,
         on_cell_start=lambda cell, cell_index: at.append(cell.source),
+        on_cell_complete=lambda cell, cell_index: done(),
         on_notebook_start=lambda notebook: note(client),
     )
     RUNNING.add(client)
