@@ -56,10 +56,12 @@ class Line:
     show: whether to show it (`wanted()` by default)
     """
 
-    def __init__(self, what: str, total: float, unit: str, *, start: float = 0, show: bool | None = None) -> None:
+    def __init__(
+        self, what: str, total: int | float, unit: str, *, start: int | float = 0, show: bool | None = None
+    ) -> None:
         self.what, self.total, self.unit, self.done, self.show = what, total, unit, start, show
 
-    def advance(self, by: float = 1) -> None:
+    def advance(self, by: int | float = 1) -> None:
         """So many units more are done."""
         self.done += by
 

@@ -1,0 +1,141 @@
+"""Whatever takes seconds at the book's size says how far it is. Oracle: every line that is opened, and where it ends.
+
+The computations are those of the themes, each shrunk to a second.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mechbook.core.progress import Line
+from mechbook.core.training.progress import Progress
+from mechbook.facts.capacity import CapacitySettings
+from mechbook.facts.construction_size import FewestSettings, HeadLoadSettings, RecallSettings
+from mechbook.facts.dynamics import DynamicsSettings
+from mechbook.facts.stack_training import StackSettings
+from mechbook.facts.tradeoff import TradeoffSettings
+from mechbook.gradients import deep_linear
+from mechbook.gradients.presets import LAPTOP as GRADIENTS
+from mechbook.gradients.three_steps.runs import ThreeStepSettings
+from mechbook.gradients.timing import timed
+from mechbook.laser.edits import prompt
+from mechbook.laser.sweep import sweep
+from mechbook.memories import experiments as memories
+from mechbook.memories.capacity import linear_settings, outer_settings
+from mechbook.memories.presets import LAPTOP as MEMORIES
+from mechbook.memories.presets import Linear, Outer
+from mechbook.noisy.theory import key_query, memory_runs, one_step
+from mechbook.paper.small import HOPS, INDUCTION, NOISY, NOISY_TINY
+from mechbook.pretrained.load import load
+
+STACK = StackSettings(steps=3, batch_size=4, rates=(1e-2, 1e-3), test_size=8)
+SMALL = replace(
+    MEMORIES,
+    seeds=2,
+    linear_steps=20,
+    linear=Linear(d=(5, 7), lr=1.0),
+    outer=Outer(d=(5, 7), d_shared=(5, 7), few=1, many=2),
+)
+STEPS = ThreeStepSettings(
+    seed=0, N=5, T=7, d=11, sequences=23, test_sequences=13, logit=0.3, gap_W_K2=30.0, gap_W_K1=100.0, probe_gap=30.0,
+    chunk=10,
+)  # fmt: skip
+FACTS = {"S": 5, "D": 3, "T": 9, "seeds": 2}
+
+
+def shown_of(theme: Any) -> Callable[[], object]:
+    return lambda: theme.runs(theme.setup)[0].settings.run()
+
+
+# What is computed, and the lines that it has to open: the first words of each.
+WORK: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
+    "induction": (shown_of(INDUCTION), ("training loop",)),
+    "noisy recall": (shown_of(NOISY), ("training loop",)),
+    "hops": (shown_of(HOPS), ("4 hops, 2 models",)),
+    "capacity of facts": (
+        CapacitySettings(d=16, alpha=1.0, beta=1.0, D=8, T=9, seeds=2, training=STACK).run,
+        ("a search for capacities", "a round", "2 models of facts"),
+    ),
+    "heads and width": (
+        TradeoffSettings(**FACTS, d=7, d_h=3, H=(1, 4), m=(0, 5, 40), training=STACK).run,
+        ("accuracy by heads and width", "4 models of facts"),
+    ),
+    "how facts are learned": (
+        DynamicsSettings(
+            model="linear", S=6, R=3, D=2, T=9, n_noise=5, lr=1.0, init=0.01, steps=9, batch_size=4, seeds=2,
+            probe_every=3, test_size=8, checkpoints=3,
+        ).run,
+        ("how facts are learned",),
+    ),
+    "constructions": (
+        RecallSettings(**FACTS, contexts=2, d=64, d_h=16, H=10, d_mlp=64, m=128).run, ("recall of the constructions",)
+    ),
+    "smallest constructions": (
+        FewestSettings(sizes=(5,), D=8, T=32, seeds=1, facts_asked=25).run, ("the smallest constructions",)
+    ),
+    "heads' load": (HeadLoadSettings(**FACTS, d=32, d_h=(4,), tokens=(1, 5)).run, ("what a head can serve",)),
+    "three steps": (STEPS.run, ("three steps of gradient descent",)),
+    "a measurement over seeds": (
+        lambda: timed(deep_linear.course, replace(GRADIENTS.deep, steps=400), [0]), ("course",)
+    ),
+    "an experiment of chapter 1": (lambda: memories.over_seeds(memories.near_orthogonality, SMALL), ("near",)),
+    "outer products": (outer_settings(SMALL).run, ("capacities of outer products",)),
+    "trained memories": (
+        linear_settings(SMALL).run, ("a search for capacities", "trained memories", "side by side")
+    ),
+    "samples needed": (lambda: one_step.needs(NOISY_TINY, 0), ("samples that attention needs",)),
+    "gradient on W_KQ": (lambda: key_query.sweep(NOISY_TINY, "short", 0), ("the gradient on W_KQ",)),
+    "noise in a memory": (lambda: memory_runs.alpha_vs_n(NOISY_TINY, 4, 0), ("",)),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path))
+    monkeypatch.setenv("MECHBOOK_DEVICE", "cpu")
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, float]]]:
+    """The words and the share that is done of every line, when it goes."""
+    found: list[tuple[str, float]] = []
+    leave, advance = Line.__exit__, Progress.advance
+
+    def noted(line: Line, *error: Any) -> None:
+        found.append((line.what, line.done / line.total if line.total else 1.0))
+        leave(line, *error)
+
+    def advanced(bar: Progress) -> None:
+        found.append(("training loop", 1.0))
+        advance(bar)
+
+    monkeypatch.setattr(Line, "__exit__", noted)
+    monkeypatch.setattr(Progress, "advance", advanced)
+    yield found
+
+
+def ended(lines: list[tuple[str, float]], wanted: tuple[str, ...]) -> None:
+    for words in wanted:
+        shares = [share for what, share in lines if what.startswith(words)]
+        assert shares and max(shares) == 1, (words, sorted(set(lines)))
+    assert all(0 < share <= 1 for _, share in lines), lines
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_every_computation_of_seconds_has_a_line_that_reaches_its_end(
+    name: str, lines: list[tuple[str, float]]
+) -> None:
+    compute, wanted = WORK[name]
+    compute()
+    ended(lines, wanted)
+
+
+def test_a_sweep_of_laser_has_one(lines: list[tuple[str, float]], tiny_model: Callable[..., Path]) -> None:
+    """And where its points are computed in other processes, the line is this one's."""
+    model = load(str(tiny_model("gpt_neox")))
+    asked = [prompt(model, "Madrid is located in", " Spain", group="facts")]
+    sweep(model, asked, matrices=("mlp_in", "o"), layers=(0, 2), rhos=(0.1, 0.5))
+    ended(lines, ("a sweep of LASER", "a matrix changed"))
