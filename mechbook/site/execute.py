@@ -22,8 +22,10 @@ from pathlib import Path
 from myst_parser.config.main import MdParserConfig
 from sqlalchemy.exc import SQLAlchemyError
 
+from mechbook.core.cache import entries
 from mechbook.core.cache.closure import PACKAGE
 from mechbook.core.progress import Line, on_screen, say
+from mechbook.site.clock import drop_runs_ahead, modules_ahead
 from mechbook.site.configuration import markdown_config
 from mechbook.site.fingerprint import dependencies
 from mechbook.site.kernel import RUNNING, Outcome, environment, run, stop
@@ -201,7 +203,8 @@ def _font_cache() -> None:
 def prepare(threads: int) -> None:
     """Fix what every kernel started from here finds in its environment: threads, the build, and when it began.
 
-    OSError where `_build` cannot be written.
+    What is dated ahead of the clock is said; with MECHBOOK_FRESH=1 no run of then is left. OSError where `_build` or
+    such a run cannot be written.
     """
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
@@ -210,6 +213,10 @@ def prepare(threads: int) -> None:
             os.environ[name] = str(Path(chosen).expanduser().absolute())
     os.environ["MECHBOOK_SITE_BUILD"] = "1"
     os.environ["MECHBOOK_BUILD_STARTED"] = str(time.time())
+    fresh = os.environ.get("MECHBOOK_FRESH") == "1"
+    for said in (modules_ahead(PACKAGE), drop_runs_ahead(entries.folder()) if fresh else ""):
+        if said:
+            print(said, flush=True)
     # IPython warns of a folder that it would have to make in one that is not there.
     for name in (".ipython", ".matplotlib"):
         (PACKAGE.parent / "_build" / name).mkdir(parents=True, exist_ok=True)

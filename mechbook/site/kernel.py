@@ -50,7 +50,10 @@ PASSED = (
 OWN = "MECHBOOK_"
 # What the cache of runs says when it mends or misses an entry: true of this machine, and no part of a page.
 NOTICE = re.compile(
-    r"^.*RuntimeWarning: ((?:A damaged cache entry|A cache entry that|The cache folder) .*)\n(?:  .*\n)?", re.M
+    # the last is of a module that is dated ahead: where one is edited meanwhile, the page is not kept
+    r"^.*RuntimeWarning: ((?:A damaged cache entry |A cache entry that |The cache folder |"
+    r".* changed since this process began: ).*)\n(?:  .*\n)?",
+    re.M,
 )
 
 
