@@ -30,6 +30,7 @@ from mechbook.memories.presets import Linear, Outer
 from mechbook.noisy.theory import key_query, memory_runs, one_step
 from mechbook.paper.small import HOPS, INDUCTION, NOISY, NOISY_TINY
 from mechbook.pretrained.load import load
+from mechbook.site.execute import Chapters
 
 STACK = StackSettings(steps=3, batch_size=4, rates=(1e-2, 1e-3), test_size=8)
 SMALL = replace(
@@ -139,3 +140,17 @@ def test_a_sweep_of_laser_has_one(lines: list[tuple[str, float]], tiny_model: Ca
     asked = [prompt(model, "Madrid is located in", " Spain", group="facts")]
     sweep(model, asked, matrices=("mlp_in", "o"), layers=(0, 2), rhos=(0.1, 0.5))
     ended(lines, ("a sweep of LASER", "a matrix changed"))
+
+
+def test_the_chapters_of_a_build_count_as_long_as_they_took() -> None:
+    """Oracle: of a (30 s) one cell in three; b (10 s), which is over; c, which never ran and counts as 20 s: 20 of 60."""
+    chapters = Chapters(["book/a", "b", "c"], {"book/a": 3, "b": 2, "c": 1}, {"book/a": 30.0, "b": 10.0, "d": 99.0})
+    assert (chapters.total, chapters.words()) == (60.0, "0 of 3 chapters are executed")
+    for page in ("book/a", "b"):
+        chapters.cell(page)
+    assert chapters.words() == "0 of 3 chapters are executed; a: 1 of 3 cells; b: 1 of 2 cells"
+    chapters.over("b")
+    # the build's own cells, after the page's
+    chapters.cell("b")
+    assert chapters.words() == "1 of 3 chapters are executed; a: 1 of 3 cells"
+    assert chapters.done == pytest.approx(20)

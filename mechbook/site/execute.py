@@ -139,8 +139,9 @@ def _outcomes(
         ]
         try:
             for future in as_completed(futures):
-                chapters.finished += 1
-                yield future.result()
+                outcome = future.result()
+                chapters.over(outcome.page)
+                yield outcome
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for client in list(RUNNING):
@@ -166,6 +167,12 @@ class Chapters(Line):
         if self.begun[page] < self.cells[page]:
             self.begun[page] += 1
             self.advance(self.weights[page] / self.cells[page])
+
+    def over(self, page: str) -> None:
+        """A page is done, in whichever cell it ended."""
+        while self.begun[page] < self.cells[page]:
+            self.cell(page)
+        self.finished += 1
 
     def words(self) -> str:
         """The chapters that are done, and how far those are that have begun."""
