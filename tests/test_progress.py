@@ -143,7 +143,7 @@ def test_a_sweep_of_laser_has_one(lines: list[tuple[str, float]], tiny_model: Ca
 
 
 def test_the_chapters_of_a_build_count_as_long_as_they_took() -> None:
-    """Oracle: of a (30 s) one cell in three; b (10 s), which is over; c, which never ran and counts as 20 s: 20 of 60."""
+    """Oracle: of a (30 s) one cell in three; b (10 s), which is over; c, which never ran, counts 20 s: 20 of 60."""
     chapters = Chapters(["book/a", "b", "c"], {"book/a": 3, "b": 2, "c": 1}, {"book/a": 30.0, "b": 10.0, "d": 99.0})
     assert (chapters.total, chapters.words()) == (60.0, "0 of 3 chapters are executed")
     for page in ("book/a", "b"):
