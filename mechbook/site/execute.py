@@ -174,6 +174,10 @@ class Chapters(Line):
             self.cell(page)
         self.finished += 1
 
+    def __enter__(self) -> "Chapters":
+        super().__enter__()
+        return self
+
     def words(self) -> str:
         """The chapters that are done, and how far those are that have begun."""
         under_way = [page for page, count in self.begun.items() if 0 < count < self.cells[page]]
