@@ -9,9 +9,9 @@ found = one_by_one(measure, seeds, "margins after one step", "seeds")      # [me
 
 The line comes after five seconds, in a terminal and in a notebook opened by hand, and goes when the work is done; of
 many short works, one after the other, five seconds after the first began. One line within another is a part of it, and
-moves it on. Nothing is shown while the site is built, whose pages
-would keep it, nor where stderr is neither a terminal nor a notebook, nor in the processes of a sweep, nor with
-TQDM_DISABLE=1. The training loop of `mechbook.core.training.loop` has a bar of its own.
+moves it on. Nothing is shown while the site is built, whose pages would keep it, nor where stderr is neither a terminal
+nor a notebook, nor in the processes of a sweep, nor with TQDM_DISABLE=1. The loop of `mechbook.core.training.loop` has
+a bar of its own, which takes the line's place and its words.
 """
 
 import math
@@ -36,7 +36,7 @@ FORMAT = "{percentage:3.0f}% |{bar:10}| {elapsed}, about {remaining} left; {desc
 
 
 def wanted() -> bool:
-    """Whether this process is one that a person looks at, in a terminal or in a notebook."""
+    """Whether this process is one that a person looks at, in a terminal or in a notebook, and wants to see it."""
     if os.environ.get("MECHBOOK_SITE_BUILD") == "1" or multiprocessing.parent_process() is not None:
         return False
     return on_screen()
@@ -44,7 +44,7 @@ def wanted() -> bool:
 
 def on_screen() -> bool:
     """Whether stderr is a terminal or a notebook's output, and tqdm is there to draw."""
-    if sys.stderr is None or find_spec("tqdm") is None:
+    if sys.stderr is None or find_spec("tqdm") is None or os.environ.get("TQDM_DISABLE", "0") not in ("", "0"):
         return False
     return sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
 
@@ -95,11 +95,8 @@ def one_by_one(function: Callable[[Item], Result], items: Sequence[Item], what: 
 def say(text: str, file: TextIO | None = None) -> None:
     """Print a line of text, on stdout by default, above a line of progress if there is one."""
     out = sys.stdout if file is None else file
-    if find_spec("tqdm") is None:
-        print(text, file=out)
-    else:
-        import_module("tqdm").tqdm.write(text, file=out)
-    out.flush()
+    _SCREEN.write("")
+    print(text, file=out, flush=True)
 
 
 def share(lines: Sequence[Line]) -> float:
@@ -118,7 +115,9 @@ class _Screen:
         self.owner: int | None = None
         # when the first of the works that follow one another began, and when the last of them ended
         self.began = self.ended = -math.inf
-        self.lock = threading.Lock()
+        self.lock, self.pen = threading.Lock(), threading.Lock()
+        # how many characters stand on the line
+        self.drawn = 0
         self.over = threading.Event()
         self.thread: threading.Thread | None = None
 
@@ -155,33 +154,48 @@ class _Screen:
 
     def draw(self, over: threading.Event, wait: float, start: float) -> None:
         """Draw after `wait` seconds, until `over`; `start` is what was done when it began."""
-        began = time.time()
+        began = time.monotonic()
         if over.wait(wait):
             return
-        bar: Any = None
+        tqdm = import_module("tqdm").tqdm
         try:
             while lines := list(self.lines):
                 done, words = share(lines), "; ".join(line.words() for line in lines)
-                if bar is None:
-                    bar = import_module("tqdm").tqdm(
-                        total=1.0,
-                        initial=start,
-                        # not yet: it says nothing so far
-                        delay=EVERY,
-                        file=sys.stderr,
-                        leave=False,
-                        bar_format=FORMAT,
-                        dynamic_ncols=True,
-                    )
-                    # it is as old as the work, not as its line
-                    bar.start_t = began
-                bar.n = done
-                bar.set_description_str(words, refresh=True)
+                others = [bar for bar in list(tqdm._instances) if _is_shown(bar)]
+                for bar in others:
+                    # the training loop's: there is one line, and it says what it is of
+                    bar.set_description_str(words, refresh=False)
+                elapsed = time.monotonic() - began
+                meter = tqdm.format_meter(
+                    done, 1.0, elapsed, _columns(), prefix=words, bar_format=FORMAT, initial=start
+                )
+                self.write("" if others else meter)
                 if over.wait(EVERY):
                     return
         finally:
-            if bar is not None:
-                bar.close()
+            self.write("")
+
+    def write(self, text: str) -> None:
+        """Put a text in the line's place; "" leaves nothing of it."""
+        with self.pen:
+            if self.drawn or text:
+                blank = " " * self.drawn
+                sys.stderr.write(f"\r{text}{blank[len(text) :]}" if text else f"\r{blank}\r")
+                sys.stderr.flush()
+            self.drawn = len(text)
+
+
+def _is_shown(bar: Any) -> bool:
+    """Whether one of tqdm's bars has come; one that is only being made has not yet its times."""
+    return bool(getattr(bar, "last_print_t", 0.0) >= getattr(bar, "start_t", math.inf) + getattr(bar, "delay", 0.0))
+
+
+def _columns() -> int | None:
+    """How wide the terminal is; None where that is not known, and in a notebook."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
 
 
 _SCREEN = _Screen()

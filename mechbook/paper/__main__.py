@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-from mechbook.core.progress import on_screen, say
+from mechbook.core.progress import Line
 from mechbook.core.training import stopping
 from mechbook.core.training.loop import use_threads
 from mechbook.paper.estimate import hours_left
@@ -68,11 +68,9 @@ def _recorded_now(
     if _too_long(run, stop):
         return True
     began = time.perf_counter()
-    if on_screen():
-        # how far it is and how long it takes, its own line says
-        say(f"{run.name}, {counts['number']} of {counts['listed']} runs, is computed ...", sys.stderr)
     try:
-        record_run(run, replace=replace)
+        with Line(f"{run.name}, run {counts['number']} of {counts['listed']}", 1, ""):
+            record_run(run, replace=replace)
     except stopping.Stopped as stopped:
         kept = f"{run.at(stopped.step)}; its state is kept, and" if stopped.path.exists() else "its start;"
         print(f"{run.name} stopped at {kept} {done}")
