@@ -31,7 +31,7 @@ def load(processes: int) -> Iterator[None]:
 def claims(root: Path, workers: int) -> bytes:
     """What the chapters claim in a book of their own, with a cache of its own, all computed anew."""
     book = Project(root)
-    book.limit = 1800
+    book.limit = 3600
     for name in ("mechbook", "results"):
         shutil.copytree(ROOT / name, root / name, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in (*(f"{page}.md" for page in CHAPTERS), "references.bib"):
