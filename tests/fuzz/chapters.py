@@ -32,6 +32,7 @@ CHAPTER_7: list[Case] = [
     case("hops.probes:keys_of_hops", sigma=sigma, axis_n=FEW),
     case("hops.probes:landings_of_hops", sigma=sigma, axis_n=FEW),
     case("hops.probes:keys_of_two_layers", sigma=sigma, axis_n=FEW),
+    case("hops.two_layers:carriers", sigma=sigma, axis_n=FEW),
     case("hops.probes:mass_on", keys=whole("T", "B", "T", "K")),
     case("hops.slopes:log_log_slope"),
     case("hops.training:hop_weights", regime=st.sampled_from(["direct", "mixture", "curriculum", "current"]),
