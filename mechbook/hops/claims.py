@@ -92,7 +92,9 @@ def layerwise(m: Measurement) -> list[Check]:
     Their order alone would be met by a probe that is one layer off.
     """
     return [
-        m.in_every_seed(f"{r} hops first read after layer {layer}", [0.5 - abs(f - layer) for f in m.per_seed(f"first_{r}")])
+        m.in_every_seed(
+            f"{r} hops first read after layer {layer}", [0.5 - abs(f - layer) for f in m.per_seed(f"first_{r}")]
+        )
         for layer, r in enumerate(PROBED_HOPS, 1)
     ]
 

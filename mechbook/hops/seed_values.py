@@ -55,7 +55,7 @@ def curriculum_solves(setup: HopsPreset, seed: int) -> float:
 
 
 def direct_fails(setup: HopsPreset, seed: int) -> Numbers:
-    """Direct training's accuracy on k hops after several times the updates that the mixture needed, with its control."""
+    """Direct training's accuracy on k hops after several times the mixture's updates, and on 1 and 2 as a control."""
     needed = steps_needed(mixture_settings(setup).run())
     direct = direct_settings(setup, needed)
     accuracy, run = fresh_accuracy(direct, seed), direct.run()[seed]

@@ -130,6 +130,7 @@ CHAPTER_2: list[Case] = [
     case("gradients.three_steps.factors:predicted_previous", t=lambda d: d.whole(4, "n").double()),
     case("gradients.three_steps.factors:gamma"),
     case("gradients.three_steps.factors:gamma_in_full"),
+    case("gradients.three_steps.factors:without_end"),
     case("gradients.three_steps.probes:diagonal_gap", table=floats("n", "n")),
     case("gradients.three_steps.probes:previous_gap", position_scores=floats("T", "T")),
     case("gradients.three_steps.probes:bag_of_words_accuracy", N=lambda d: d.size("N") + 1, within=SHARE),
