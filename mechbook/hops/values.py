@@ -23,10 +23,7 @@ DIRECT_FAILS = Values(
     chance="accuracy of one who guesses",
     steps="updates of direct training",
     mixture_steps="updates that the mixture needed, mean over its seeds",
-    **{
-        f"control_{k}": f"control: accuracy of direct training on {k} instead of k hops"
-        for k in CONTROLS
-    },
+    **{f"control_{k}": f"control: accuracy of direct training on {k} instead of k hops" for k in CONTROLS},
 )
 MIXTURE_SOLVES = Values("khop.mixture_solves", "the mixture's accuracy on k hops, on fresh sequences")
 CURRICULUM_SOLVES = Values("khop.curriculum_solves", "the curriculum's accuracy on k hops, on fresh sequences")
