@@ -1,5 +1,6 @@
 """The mixture of 1, 2 and 4 hops: what is drawn and trained. Oracles: the mixture's settings, the plain loop."""
 
+import pytest
 import torch
 
 from mechbook.core.presets import replace
@@ -22,7 +23,7 @@ def test_all_but_the_budget_is_the_mixture_s() -> None:
 
 
 def test_the_readouts_are_trained_on_1_2_and_4_hops_as_the_plain_loop_does(monkeypatch, tmp_path) -> None:
-    """Oracle: `train_hops` on targets picked by hand; solved at the first record, where chance is enough."""
+    """Oracle: `train_hops` on targets picked by hand: losses and accuracies; the first record, where chance solves."""
     monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path))
     found, spec = powers.powers_alone(SMALL), powers.powers_settings(SMALL)
     assert found.solved == [None, None] and found.seconds > 0
@@ -37,6 +38,10 @@ def test_the_readouts_are_trained_on_1_2_and_4_hops_as_the_plain_loop_does(monke
     easy = replace(spec, training=replace(spec.training, stop_at=0.01))
     model = HopTransformer(powers.config(spec), spec.stream(1, "weights"))
     plain = train_hops(model, draw, easy.training, spec.stream(1, "batches"))
+    results, train = [], powers.train_stacked
     monkeypatch.setattr(powers, "powers_settings", lambda setup: easy)
+    monkeypatch.setattr(powers, "train_stacked", lambda *given: results.extend(train(*given)) or results)
     assert powers.powers_alone(SMALL).solved[1] == plain.solved == 10
+    assert results[1].loss == pytest.approx(plain.loss, rel=1e-4)
+    assert results[1].accuracy[0] == pytest.approx(plain.accuracy[0], abs=1e-6)
     assert seen[0].shape == (5, 12, 4)
