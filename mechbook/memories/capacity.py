@@ -277,6 +277,8 @@ def predicted_outer_capacity(d: int, M: int | None, enough: float) -> int:
 
     def passes(N: int) -> bool:
         recalled = predicted_recall(N, d, None if M is None else min(M, N), unit_norm=True)
-        return bool(stats.poisson.cdf(math.floor((1 - enough) * N + 1e-9), N * (1 - recalled)) >= 0.5)
+        # a quadrature's recall may exceed 1 by rounding, and no number of errors has a negative mean
+        errors = N * max(0.0, 1 - recalled)
+        return bool(stats.poisson.cdf(math.floor((1 - enough) * N + 1e-9), errors) >= 0.5)
 
     return capacity_by_bisection(passes, candidates(1, d * d if M is None else 4 * M * d, 1.005))
