@@ -136,7 +136,10 @@ def controls(m: Measurement) -> list[Check]:
 @criterion(COST)
 def cost(m: Measurement) -> list[Check]:
     """Perplexity rises (its interval above 1); log P(right country | countries) changes by less than 0.1 nats: its 90%
-    interval lies between -0.1 and 0.1, which is two one-sided tests at 5%. The first reading must be there."""
+    interval, countries drawn, lies between -0.1 and 0.1, which is two one-sided tests at 5%.
+
+    The earlier readings must be there, to be shown: cities drawn one by one; the accuracy.
+    """
     return [
         m.bar("perplexity_low95", ">", 1),
         m.bar("candidates_low90", ">", -NO_CHANGE),

@@ -34,7 +34,8 @@ MADE = {
     },
     values.COST: {
         "perplexity": 1.4, "perplexity_low95": 1.2, "candidates": -0.02, "candidates_low90": -0.06,
-        "candidates_high90": 0.02, "accuracy": -0.1, "accuracy_low95": -0.2
+        "candidates_high90": 0.02, "countries": 50, "between_countries": 0.5, "cities_low90": -0.05,
+        "cities_high90": 0.01, "accuracy": -0.1, "accuracy_low95": -0.2
     },
     values.QUANTISATION: {
         "draws": 8, "change": 0.05, "change_mean": 0.02, "everywhere": 0.9, "everywhere_least": 0.8,
@@ -46,6 +47,7 @@ MADE = {
     },
     values.RANK_ONE_EDIT: {
         "edits": 24, "before": 0.0, "asked": 0.9, "at_start": 0.7, "kept": 0.95, "neighbours": 0.8,
+        "neighbours_tried": 4, "likeliest": 0.8, "likeliest_at_start": 0.1, "likeliest_before": 0.9,
         "asked_apart": 0.9, "kept_apart": 0.97
     },
     values.FACT_SITE: {
@@ -119,6 +121,8 @@ FAILS = [
     # what the first reading let pass: an interval that reaches 0 because it is wide
     ("laser.cost", {"candidates": 0.0, "candidates_low90": -0.11, "candidates_high90": 0.05}, {1}),
     ("laser.cost", {"candidates": 0.0, "candidates_high90": 0.11}, {2}),
+    # what the second reading let pass: cities drawn as if those of one country said something else each
+    ("laser.cost", {"candidates_low90": -0.127, "candidates_high90": 0.111}, {1, 2}),
     ("laser.quantisation", {"draws": 7}, {0}),
     ("laser.quantisation", {"change": 0.25}, {1}),
     ("laser.rho_curves", {"rates": 7}, {0}),
