@@ -164,14 +164,16 @@ def interval_of_worst(rows: Float[Tensor, "r n"], generator: Generator) -> tuple
 
 
 def site_values(found: FactSite, generator: Generator) -> dict[str, int | float]:
-    """`laser.fact_site`: shares of the gap in log P(country); early: the largest in a block of the first half.
+    """`laser.fact_site`: shares of the gap in log P(country); early: the largest in a block of the first half but the
+    first block.
 
     Intervals are of that block's share.
     """
-    early = [i for i, block in enumerate(found.blocks) if block < found.n_layers / 2]
-    values: dict[str, int | float] = {"pairs": len(found.base)}
+    # what enters the first block is the token alone: no MLP has looked anything up there
+    early = [i for i, block in enumerate(found.blocks) if 0 < block < found.n_layers / 2]
+    values: dict[str, int | float] = {"pairs": len(found.base), "subject_token": float(found.share[0, 0])}
     for word, name in ((0, "subject"), (-1, "end")):
-        for when, block in (("early", int(found.share[early, word].argmax())), ("last", len(found.blocks) - 1)):
+        for when, block in (("early", early[int(found.share[early, word].argmax())]), ("last", len(found.blocks) - 1)):
             values[f"{name}_{when}"] = float(found.share[block, word])
             low, high = found.interval(block, word, generator)
             high_is_bad = (name == "subject") == (when == "last")

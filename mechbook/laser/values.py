@@ -61,7 +61,7 @@ DYNAMICS = Values(
 )
 PREPOSITIONS = Values(
     "laser.prepositions",
-    words='steps to an average rank of "the" below 3, after lone prepositions',
+    words='first checkpoint (0, 1, 2, 4, 8, 16, ...) with an average rank of "the" below 3, after lone prepositions',
     sentences="the same after sentences that end in one",
     steps="steps of the whole training",
 )
@@ -160,11 +160,12 @@ RANK_ONE_EDIT = Values(
 FACT_SITE = Values(
     "laser.fact_site",
     pairs="pairs of held-out cities",
-    subject_early="share recovered at the subject's last token, the largest in a block of the first half",
+    subject_token="share recovered at the subject's last token as it enters the first block, before any MLP",
+    subject_early="the same in a block of the first half after the first, the largest",
     subject_early_low95="the lower end of its 95% interval, in that block",
     subject_last="the same in the last block",
     subject_last_high95="the upper end of its 95% interval",
-    end_early="share recovered at the last position, the largest in a block of the first half",
+    end_early="share recovered at the last position, the largest in a block of the first half after the first",
     end_early_high95="the upper end of its 95% interval, in that block",
     end_last="the same in the last block",
     end_last_low95="the lower end of its 95% interval",

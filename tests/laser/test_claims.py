@@ -51,7 +51,7 @@ MADE = {
         "asked_apart": 0.9, "kept_apart": 0.97
     },
     values.FACT_SITE: {
-        "pairs": 40, "subject_early": 0.9, "subject_last": 0.1, "end_early": 0.1, "end_last": 0.95,
+        "pairs": 40, "subject_token": 0.6, "subject_early": 0.9, "subject_last": 0.1, "end_early": 0.1, "end_last": 0.95,
         "subject_early_low95": 0.8, "subject_last_high95": 0.15, "end_early_high95": 0.15, "end_last_low95": 0.9
     },
     values.IOI_CIRCUIT: {"drop": 0.95, "random": 0.02, "random_worst": 0.09, "copying": 0.4},
@@ -132,10 +132,12 @@ FAILS = [
     ("laser.rank_one_edit", {"edits": 19}, {0}),
     ("laser.rank_one_edit", {"asked": 0.79}, {1}),
     ("laser.rank_one_edit", {"kept": 0.89}, {2}),
-    ("laser.fact_site", {"subject_early": 0.5}, {0}),
-    ("laser.fact_site", {"subject_last": 0.2}, {1}),
-    ("laser.fact_site", {"end_early": 0.2}, {2}),
-    ("laser.fact_site", {"end_last": 0.5}, {3}),
+    ("laser.fact_site", {"subject_early": 0.5, "subject_token": 0.4}, {0}),
+    # what the first reading let pass: a name whose last token gives the country away, and no MLP that adds to it
+    ("laser.fact_site", {"subject_early": 0.6, "subject_token": 0.63}, {1}),
+    ("laser.fact_site", {"subject_last": 0.2}, {2}),
+    ("laser.fact_site", {"end_early": 0.2}, {3}),
+    ("laser.fact_site", {"end_last": 0.5}, {4}),
     ("laser.ioi_circuit", {"drop": 0.8}, {0}),
     ("laser.ioi_circuit", {"random": 0.05}, {1}),
     ("laser.ioi_circuit", {"copying": 0.51}, {2}),

@@ -107,10 +107,14 @@ def test_the_values_of_the_new_claims_are_worked_out_by_hand() -> None:
         n_layers=7, blocks=[0, 2, 4, 6], words=["subject", "in"], base=-torch.ones(7), own=torch.zeros(7),
         patched=patched, lens=torch.zeros(8, 2),
     )  # fmt: skip
-    by_hand = {"pairs": 7, "subject_early": 0.8, "subject_last": 0.0, "end_early": 0.2, "end_last": 1.0}
+    by_hand = {"pairs": 7, "subject_token": 0.5, "subject_early": 0.8, "subject_last": 0.0, "end_early": 0.2, "end_last": 1.0}
     ends = {"subject_early_low95": 0.8, "subject_last_high95": 0.0, "end_early_high95": 0.2, "end_last_low95": 1.0}
     site_values = closer_values.site_values(site, torch.Generator().manual_seed(0))
     assert site_values == pytest.approx(by_hand | ends, abs=1e-6)
+    # the token alone gives more than any block after it: it is not counted as early
+    token = replace(site, patched=patched.clone().index_fill_(0, torch.tensor([0]), -0.05))
+    again = closer_values.site_values(token, torch.Generator().manual_seed(0))
+    assert again["subject_token"] == pytest.approx(0.95) and again["subject_early"] == pytest.approx(0.8)
     low, high = site.interval(1, 0, torch.Generator().manual_seed(0))
     assert low == pytest.approx(0.8, abs=1e-6) and high == pytest.approx(0.8, abs=1e-6)
     one = Rewritten(
