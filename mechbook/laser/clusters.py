@@ -27,7 +27,7 @@ def interval_of_grouped_mean(
     """
     check_draws(draws, level)
     if not len(change) or len(groups) != len(change):
-        raise ValueError(f"there are {len(change)} changes and {len(groups)} groups; give one or more, as many of each.")
+        raise ValueError(f"there are {len(change)} changes and {len(groups)} groups; give as many, one or more.")
     sums, sizes = _sums(change.double(), groups)
     index = torch.randint(len(sums), (draws, len(sums)), generator=generator)
     means = sums[index].sum(1) / sizes[index].sum(1)

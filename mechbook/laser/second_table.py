@@ -106,7 +106,9 @@ def _cells() -> dict[str, Cell]:
         "without the whole MLP the ratio is, times the full one": both(lambda m, task: _control(m, task, "MLP")),
         "without the largest half of the directions": both(lambda m, task: _half(m, task)),
         "the smallest 1%: part of LASER's log gain": value(controls, "smallest"),
-        "of the directions tried, the one whose loss raises the ratio most": both(lambda m, task: _single(m, task, max)),
+        "of the directions tried, the one whose loss raises the ratio most": both(
+            lambda m, task: _single(m, task, max)
+        ),
         "and the one whose loss lowers it most": both(lambda m, task: _single(m, task, min)),
         "a random tenth changes the ratio by, median": value(controls, "median"),
         "90% of those without the smallest 1% stay below": value(controls, "spared"),

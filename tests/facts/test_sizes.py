@@ -81,7 +81,8 @@ def test_half_a_series_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_where_the_peaks_are_and_which_results_lose_in_8_bits() -> None:
     """Oracle: by hand, of two made-up records: seed 1 loses a tenth in the first, seed 2 a quarter in the second."""
     found = []
-    for N, exposures, ratios, rounded in ((7, 50, (1.0, 2.0, 1.0), (0.97, 1.8, 1.0)), (9, 30, (2.0, 1, 1), (2, 1, 0.75))):
+    made_up = ((7, 50, (1.0, 2.0, 1.0), (0.97, 1.8, 1.0)), (9, 30, (2.0, 1.0, 1.0), (2.0, 1.0, 0.75)))
+    for N, exposures, ratios, rounded in made_up:
         made = record(*ratios)
         final = made.final | {f"seed {seed}, in 8 bits": float(value) for seed, value in enumerate(rounded)}
         own = {"knowledge": {"N": N, "exposures": exposures, "shape": [1, 8, 2]}}

@@ -51,7 +51,8 @@ MADE = {
         "asked_apart": 0.9, "kept_apart": 0.97
     },
     values.FACT_SITE: {
-        "pairs": 40, "subject_token": 0.6, "subject_early": 0.9, "subject_last": 0.1, "end_early": 0.1, "end_last": 0.95,
+        "pairs": 40, "subject_token": 0.6, "subject_early": 0.9, "subject_last": 0.1, "end_early": 0.1,
+        "end_last": 0.95,
         "subject_early_low95": 0.8, "subject_last_high95": 0.15, "end_early_high95": 0.15, "end_last_low95": 0.9
     },
     values.IOI_CIRCUIT: {"drop": 0.95, "random": 0.02, "random_worst": 0.09, "copying": 0.4},
