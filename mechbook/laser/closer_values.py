@@ -169,8 +169,9 @@ def site_values(found: FactSite, generator: Generator) -> dict[str, int | float]
 
     Intervals are of that block's share.
     """
-    # what enters the first block is the token alone: no MLP has looked anything up there
-    early = [i for i, block in enumerate(found.blocks) if 0 < block < found.n_layers / 2]
+    # what enters the first block is the token alone: no MLP has looked anything up there (a model of two or three
+    # blocks has no other in its first half)
+    early = [i for i, block in enumerate(found.blocks) if 0 < block < found.n_layers / 2] or [0]
     values: dict[str, int | float] = {"pairs": len(found.base), "subject_token": float(found.share[0, 0])}
     for word, name in ((0, "subject"), (-1, "end")):
         for when, block in (("early", early[int(found.share[early, word].argmax())]), ("last", len(found.blocks) - 1)):
