@@ -43,6 +43,8 @@ class Rewritten:
     kept: of the other cities, as asked, the part whose likeliest country stays; neighbours: of those of the old country
     asked_apart, kept_apart: as asked and kept, where C also has the keys of the cities of the other half, so that u
         keeps apart from what cities have in common
+    likeliest, likeliest_at_start: as asked and at_start, whether the new country is the likeliest of all countries;
+        likeliest_before: as asked, whether the old one was, in the whole model
     """
 
     city: str
@@ -55,6 +57,9 @@ class Rewritten:
     neighbours: list[bool]
     asked_apart: bool
     kept_apart: float
+    likeliest: bool
+    likeliest_at_start: bool
+    likeliest_before: bool
 
 
 def association(
@@ -116,6 +121,9 @@ def rewrite(
                     neighbours=[k for k, other in zip(kept, tried, strict=True) if facts[other][1] == old],
                     asked_apart=bool(apart[0, i] > apart[0, j]),
                     kept_apart=sum(kept_apart) / len(kept_apart),
+                    likeliest=int(after[0].argmax()) == i,
+                    likeliest_at_start=int(after[1].argmax()) == i,
+                    likeliest_before=int(before[0].argmax()) == j,
                 )
             )
             line.advance()
