@@ -24,6 +24,9 @@ BUILT = f"{PACKAGE.name}/widgets/library.built.js"
 # What a page's worker runs, and what it computes with.
 WORKER = f"{PACKAGE.name}/widgets/training/worker.js"
 KERNELS = f"{PACKAGE.name}/widgets/training/kernels.ts"
+# The same for a language model that a reader opens in the page.
+LANGUAGE_WORKER = f"{PACKAGE.name}/widgets/language/worker.js"
+LANGUAGE_KERNELS = f"{PACKAGE.name}/widgets/language/kernels.ts"
 # Readable, and the same in every checkout: nobody's tsconfig.json decides, and each file is named from the project on.
 OPTIONS = (
     "--bundle",
@@ -79,10 +82,11 @@ def bundle(project: Path = PACKAGE.parent, entry: str = ENTRY) -> str:
     return _kept(project, name, ".js", sources, options, lambda _: _bundled(project, options)).decode()
 
 
-def kernels(project: Path = PACKAGE.parent) -> bytes:
-    """Return the kernels as WebAssembly, kept in `_vendor`; raises RuntimeError as `library`, in its words."""
-    sources = (project / KERNELS).parent.glob("*.ts")
-    return _kept(project, "kernels", ".wasm", sources, COMPILER, lambda part: _compiled(project, part))
+def kernels(project: Path = PACKAGE.parent, entry: str = KERNELS) -> bytes:
+    """Return what `entry` exports as WebAssembly, kept in `_vendor`; raises RuntimeError as `library`, in its words."""
+    sources = (project / PACKAGE.name / "widgets").glob("*/*.ts")
+    options = [entry, *COMPILER]
+    return _kept(project, "kernels", ".wasm", sources, options, lambda part: _compiled(project, entry, part))
 
 
 def _kept(
@@ -118,8 +122,8 @@ def _bundled(project: Path, options: Sequence[str]) -> bytes:
     return done.stdout.encode()
 
 
-def _compiled(project: Path, part: Path) -> bytes:
-    done = npm.run("assemblyscript/bin/asc.js", [KERNELS, "--outFile", str(part), *COMPILER], project)
+def _compiled(project: Path, entry: str, part: Path) -> bytes:
+    done = npm.run("assemblyscript/bin/asc.js", [entry, "--outFile", str(part), *COMPILER], project)
     if done.returncode or done.stderr.strip():
         raise RuntimeError(f"The kernels cannot be compiled:\n{(done.stderr or done.stdout).strip()}")
     return part.read_bytes()

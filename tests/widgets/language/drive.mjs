@@ -1,0 +1,35 @@
+// Gives the engine's worker its orders, as a page would, and prints its answers: node drive.mjs JOB.json
+// A job has the worker's bundle, the compiled kernels and orders. An order "open" stands for a file sent in parts.
+import fs from "node:fs";
+
+const job = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
+const code = new Uint8Array(fs.readFileSync(job.kernels));
+const answers = [];
+globalThis.postMessage = (answer) => answers.push(answer);
+new Function(fs.readFileSync(job.worker, "utf8"))();
+
+function send(order) {
+  const begun = performance.now();
+  globalThis.onmessage({ data: { id: answers.length, ...order } });
+  answers.at(-1).ms = performance.now() - begun;
+  return answers.at(-1);
+}
+
+// `cut` bytes are left out at the end, and `said` says that they come all the same.
+function open({ path, size = 24e6, cut = 0, said = false }) {
+  const all = fs.statSync(path).size, bytes = all - cut, first = answers.length, begun = performance.now();
+  let last = send({ type: "begin", code, bytes: said ? all : bytes });
+  const file = fs.openSync(path);
+  for (let at = 0; at < bytes && !last.refused; at += size) {
+    const part = new ArrayBuffer(Math.min(size, bytes - at));
+    fs.readSync(file, new Uint8Array(part), 0, part.byteLength, at);
+    last = send({ type: "part", part });
+  }
+  if (!last.refused) last = send({ type: "end" });
+  answers.splice(first, answers.length - first, { ...last, ms: performance.now() - begun });
+}
+
+for (const order of job.orders) order.type === "open" ? open(order) : send(order);
+
+const packed = (key, value) => (value instanceof Float32Array ? { f32: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64") } : value);
+process.stdout.write(JSON.stringify({ answers, peak: process.resourceUsage().maxRSS, now: process.memoryUsage() }, packed));
