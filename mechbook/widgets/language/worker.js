@@ -1,6 +1,8 @@
 // @ts-check
 // What runs beside the page: it takes a model's file in parts, and answers what the page asks of the model, in order.
 import { describe } from "./gguf.js";
+import { modelOf } from "./model.js";
+import { probable } from "./read_out.js";
 import { Refused } from "./refused.js";
 import { roomFor } from "./room.js";
 import { shapeOf } from "./shape.js";
@@ -8,40 +10,79 @@ import { shapeOf } from "./shape.js";
 // each order has a number of its own, and its answer bears that number
 /** @typedef {{ id: number, type: keyof typeof DOES } & Record<string, any>} Order */
 /** @typedef {{ id: number, value?: any, refused?: string, failed?: string }} Answer */
+/** @typedef {import("./model.js").Model} Model */
+/** @typedef {import("./model.js").Seen} Seen */
 
 const port = /** @type {{ postMessage(message: Answer): void, onmessage: ((event: MessageEvent<Order>) => void) | null }} */ (/** @type {unknown} */ (globalThis));
+/** So many prompts are kept as the model has read them. */
+const PROMPTS = 6;
 
 /** @type {import("./room.js").Room | null} */
 let room = null;
+/** @type {Model | null} */
+let model = null;
 let arrived = 0;
+/** The prompts by their tokens, the latest last. @type {Map<string, Seen>} */
+const prompts = new Map();
+
+/** @template T @param {T | null} found @returns {T} */
+function had(found) {
+  if (found === null) throw new Refused("No model has been opened.");
+  return found;
+}
+
+/** A prompt that the model has read, or reads now. @param {number[]} ids */
+function seen(ids) {
+  const key = ids.join(" "), found = prompts.get(key) ?? had(model).read(ids);
+  prompts.delete(key);
+  prompts.set(key, found);
+  for (const old of prompts.keys()) if (prompts.size > PROMPTS) prompts.delete(old);
+  return found;
+}
 
 const DOES = {
   /** A file of so many bytes is about to come. @param {{ code: Uint8Array<ArrayBuffer>, bytes: number }} order */
   begin({ code, bytes }) {
-    room = null;
+    room = model = null;
+    prompts.clear();
     arrived = 0;
     room = roomFor(code, bytes);
   },
   /** The next part of it. @param {{ part: ArrayBuffer }} order */
   part({ part }) {
-    const file = begun().file;
+    const { file } = had(room);
     if (arrived + part.byteLength > file.length) throw new Refused("More of the file has arrived than it should have.");
     file.set(new Uint8Array(part), arrived);
     arrived += part.byteLength;
     return arrived;
   },
-  /** All has come: what the file says of itself. */
+  /** All has come: what the file says of itself, and its sizes. */
   end() {
-    const { file } = begun();
+    const open = had(room), { file } = open;
     if (arrived < file.length) throw new Refused(`The file is cut: ${arrived} of ${file.length} bytes have arrived.`);
     const shape = shapeOf(describe(file));
-    return { about: shape.about };
+    model = modelOf(open, shape);
+    const { about, d, heads, N, blocks } = shape;
+    return { about, d, heads, N, blocks: blocks.length, longest: model.longest, bytes: open.bytes };
   },
+  /** The likeliest next tokens after a prompt. @param {{ ids: number[], top?: number, watch?: number[], all?: boolean } & Changes} order */
+  next({ ids, top = 10, watch = [], all = false, ...changes }) {
+    const logits = had(model).next(seen(ids), changed(changes))[0];
+    return { ...probable(logits, top, watch), logits: all ? logits.slice() : null };
+  },
+  /** What each position of a prompt makes of the next: the likeliest tokens, and the probability of the token that stands there. @param {{ ids: number[], top?: number, watch?: number[] } & Changes} order */
+  along({ ids, top = 5, watch = [], ...changes }) {
+    const change = changed(changes), run = had(model).rerun(seen(ids), change);
+    return had(model).each(run.entering[run.entering.length - 1], (logits, t) => probable(logits, top, [...watch, ids[t + 1] ?? 0]));
+  },
+  /** Every head's attention in a block, (heads, T, T). @param {{ ids: number[], layer: number } & Changes} order */
+  attention: ({ ids, layer, ...changes }) => had(model).attention(seen(ids), layer, changed(changes)),
 };
 
-function begun() {
-  if (!room) throw new Refused("No model has been opened.");
-  return room;
+/** @typedef {{ off?: [number, number][], where?: "all" | "last" }} Changes */
+/** @param {Changes} changes @returns {import("./model.js").Change} */
+function changed({ off = [], where = "all" }) {
+  return { off, where };
 }
 
 /** @param {MessageEvent<Order>} event */
