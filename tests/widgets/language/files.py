@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 gguf: Any = importlib.import_module("gguf")
-BLOCKS, D, HEADS, GROUPS, SIZE, WIDE = 3, 96, 6, 2, 16, 160
+# the MLP is wider than the 768 numbers of a row that are unpacked at a time
+BLOCKS, D, HEADS, GROUPS, SIZE, WIDE = 3, 96, 6, 2, 16, 800
 NORMS = ("attn_norm", "ffn_norm")
 ROWS = {
     "attn_q": (HEADS * SIZE, D),

@@ -139,7 +139,7 @@ def test_sizes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         "llama.block_count": (4000, "The file is damaged: it says that it has 4000 blocks, and has 29 tensors."),
         "llama.feed_forward_length": (
             128,
-            "The file is damaged: blk.0.ffn_up.weight is 96 x 160, where 96 x 128 is needed.",
+            "The file is damaged: blk.0.ffn_up.weight is 96 x 800, where 96 x 128 is needed.",
         ),
         "llama.attention.head_count": (
             0,
