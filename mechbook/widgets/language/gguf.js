@@ -36,7 +36,7 @@ const MOST = 1e5, MOST_NUMBERS = 2 ** 40;
  * @returns {Described}
  */
 export function describe(file) {
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength), decoder = new TextDecoder();
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength), decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   let at = 0;
   const cut = () => new Refused("The file is cut: it ends within its own description.");
   const absurd = (/** @type {string} */ what) => new Refused(`The file is damaged: it says ${what}.`);

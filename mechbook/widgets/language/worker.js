@@ -6,6 +6,7 @@ import { probable } from "./read_out.js";
 import { Refused } from "./refused.js";
 import { roomFor } from "./room.js";
 import { shapeOf } from "./shape.js";
+import { tokenizerOf } from "./tokenizer.js";
 
 // each order has a number of its own, and its answer bears that number
 /** @typedef {{ id: number, type: keyof typeof DOES } & Record<string, any>} Order */
@@ -14,13 +15,15 @@ import { shapeOf } from "./shape.js";
 /** @typedef {import("./model.js").Seen} Seen */
 
 const port = /** @type {{ postMessage(message: Answer): void, onmessage: ((event: MessageEvent<Order>) => void) | null }} */ (/** @type {unknown} */ (globalThis));
-/** So many prompts are kept as the model has read them. */
-const PROMPTS = 6;
+/** So many prompts are kept as the model has read them; and so many characters are looked at, at most. */
+const PROMPTS = 6, CHARACTERS = 2000;
 
 /** @type {import("./room.js").Room | null} */
 let room = null;
 /** @type {Model | null} */
 let model = null;
+/** @type {import("./tokenizer.js").Tokenizer | null} */
+let tokenizer = null;
 let arrived = 0;
 /** The prompts by their tokens, the latest last. @type {Map<string, Seen>} */
 const prompts = new Map();
@@ -31,8 +34,16 @@ function had(found) {
   return found;
 }
 
-/** A prompt that the model has read, or reads now. @param {number[]} ids */
-function seen(ids) {
+/** A prompt: its text, or its tokens. @typedef {{ text?: string, ids?: number[] }} Prompt */
+/** @param {Prompt} prompt */
+function tokensOf({ text = "", ids }) {
+  if (text.length > CHARACTERS) throw new Refused(`The prompt has ${text.length} characters; up to ${CHARACTERS} are read here.`);
+  return ids ?? had(tokenizer).encode(text);
+}
+
+/** A prompt that the model has read, or reads now. @param {Prompt} prompt */
+function seen(prompt) {
+  const ids = tokensOf(prompt);
   const key = ids.join(" "), found = prompts.get(key) ?? had(model).read(ids);
   prompts.delete(key);
   prompts.set(key, found);
@@ -43,7 +54,7 @@ function seen(ids) {
 const DOES = {
   /** A file of so many bytes is about to come. @param {{ code: Uint8Array<ArrayBuffer>, bytes: number }} order */
   begin({ code, bytes }) {
-    room = model = null;
+    room = model = tokenizer = null;
     prompts.clear();
     arrived = 0;
     room = roomFor(code, bytes);
@@ -60,24 +71,35 @@ const DOES = {
   end() {
     const open = had(room), { file } = open;
     if (arrived < file.length) throw new Refused(`The file is cut: ${arrived} of ${file.length} bytes have arrived.`);
-    const shape = shapeOf(describe(file));
-    model = modelOf(open, shape);
+    const described = describe(file), shape = shapeOf(described), read = tokenizerOf(described.values, shape.N);
+    [model, tokenizer] = [modelOf(open, shape), read];
     const { about, d, heads, N, blocks } = shape;
     return { about, d, heads, N, blocks: blocks.length, longest: model.longest, bytes: open.bytes };
   },
-  /** The likeliest next tokens after a prompt. @param {{ ids: number[], top?: number, watch?: number[], all?: boolean } & Changes} order */
-  next({ ids, top = 10, watch = [], all = false, ...changes }) {
-    const logits = had(model).next(seen(ids), changed(changes))[0];
-    return { ...probable(logits, top, watch), logits: all ? logits.slice() : null };
+  /** The tokens of texts, and what each stands for. @param {{ texts: string[] }} order */
+  tokens({ texts }) {
+    const { decode } = had(tokenizer);
+    return texts.map((text) => tokensOf({ text })).map((ids) => ({ ids, pieces: ids.map((id) => decode([id])) }));
   },
-  /** What each position of a prompt makes of the next: the likeliest tokens, and the probability of the token that stands there. @param {{ ids: number[], top?: number, watch?: number[] } & Changes} order */
-  along({ ids, top = 5, watch = [], ...changes }) {
-    const change = changed(changes), run = had(model).rerun(seen(ids), change);
-    return had(model).each(run.entering[run.entering.length - 1], (logits, t) => probable(logits, top, [...watch, ids[t + 1] ?? 0]));
+  /** The likeliest next tokens after a prompt. @param {Prompt & { top?: number, watch?: number[], all?: boolean } & Changes} order */
+  next({ text, ids, top = 10, watch = [], all = false, ...changes }) {
+    const logits = had(model).next(seen({ text, ids }), changed(changes))[0], found = probable(logits, top, watch);
+    return { ...found, pieces: pieces(found.top), logits: all ? logits.slice() : null };
   },
-  /** Every head's attention in a block, (heads, T, T). @param {{ ids: number[], layer: number } & Changes} order */
-  attention: ({ ids, layer, ...changes }) => had(model).attention(seen(ids), layer, changed(changes)),
+  /** What each position of a prompt makes of the next: the likeliest tokens, and the probability of the token that stands there. @param {Prompt & { top?: number, watch?: number[] } & Changes} order */
+  along({ text, ids, top = 5, watch = [], ...changes }) {
+    const prompt = seen({ text, ids }), run = had(model).rerun(prompt, changed(changes));
+    return had(model).each(run.entering[run.entering.length - 1], (logits, t) => {
+      const found = probable(logits, top, [...watch, prompt.ids[t + 1] ?? 0]);
+      return { ...found, pieces: pieces(found.top) };
+    });
+  },
+  /** Every head's attention in a block, (heads, T, T). @param {Prompt & { layer: number } & Changes} order */
+  attention: ({ text, ids, layer, ...changes }) => had(model).attention(seen({ text, ids }), layer, changed(changes)),
 };
+
+/** What the tokens stand for. @param {[number, number][]} top */
+const pieces = (top) => top.map(([id]) => had(tokenizer).decode([id]));
 
 /** @typedef {{ off?: [number, number][], where?: "all" | "last" }} Changes */
 /** @param {Changes} changes @returns {import("./model.js").Change} */

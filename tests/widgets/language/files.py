@@ -40,11 +40,16 @@ def write(
     untied: bool = False,
     drop: str = "",
     also: Callable[[Any], None] = lambda writer: None,
+    words: dict[str, Any] | None = None,
     seed: int = 0,
 ) -> Path:
-    """A file of three blocks, matrices kept as `kind`; `also` adds keys or tensors, `drop` leaves a tensor out."""
+    """A file of three blocks, matrices kept as `kind`; `also` adds keys or tensors, `drop` leaves a tensor out.
+
+    words: other values of the tokenizer: "merges", "tokenizer.ggml.model", "tokenizer.ggml.pre"
+    """
     random = np.random.default_rng(seed)
     tokens, merges = tokenizer()
+    words = words or {}
     writer = gguf.GGUFWriter(path, arch)
     for add, value in (
         (writer.add_block_count, BLOCKS),
@@ -57,11 +62,11 @@ def write(
         (writer.add_rope_freq_base, 10000.0),
         (writer.add_layer_norm_rms_eps, 1e-5),
         (writer.add_vocab_size, len(tokens)),
-        (writer.add_tokenizer_model, "gpt2"),
-        (writer.add_tokenizer_pre, "smollm"),
+        (writer.add_tokenizer_model, words.get("tokenizer.ggml.model", "gpt2")),
+        (writer.add_tokenizer_pre, words.get("tokenizer.ggml.pre", "smollm")),
         (writer.add_token_list, tokens),
         (writer.add_token_types, [3, 3] + [1] * (len(tokens) - 2)),
-        (writer.add_token_merges, merges),
+        (writer.add_token_merges, words.get("merges", merges)),
         (writer.add_bos_token_id, 0),
         (writer.add_eos_token_id, 0),
         (writer.add_license, "bsd-3-clause"),
