@@ -1,6 +1,7 @@
 // @ts-check
 // What runs beside the page: it takes a model's file in parts, and answers what the page asks of the model, in order.
 import { describe } from "./gguf.js";
+import { decompositions } from "./laser.js";
 import { modelOf } from "./model.js";
 import { probable } from "./read_out.js";
 import { Refused } from "./refused.js";
@@ -24,6 +25,8 @@ let room = null;
 let model = null;
 /** @type {import("./tokenizer.js").Tokenizer | null} */
 let tokenizer = null;
+/** @type {ReturnType<typeof decompositions> | null} */
+let laser = null;
 let arrived = 0;
 /** The prompts by their tokens, the latest last. @type {Map<string, Seen>} */
 const prompts = new Map();
@@ -54,7 +57,7 @@ function seen(prompt) {
 const DOES = {
   /** A file of so many bytes is about to come. @param {{ code: Uint8Array<ArrayBuffer>, bytes: number }} order */
   begin({ code, bytes }) {
-    room = model = tokenizer = null;
+    room = model = tokenizer = laser = null;
     prompts.clear();
     arrived = 0;
     room = roomFor(code, bytes);
@@ -73,6 +76,7 @@ const DOES = {
     if (arrived < file.length) throw new Refused(`The file is cut: ${arrived} of ${file.length} bytes have arrived.`);
     const described = describe(file), shape = shapeOf(described), read = tokenizerOf(described.values, shape.N);
     [model, tokenizer] = [modelOf(open, shape), read];
+    laser = decompositions(open, model);
     const { about, d, heads, N, blocks } = shape;
     return { about, d, heads, N, blocks: blocks.length, longest: model.longest, bytes: open.bytes };
   },
@@ -94,6 +98,8 @@ const DOES = {
       return { ...found, pieces: pieces(found.top) };
     });
   },
+  /** The singular values of a block's matrix, the largest first; from then on its cuts are immediate. @param {{ layer: number, name: string }} order */
+  decompose: ({ layer, name }) => had(laser).of(layer, name).values.slice(),
   /** Every head's attention in a block, (heads, T, T). @param {Prompt & { layer: number } & Changes} order */
   attention: ({ text, ids, layer, ...changes }) => had(model).attention(seen({ text, ids }), layer, changed(changes)),
 };
@@ -101,10 +107,15 @@ const DOES = {
 /** What the tokens stand for. @param {[number, number][]} top */
 const pieces = (top) => top.map(([id]) => had(tokenizer).decode([id]));
 
-/** @typedef {{ off?: [number, number][], where?: "all" | "last" }} Changes */
+/**
+ * A matrix cut to a rank, or to the fraction rho of its rank, and heads switched off.
+ * @typedef {{ cut?: { layer: number, name: string, rho?: number, rank?: number } | null, off?: [number, number][], where?: "all" | "last" }} Changes
+ */
 /** @param {Changes} changes @returns {import("./model.js").Change} */
-function changed({ off = [], where = "all" }) {
-  return { off, where };
+function changed({ cut = null, off = [], where = "all" }) {
+  if (!cut) return { off, where };
+  const { layer, name, factors } = had(laser).of(cut.layer, cut.name);
+  return { cut: { layer, name, factors, rank: cut.rank ?? had(laser).rank(cut.rho ?? 1, factors.full) }, off, where };
 }
 
 /** @param {MessageEvent<Order>} event */
