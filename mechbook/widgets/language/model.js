@@ -39,7 +39,7 @@ const upTo4 = (n) => (n + 3) & ~3;
  */
 export function modelOf(room, shape, most = 128) {
   const { k } = room, { d, heads, groups, size, wide, N, blocks, epsilon } = shape, own = heads * size, shared = groups * size;
-  const longest = Math.min(most, shape.context), rows = upTo4(longest);
+  const longest = Math.min(most, shape.context), rows = upTo4(Math.max(longest, heads));
   const x = room.floats(rows * d), h = room.floats(rows * d), q = room.floats(rows * own), keys = room.floats(rows * shared);
   const values = room.floats(rows * shared), scores = room.floats(rows * rows), z = room.floats(rows * own), a = room.floats(rows * d);
   const gate = room.floats(rows * wide), up = room.floats(rows * wide), work = room.floats(WORK), limits = room.floats(rows);
@@ -153,7 +153,7 @@ export function modelOf(room, shape, most = 128) {
   }
 
   return {
-    shape, longest, checkBlock, packed,
+    shape, longest, checkBlock,
     /** A prompt of token numbers, read by the model as it is. @param {number[]} ids */
     read(ids) {
       if (!ids.length) throw new Refused("The prompt is empty: the model needs a word to go on from.");
@@ -189,7 +189,21 @@ export function modelOf(room, shape, most = 128) {
       block(layer, n, 0, change, patterns);
       return patterns;
     },
-    logits,
+    /**
+     * What a block's output matrix of the heads, cut or not, writes for rows of their values: (n, d).
+     * @type {(layer: number, from: Float32Array, change: Change) => Float32Array}
+     */
+    written(layer, from, change) {
+      const n = from.length / own;
+      room.f.set(from, z);
+      matrix(layer, "o", z, n, a, change);
+      return room.f.slice(a, a + n * d);
+    },
+    /** `count` packed numbers of the file. @param {number} kind @param {number} offset @param {number} count */
+    unpacked(kind, offset, count) {
+      k.unpack(kind, room.place(offset), count, gate);
+      return room.f.slice(gate, gate + count);
+    },
     /** `use` of the logits of each row of the residual stream, any number of them. @template T @param {Float32Array} from @param {(logits: Float32Array, row: number) => T} use */
     each(from, use) {
       /** @type {T[]} */

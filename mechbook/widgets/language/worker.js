@@ -2,6 +2,7 @@
 // What runs beside the page: it takes a model's file in parts, and answers what the page asks of the model, in order.
 import { describe } from "./gguf.js";
 import { decompositions } from "./laser.js";
+import { attribution, lens } from "./look.js";
 import { modelOf } from "./model.js";
 import { probable } from "./read_out.js";
 import { Refused } from "./refused.js";
@@ -92,9 +93,9 @@ const DOES = {
   },
   /** What each position of a prompt makes of the next: the likeliest tokens, and the probability of the token that stands there. @param {Prompt & { top?: number, watch?: number[] } & Changes} order */
   along({ text, ids, top = 5, watch = [], ...changes }) {
-    const prompt = seen({ text, ids }), run = had(model).rerun(prompt, changed(changes));
+    const [run] = reread({ text, ids }, changes);
     return had(model).each(run.entering[run.entering.length - 1], (logits, t) => {
-      const found = probable(logits, top, [...watch, prompt.ids[t + 1] ?? 0]);
+      const found = probable(logits, top, [...watch, run.ids[t + 1] ?? 0]);
       return { ...found, pieces: pieces(found.top) };
     });
   },
@@ -102,7 +103,23 @@ const DOES = {
   decompose: ({ layer, name }) => had(laser).of(layer, name).values.slice(),
   /** Every head's attention in a block, (heads, T, T). @param {Prompt & { layer: number } & Changes} order */
   attention: ({ text, ids, layer, ...changes }) => had(model).attention(seen({ text, ids }), layer, changed(changes)),
+  /** What the model would answer if it ended before each block, and after the last, at a position. @param {Prompt & { position?: number, top?: number, watch?: number[] } & Changes} order */
+  lens({ text, ids, position = -1, top = 5, watch = [], ...changes }) {
+    const [run] = reread({ text, ids }, changes);
+    return lens(had(model), run, position, top, watch).map((found) => ({ ...found, pieces: pieces(found.top) }));
+  },
+  /** What each head and MLP adds to the logit of one token less that of another, at the last position. @param {Prompt & { tokens: [number, number] } & Changes} order */
+  attribution({ text, ids, tokens, ...changes }) {
+    const [run, change] = reread({ text, ids }, changes);
+    return attribution(had(model), run, tokens, change);
+  },
 };
+
+/** The changed model's reading of a prompt. @param {Prompt} prompt @param {Changes} changes @returns {[Seen, import("./model.js").Change]} */
+function reread(prompt, changes) {
+  const change = changed(changes);
+  return [had(model).rerun(seen(prompt), change), change];
+}
 
 /** What the tokens stand for. @param {[number, number][]} top */
 const pieces = (top) => top.map(([id]) => had(tokenizer).decode([id]));
