@@ -47,9 +47,18 @@ async function* pieces(source, signal) {
 }
 
 /**
+ * The first of several compiled kernels that this browser can run; the last, where it can run none.
+ * @param {Uint8Array<ArrayBuffer>[]} kernels
+ */
+export function runnable(kernels) {
+  const runs = kernels.find((code) => typeof WebAssembly === "object" && WebAssembly.validate(code));
+  return runs ?? kernels[kernels.length - 1];
+}
+
+/**
  * A language model beside the page. All that it refuses rejects with `Refused`, whose message is a sentence for the page.
  * @param {string} worker the bundle of worker.js
- * @param {Uint8Array<ArrayBuffer>} code the compiled kernels
+ * @param {Uint8Array<ArrayBuffer>} code the compiled kernels, one that is `runnable`
  */
 export function language(worker, code) {
   /** @type {{ beside: Worker, url: string } | null} */

@@ -25,11 +25,11 @@ function bytesOf(kind: i32, count: i32): usize {
   return kind == F32 ? <usize>count << 2 : <usize>count << 1;
 }
 
-// a b + c.
+// a b + c, in one step of the processor's where it has one and this is compiled for it: the last digit may then differ.
 // @ts-ignore: a decorator of the compiler
 @inline
 function fused(a: v128, b: v128, c: v128): v128 {
-  return f32x4.add(f32x4.mul(a, b), c);
+  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
 }
 
 // Sixteen small whole numbers become d q + m, in four vectors that lie `step` bytes apart.

@@ -27,15 +27,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i in range(0, len(whole), PART):
         (folder / f"tiny.{i // PART}").write_bytes(whole[i : i + PART])
         parts.append({"url": f"tiny.{i // PART}", "bytes": len(whole[i : i + PART])})
+    compiled = [bundle.kernels(entry=bundle.LANGUAGE_KERNELS, more=more) for more in (bundle.RELAXED, ())]
     given = {
         "worker": bundle.bundle(entry=bundle.LANGUAGE_WORKER),
-        "kernels": base64.b64encode(bundle.kernels(entry=bundle.LANGUAGE_KERNELS)).decode(),
+        "kernels": [base64.b64encode(code).decode() for code in compiled],
         "parts": parts,
     }
     script = f"globalThis.given = {json.dumps(given)};\n{bundle.bundle(entry=ENTRY)}"
     (folder / "page.js").write_text(script, encoding="utf-8")
-    start = """const code = Uint8Array.from(atob(given.kernels), (letter) => letter.charCodeAt(0));
-    const model = language(given.worker, code);
+    start = """const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const [relaxed, plain] = given.kernels.map(bytes);
+    const model = language(given.worker, plain);
     const words = (error) => `${error.constructor.name}: ${error.message}`;
     const said = (promise) => promise.then((value) => value, words);"""
     text = '<!doctype html><meta charset="utf-8"><title>t</title><input type="file"><script src="page.js"></script>'
@@ -66,6 +68,28 @@ def test_weights_in_parts_are_fetched_and_answer_as_in_node(page: Any, site: Pat
     assert (said["blocks"], said["heads"], said["longest"]) == (3, 6, 64)
     assert shares == sorted(shares) and shares[-1] == 1 and len(shares) >= 3
     assert top == answer["value"]["top"]
+
+
+def test_kernels_that_fuse_products_and_sums_agree_to_the_last_digits(page: Any) -> None:
+    """Oracle: the plain kernels, held to the package's numbers; a browser that has no such steps takes those."""
+    found = page.evaluate(
+        """async (ids) => {
+          const all = [];
+          for (const code of [plain, runnable([relaxed, plain]), runnable([new Uint8Array(9), plain])]) {
+            const other = language(given.worker, code);
+            await other.load(given.parts);
+            const logits = await other.ask({ type: "next", ids, all: true });
+            all.push([Array.from(logits.logits), code === relaxed]);
+            other.stop();
+          }
+          return [all, WebAssembly.validate(relaxed)];
+        }""",
+        IDS,
+    )
+    ((first, _), (fused, used), (other, _)), has = found
+    assert used == has and other == first
+    most = max(abs(value) for value in first)
+    assert max(abs(a - b) for a, b in zip(first, fused, strict=True)) < 1e-5 * most
 
 
 def test_a_file_that_the_reader_picks_is_read_also_without_a_server(browser: Any, site: Path) -> None:
