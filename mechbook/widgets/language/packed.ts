@@ -64,7 +64,8 @@ function unpackTo(kind: i32, source: usize, count: i32, to: usize, step: usize):
     for (; out < end; out += 8 * step, p += 20) {
       const d = f32x4.splat(half(p)), m = f32x4.splat(half(p + 2)), q = v128.load(p, 4);
       spread(v128.and(q, i8x16.splat(15)), d, m, out, step);
-      spread(i8x16.shr_u(q, 4), d, m, out + 4 * step, step);
+      // no processor shifts bytes by themselves
+      spread(v128.and(i16x8.shr_u(q, 4), i8x16.splat(15)), d, m, out + 4 * step, step);
     }
   } else if (kind == Q8_0) {
     for (; out < end; out += 8 * step, p += 34) {
