@@ -35,9 +35,14 @@ async function* pieces(source, signal) {
       response = await fetch(url, { signal, cache: "force-cache" });
     } catch (error) {
       signal?.throwIfAborted();
-      throw new Refused(`The weights cannot be fetched from here (${error instanceof Error ? error.message : error}): pick a GGUF file instead.`);
+      throw new Refused(
+        `The weights cannot be fetched from here (${error instanceof Error ? error.message : error}): ` +
+          "pick a GGUF file instead.",
+      );
     }
-    if (!response.ok || !response.body) throw new Refused(`The weights cannot be fetched: a part of them is missing (${response.status}).`);
+    if (!response.ok || !response.body) {
+      throw new Refused(`The weights cannot be fetched: a part of them is missing (${response.status}).`);
+    }
     const reader = response.body.getReader();
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       const { value } = next;
@@ -56,7 +61,7 @@ export function runnable(kernels) {
 }
 
 /**
- * A language model beside the page. All that it refuses rejects with `Refused`, whose message is a sentence for the page.
+ * A language model beside the page. All that it refuses rejects with `Refused`, whose message is a sentence to show.
  * @param {string} worker the bundle of worker.js
  * @param {Uint8Array<ArrayBuffer>} code the compiled kernels, one that is `runnable`
  */
@@ -64,9 +69,16 @@ export function language(worker, code) {
   /** @type {{ beside: Worker, url: string } | null} */
   let running = null;
   let serial = 0;
-  /** Questions without an answer yet. @type {Map<number, { resolve: (value: any) => void, reject: (reason: unknown) => void }>} */
+  /**
+   * Questions without an answer yet.
+   * @type {Map<number, { resolve: (value: any) => void, reject: (reason: unknown) => void }>}
+   */
   const open = new Map();
-  /** For each kind of question that only the latest of counts: whether one is under way, and what tells the one that waits to go or to give up. @type {Map<string, { busy: boolean, next: ((go: boolean) => void) | null }>} */
+  /**
+   * For each kind of question that only the latest of counts: whether one is under way, and what tells the one that
+   * waits to go or to give up.
+   * @type {Map<string, { busy: boolean, next: ((go: boolean) => void) | null }>}
+   */
   const turns = new Map();
 
   /** @param {unknown} reason */
@@ -86,7 +98,9 @@ export function language(worker, code) {
   function begin() {
     const url = URL.createObjectURL(new Blob([worker], { type: "text/javascript" }));
     const beside = new Worker(url);
-    beside.onerror = (event) => stop(new Refused(`The model's worker stopped: ${event.message || "it cannot start here"}.`));
+    beside.onerror = ({ message }) => {
+      stop(new Refused(`The model's worker stopped: ${message || "it cannot start here"}.`));
+    };
     beside.onmessage = (/** @type {MessageEvent<Answer>} */ { data: { id, value, refused, failed } }) => {
       const found = open.get(id);
       open.delete(id);

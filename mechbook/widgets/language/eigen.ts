@@ -1,5 +1,5 @@
-// Eigenvalues and eigenvectors of a symmetric matrix in float64: Householder's reflections make it tridiagonal, implicit QL
-// steps diagonal. Matrices and vectors of float64 numbers are addressed in bytes; all loops run along rows.
+// Eigenvalues and eigenvectors of a symmetric matrix in float64: Householder's reflections make it tridiagonal,
+// implicit QL steps diagonal. Matrices and vectors of float64 numbers are addressed in bytes; all loops run along rows.
 
 // @ts-ignore: a decorator of the compiler
 @inline
@@ -40,6 +40,13 @@ function axpy(p: usize, x: f64, q: usize, n: i32): void {
   if (n & 1) store<f64>(p + o, load<f64>(p + o) + x * load<f64>(q + o));
 }
 
+// Two float32 numbers as float64.
+// @ts-ignore: a decorator of the compiler
+@inline
+function wider(p: usize): v128 {
+  return f64x2.promote_low_f32x4(v128.load64_zero(p));
+}
+
 // g[i, j] = s[i, p] s[j, p] summed over p, in float64, for the n rows of k float32 numbers at s (addressed in numbers);
 // n and k are multiples of 4.
 export function gram(s: i32, n: i32, k: i32, g: i32): void {
@@ -50,8 +57,7 @@ export function gram(s: i32, n: i32, k: i32, g: i32): void {
       const b0 = first + <usize>j * skip, b1 = b0 + skip;
       let w = f64x2.splat(0), x = w, y = w, z = w;
       for (let o: usize = 0; o < skip; o += 8) {
-        const p = f64x2.promote_low_f32x4(v128.load64_zero(a0 + o)), q = f64x2.promote_low_f32x4(v128.load64_zero(a1 + o));
-        const u = f64x2.promote_low_f32x4(v128.load64_zero(b0 + o)), v = f64x2.promote_low_f32x4(v128.load64_zero(b1 + o));
+        const p = wider(a0 + o), q = wider(a1 + o), u = wider(b0 + o), v = wider(b1 + o);
         w = f64x2.add(w, f64x2.mul(p, u)); x = f64x2.add(x, f64x2.mul(p, v));
         y = f64x2.add(y, f64x2.mul(q, u)); z = f64x2.add(z, f64x2.mul(q, v));
       }
@@ -85,13 +91,14 @@ function tridiagonal(A: usize, n: i32, d: usize, e: usize, factors: usize, work:
     for (let i = 0; i < m; i++) put(work, i, factor * dot(below + <usize>i * row, v, m));
     axpy(work, -0.5 * factor * dot(work, v, m), v, m);
     for (let i = 0; i < m; i++) {
-      const p = below + <usize>i * row, s = f64x2.splat(-value(v, i)), t = f64x2.splat(-value(work, i)), even = <usize>(m & ~1) << 3;
+      const p = below + <usize>i * row, even = <usize>(m & ~1) << 3, a = -value(v, i), b = -value(work, i);
+      const s = f64x2.splat(a), t = f64x2.splat(b);
       let o: usize = 0;
       for (; o < even; o += 16) {
         const both = f64x2.add(f64x2.mul(s, v128.load(work + o)), f64x2.mul(t, v128.load(v + o)));
         v128.store(p + o, f64x2.add(v128.load(p + o), both));
       }
-      if (m & 1) store<f64>(p + o, load<f64>(p + o) - value(v, i) * load<f64>(work + o) - value(work, i) * load<f64>(v + o));
+      if (m & 1) store<f64>(p + o, load<f64>(p + o) + a * load<f64>(work + o) + b * load<f64>(v + o));
     }
   }
   for (let k = max(0, n - 2); k < n; k++) put(d, k, value(A, k * n + k));

@@ -1,5 +1,5 @@
 // @ts-check
-// A GGUF file (llama.cpp's format) as bytes: what it says of itself and where its tensors lie. Nothing is unpacked here.
+// A GGUF file (llama.cpp's format) as bytes: what it says of itself and where its tensors lie. Nothing is unpacked.
 import { Refused } from "./refused.js";
 
 /**
@@ -18,8 +18,9 @@ export const KINDS = new Map([
 ]);
 /** Other kinds by name, for the sentence that refuses them. */
 const OTHERS = new Map([
-  [2, "Q4_0"], [6, "Q5_0"], [7, "Q5_1"], [9, "Q8_1"], [10, "Q2_K"], [11, "Q3_K"], [12, "Q4_K"], [13, "Q5_K"], [14, "Q6_K"],
-  [15, "Q8_K"], [16, "IQ2_XXS"], [17, "IQ2_XS"], [18, "IQ3_XXS"], [20, "IQ4_NL"], [23, "IQ4_XS"], [30, "BF16"],
+  [2, "Q4_0"], [6, "Q5_0"], [7, "Q5_1"], [9, "Q8_1"], [10, "Q2_K"], [11, "Q3_K"], [12, "Q4_K"], [13, "Q5_K"],
+  [14, "Q6_K"], [15, "Q8_K"], [16, "IQ2_XXS"], [17, "IQ2_XS"], [18, "IQ3_XXS"], [20, "IQ4_NL"], [23, "IQ4_XS"],
+  [30, "BF16"],
 ]);
 const READS = [...KINDS.values()].map(({ name }) => name).join(", ");
 /** "GGUF" as a little-endian number. */
@@ -36,7 +37,8 @@ const MOST = 1e5, MOST_NUMBERS = 2 ** 40;
  * @returns {Described}
  */
 export function describe(file) {
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength), decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   let at = 0;
   const cut = () => new Refused("The file is cut: it ends within its own description.");
   const absurd = (/** @type {string} */ what) => new Refused(`The file is damaged: it says ${what}.`);
@@ -69,7 +71,8 @@ export function describe(file) {
     (p) => view.getUint8(p), (p) => view.getInt8(p), (p) => view.getUint16(p, true), (p) => view.getInt16(p, true),
     (p) => view.getUint32(p, true), (p) => view.getInt32(p, true), (p) => view.getFloat32(p, true),
     (p) => view.getUint8(p) !== 0, cut, cut,
-    (p) => Number(view.getBigUint64(p, true)), (p) => Number(view.getBigInt64(p, true)), (p) => view.getFloat64(p, true),
+    (p) => Number(view.getBigUint64(p, true)), (p) => Number(view.getBigInt64(p, true)),
+    (p) => view.getFloat64(p, true),
   ];
 
   /** @param {number} type @param {number} deep @returns {any} */
@@ -83,10 +86,14 @@ export function describe(file) {
     return Array.from({ length }, () => value(inner, deep + 1));
   }
 
-  if (file.length < 24 || view.getUint32(0, true) !== MAGIC) throw new Refused("This is no GGUF file: it does not begin as one.");
+  if (file.length < 24 || view.getUint32(0, true) !== MAGIC) {
+    throw new Refused("This is no GGUF file: it does not begin as one.");
+  }
   at = 4;
   const version = u32();
-  if (version !== 2 && version !== 3) throw new Refused(`The file is of GGUF's version ${version}; versions 2 and 3 are read here.`);
+  if (version !== 2 && version !== 3) {
+    throw new Refused(`The file is of GGUF's version ${version}; versions 2 and 3 are read here.`);
+  }
   const tensors = count("tensors"), pairs = count("values");
   /** @type {Map<string, any>} */
   const values = new Map();
@@ -124,10 +131,14 @@ function place(tensor, start, length) {
     const called = OTHERS.get(kind) ?? `kind ${kind}`;
     throw new Refused(`The file keeps ${name} as ${called}, which is not read here: take one in ${READS}.`);
   }
-  if (width % known.numbers) throw new Refused(`The file is damaged: rows of ${name} have ${width} numbers, which ${known.name} cannot keep.`);
+  if (width % known.numbers) {
+    throw new Refused(`The file is damaged: rows of ${name} have ${width} numbers, which ${known.name} cannot keep.`);
+  }
   tensor.bytes = (width / known.numbers) * known.bytes * rows;
   tensor.offset += start;
   if (!(tensor.offset + tensor.bytes <= length)) {
-    throw new Refused(`The file is cut: ${name} ends at byte ${tensor.offset + tensor.bytes}, and the file at ${length}.`);
+    throw new Refused(
+      `The file is cut: ${name} ends at byte ${tensor.offset + tensor.bytes}, and the file at ${length}.`,
+    );
   }
 }

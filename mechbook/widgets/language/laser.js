@@ -1,7 +1,7 @@
 // @ts-check
-// LASER in the page: a matrix is decomposed once, and is then there at every rank, as two factors and never as a matrix.
-// From the shorter side's Gram matrix G = S S^T = U diag(s^2) U^T, in float64, with S = W or W^T: the terms of W are the
-// rows of U^T times those of A = U^T S, the largest first.
+// LASER in the page: a matrix is decomposed once, and is then there at every rank, as two factors and never as a
+// matrix. The shorter side's Gram matrix is G = S S^T = U diag(s^2) U^T, in float64, with S = W or W^T; the terms of W
+// are the columns of U times the rows of A = U^T S, the largest first.
 import { Refused } from "./refused.js";
 
 /** @typedef {import("./model.js").Model} Model */
@@ -25,18 +25,28 @@ export function decompositions(room, model) {
   const most = [[d, own], [d, wide]].map(([a, b]) => Math.min(a, b) * (a + b)).reduce((a, b) => Math.max(a, b));
   /** @type {Decomposed[]} */
   const kept = [];
-  /** Where work is done: of the largest matrix, made when first needed. @type {{ S: number, A: number, G: number, Z: number, d: number, work: number, U: number } | null} */
+  /**
+   * Where work is done: of the largest matrix, made when first needed.
+   * @type {{ S: number, A: number, G: number, Z: number, d: number, work: number, U: number } | null}
+   */
   let place = null;
 
   function places() {
     const long = Math.max(d * wide, d * own), side = Math.max(...[[d, own], [d, wide]].map(([a, b]) => Math.min(a, b)));
     return {
-      S: room.floats(long), A: room.floats(long), G: room.doubles(side * side), Z: room.doubles(side * side), d: room.doubles(side), work: room.doubles(3 * side),
+      S: room.floats(long), A: room.floats(long), G: room.doubles(side * side), Z: room.doubles(side * side),
+      d: room.doubles(side), work: room.doubles(3 * side),
       U: room.floats(side * side),
     };
   }
 
-  /** `from` (n, m) transposed into `to` (m, n), in numbers of the memory. @param {number} from @param {number} n @param {number} m @param {number} to */
+  /**
+   * `from` (n, m) transposed into `to` (m, n), in numbers of the memory.
+   * @param {number} from
+   * @param {number} n
+   * @param {number} m
+   * @param {number} to
+   */
   function transpose(from, n, m, to) {
     const { f } = room;
     for (let i = 0; i < n; i += 16) {
@@ -46,28 +56,36 @@ export function decompositions(room, model) {
 
   /** @param {number} layer @param {MatrixName} name @param {number} at @returns {Decomposed} */
   function decompose(layer, name, at) {
-    const W = shape.blocks[layer][name], { rows, width, kind } = W, wideW = rows <= width, n = Math.min(rows, width), m = Math.max(rows, width);
+    const W = shape.blocks[layer][name], { rows, width, kind } = W, wideW = rows <= width;
+    const n = Math.min(rows, width), m = Math.max(rows, width);
     place ??= places();
     const { S, A, G, Z, work, U } = place, values = place.d;
     k.unpack(kind, room.place(W.offset), rows * width, wideW ? S : A);
     if (!wideW) transpose(A, rows, width, S);
     k.gram(S, n, m, G);
-    if (!k.eigen(G, n, values, Z, work)) throw new Refused(`Block ${layer}'s ${name} cannot be decomposed: it has numbers that are none.`);
-    const squares = room.wide.subarray(values / 8, values / 8 + n), order = Array.from(squares.keys()).sort((a, b) => squares[b] - squares[a]);
+    if (!k.eigen(G, n, values, Z, work)) {
+      throw new Refused(`Block ${layer}'s ${name} cannot be decomposed: it has numbers that are none.`);
+    }
+    const squares = room.wide.subarray(values / 8, values / 8 + n);
+    const order = Array.from(squares.keys()).sort((a, b) => squares[b] - squares[a]);
     order.forEach((from, to) => room.f.set(room.wide.subarray(Z / 8 + from * n, Z / 8 + (from + 1) * n), U + to * n));
     k.product(U, n, 1, S, m, A, m, n, n, m, 0, 0);
-    // wide: W = U A, left = A (n, width), right = U (rows, n); high: W = A^T U^T, left = U^T (n, width), right = A^T (rows, n)
+    // wide: W = U A, left = A (n, width), right = U (rows, n)
+    // high: W = A^T U^T, left = U^T (n, width), right = A^T (rows, n)
     const left = at, right = at + n * width;
     room.f.copyWithin(left, wideW ? A : U, (wideW ? A : U) + n * width);
     transpose(wideW ? U : A, n, rows, right);
-    return { layer, name, factors: { left, right, full: n }, values: Float32Array.from(order, (i) => Math.sqrt(Math.max(0, squares[i]))), at };
+    const singular = Float32Array.from(order, (i) => Math.sqrt(Math.max(0, squares[i])));
+    return { layer, name, factors: { left, right, full: n }, values: singular, at };
   }
 
   return {
     /** @param {number} layer @param {string} name @returns {Decomposed} */
     of(layer, name) {
       checkBlock(layer);
-      if (!NAMES.includes(name)) throw new Refused(`There is no matrix ${JSON.stringify(name)}: a block has ${NAMES.join(", ")}.`);
+      if (!NAMES.includes(name)) {
+        throw new Refused(`There is no matrix ${JSON.stringify(name)}: a block has ${NAMES.join(", ")}.`);
+      }
       const found = kept.findIndex((one) => one.layer === layer && one.name === name);
       const old = found >= 0 ? kept.splice(found, 1)[0] : null;
       const at = old?.at ?? (kept.length < KEPT ? room.floats(most) : /** @type {Decomposed} */ (kept.shift()).at);
@@ -77,7 +95,9 @@ export function decompositions(room, model) {
     },
     /** The rank that a fraction of a matrix's stands for: floor(rho full). @param {number} rho @param {number} full */
     rank(rho, full) {
-      if (!(rho >= 0 && rho <= 1)) throw new Refused(`rho is ${rho}; the fraction of the rank that is kept lies between 0 and 1.`);
+      if (!(rho >= 0 && rho <= 1)) {
+        throw new Refused(`rho is ${rho}; the fraction of the rank that is kept lies between 0 and 1.`);
+      }
       // 0.29 x 100 is 28.999999999999996 in floating point
       return Math.floor(rho * full + 1e-9);
     },

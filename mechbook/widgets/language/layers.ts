@@ -19,8 +19,8 @@ export function rms(x: i32, xi: i32, weights: i32, out: i32, oi: i32, n: i32, d:
   }
 }
 
-// Each neighbouring pair of a head's numbers turns by the angle of its position: x cos + (x of the other) sin. Row i has
-// `heads` heads of d numbers; tables of a row a position, d numbers each: every cosine twice; every sine as -sin, sin.
+// Each neighbouring pair of a head's numbers turns by the angle of its position: x cos + (x of the other) sin. Row i
+// has `heads` heads of d numbers; the tables d numbers a position: every cosine twice, every sine as -sin, sin.
 export function rotate(x: i32, xi: i32, n: i32, heads: i32, d: i32, cosines: i32, sines: i32): void {
   const length = at(d);
   for (let i = 0; i < n; i++) {
@@ -47,5 +47,7 @@ export function gated(g: i32, u: i32, n: i32): void {
 // x = x + y for n numbers.
 export function add(x: i32, y: i32, n: i32): void {
   const length = at(n);
-  for (let o: usize = 0; o < length; o += 16) v128.store(at(x) + o, f32x4.add(v128.load(at(x) + o), v128.load(at(y) + o)));
+  for (let o: usize = 0; o < length; o += 16) {
+    v128.store(at(x) + o, f32x4.add(v128.load(at(x) + o), v128.load(at(y) + o)));
+  }
 }

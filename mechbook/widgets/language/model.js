@@ -1,7 +1,6 @@
 // @ts-check
 // A Llama's forward pass over one prompt, block by block, from any block on. What entered each block is kept with the
 // prompt, so that a change in block l costs the blocks from l on, and everything but the file is small.
-import { KINDS } from "./gguf.js";
 import { Refused } from "./refused.js";
 
 /** @typedef {import("./room.js").Room} Room */
@@ -16,7 +15,8 @@ import { Refused } from "./refused.js";
 /**
  * What is done to the model: one matrix cut to a rank, and heads, each [block, head], whose values are 0 from all
  * positions on or at the last one only.
- * @typedef {{ cut?: { layer: number, name: MatrixName, rank: number, factors: Factors } | null, off?: [number, number][], where?: "all" | "last" }} Change
+ * @typedef {{ layer: number, name: MatrixName, rank: number, factors: Factors }} Cut
+ * @typedef {{ cut?: Cut | null, off?: [number, number][], where?: "all" | "last" }} Change
  */
 /**
  * A prompt as the model has read it: what entered each block and what left the last one, (blocks + 1) times (T, d), and
@@ -38,13 +38,13 @@ const upTo4 = (n) => (n + 3) & ~3;
  * @param {number} [most] the longest prompt, in tokens
  */
 export function modelOf(room, shape, most = 128) {
-  const { k } = room, { d, heads, groups, size, wide, N, blocks, epsilon } = shape, own = heads * size, shared = groups * size;
+  const { k } = room, { d, heads, groups, size, wide, N, blocks, epsilon } = shape;
+  const own = heads * size, shared = groups * size;
   const longest = Math.min(most, shape.context), rows = upTo4(Math.max(longest, heads));
-  const x = room.floats(rows * d), h = room.floats(rows * d), q = room.floats(rows * own), keys = room.floats(rows * shared);
-  const values = room.floats(rows * shared), scores = room.floats(rows * rows), z = room.floats(rows * own), a = room.floats(rows * d);
-  const gate = room.floats(rows * wide), up = room.floats(rows * wide), work = room.floats(WORK), limits = room.floats(rows);
-  const cosines = room.floats(rows * size), sines = room.floats(rows * size), low = room.floats(rows * Math.max(d, own, wide));
-  const read = room.floats(ROWS * d), out = room.floats(ROWS * upTo4(N));
+  const of = (/** @type {number} */ width) => room.floats(rows * width);
+  const x = of(d), h = of(d), a = of(d), q = of(own), z = of(own), keys = of(shared), values = of(shared);
+  const scores = of(rows), gate = of(wide), up = of(wide), low = of(Math.max(d, own, wide));
+  const cosines = of(size), sines = of(size), limits = of(1), work = room.floats(WORK), read = room.floats(ROWS * d), out = room.floats(ROWS * upTo4(N));
   for (let t = 0; t < rows; t++) {
     room.whole[limits + t] = t + 1;
     for (let i = 0; i < size; i++) {
@@ -54,10 +54,21 @@ export function modelOf(room, shape, most = 128) {
     }
   }
 
-  /** y (n, rows of W) = x (n, width of W) times W transposed. @param {Tensor} W @param {number} from @param {number} n @param {number} to */
-  const packed = (W, from, n, to) => k.multiply(W.kind, room.place(W.offset), W.rows, W.width, from, W.width, n, to, W.rows, work);
+  /**
+   * y (n, rows of W) = x (n, width of W) times W transposed.
+   * @param {Tensor} W
+   * @param {number} from
+   * @param {number} n
+   * @param {number} to
+   */
+  function packed({ kind, offset, rows: high, width }, from, n, to) {
+    k.multiply(kind, room.place(offset), high, width, from, width, n, to, high, work);
+  }
 
-  /** The same with a matrix of a block, cut where it is to be. @type {(layer: number, name: MatrixName, from: number, n: number, to: number, change: Change) => void} */
+  /**
+   * The same with a matrix of a block, cut where it is to be.
+   * @type {(layer: number, name: MatrixName, from: number, n: number, to: number, change: Change) => void}
+   */
   function matrix(layer, name, from, n, to, { cut }) {
     const W = blocks[layer][name];
     if (!cut || cut.layer !== layer || cut.name !== name || cut.rank >= cut.factors.full) return packed(W, from, n, to);
@@ -74,7 +85,8 @@ export function modelOf(room, shape, most = 128) {
    * @type {(layer: number, n: number, from: number, change: Change, patterns?: Float32Array | null) => void}
    */
   function block(layer, n, from, change, patterns = null) {
-    const { norm1, norm2 } = blocks[layer], m = n - from, stride = upTo4(n), lengths = limits + from, mine = x + from * d;
+    const { norm1, norm2 } = blocks[layer], m = n - from, stride = upTo4(n), lengths = limits + from;
+    const mine = x + from * d;
     k.rms(x, d, room.place(norm1.offset) / 4, h, d, n, d, epsilon);
     matrix(layer, "q", h + from * d, m, q, change);
     matrix(layer, "k", h, n, keys, change);
@@ -85,12 +97,18 @@ export function modelOf(room, shape, most = 128) {
       const group = Math.floor((head * groups) / heads) * size;
       k.inner(q + head * size, own, keys + group, shared, scores, stride, m, size, n, lengths);
       k.softmax(scores, stride, m, stride, 1 / Math.sqrt(size), lengths);
-      for (let t = 0; patterns && t < m; t++) patterns.set(room.f.subarray(scores + t * stride, scores + t * stride + n), (head * m + t) * n);
+      for (let t = 0; patterns && t < m; t++) {
+        const row = scores + t * stride;
+        patterns.set(room.f.subarray(row, row + n), (head * m + t) * n);
+      }
       k.product(scores, stride, 1, values + group, shared, z + head * size, own, m, n, size, 0, lengths);
     }
     for (const [at, head] of change.off ?? []) {
       if (at !== layer) continue;
-      for (let t = change.where === "last" ? m - 1 : 0; t < m; t++) room.f.fill(0, z + t * own + head * size, z + t * own + (head + 1) * size);
+      for (let t = change.where === "last" ? m - 1 : 0; t < m; t++) {
+        const one = z + t * own + head * size;
+        room.f.fill(0, one, one + size);
+      }
     }
     matrix(layer, "o", z, m, a, change);
     k.add(mine, a, m * d);
@@ -117,18 +135,28 @@ export function modelOf(room, shape, most = 128) {
     return Array.from({ length: n }, (_, i) => room.f.subarray(out + i * stride, out + i * stride + N));
   }
 
+  /** The blocks that a change touches. @param {Change} change */
+  const touched = ({ cut, off }) => [...(cut ? [cut.layer] : []), ...(off ?? []).map(([layer]) => layer)];
+
   /** The first block that a change touches; how many there are where none is. @param {Change} change */
-  const first = ({ cut, off }) => Math.min(blocks.length, ...(cut ? [cut.layer] : []), ...(off ?? []).map(([layer]) => layer));
+  const first = (change) => Math.min(blocks.length, ...touched(change));
 
   /** A change of blocks or heads that there are not is refused. @param {Change} change */
-  function check({ cut, off }) {
-    for (const layer of [...(cut ? [cut.layer] : []), ...(off ?? []).map(([at]) => at)]) checkBlock(layer);
-    for (const [, head] of off ?? []) if (!(Number.isInteger(head) && head >= 0 && head < heads)) throw new Refused(`There is no head ${head}: a block has heads 0 to ${heads - 1}.`);
-    if (cut && !(Number.isInteger(cut.rank) && cut.rank >= 0 && cut.rank <= cut.factors.full)) throw new Refused(`The rank is ${cut.rank}; of this matrix it is between 0 and ${cut.factors.full}.`);
+  function check(change) {
+    const { cut, off } = change;
+    touched(change).forEach(checkBlock);
+    for (const [, head] of off ?? []) if (!(Number.isInteger(head) && head >= 0 && head < heads)) {
+      throw new Refused(`There is no head ${head}: a block has heads 0 to ${heads - 1}.`);
+    }
+    if (cut && !(Number.isInteger(cut.rank) && cut.rank >= 0 && cut.rank <= cut.factors.full)) {
+      throw new Refused(`The rank is ${cut.rank}; of this matrix it is between 0 and ${cut.factors.full}.`);
+    }
   }
   /** @param {number} layer */
   function checkBlock(layer) {
-    if (!(Number.isInteger(layer) && layer >= 0 && layer < blocks.length)) throw new Refused(`There is no block ${layer}: the model has blocks 0 to ${blocks.length - 1}.`);
+    if (!(Number.isInteger(layer) && layer >= 0 && layer < blocks.length)) {
+      throw new Refused(`There is no block ${layer}: the model has blocks 0 to ${blocks.length - 1}.`);
+    }
   }
 
   /**
@@ -142,7 +170,8 @@ export function modelOf(room, shape, most = 128) {
    */
   function rerun(seen, change, stop = blocks.length, begin = first(change)) {
     check(change);
-    const n = seen.ids.length, start = Math.min(begin, stop), entering = seen.entering.slice(0, start + 1), kept = seen.values.slice(0, start);
+    const n = seen.ids.length, start = Math.min(begin, stop);
+    const entering = seen.entering.slice(0, start + 1), kept = seen.values.slice(0, start);
     room.f.set(seen.entering[start], x);
     for (let layer = start; layer < stop; layer++) {
       block(layer, n, 0, change);
@@ -157,10 +186,14 @@ export function modelOf(room, shape, most = 128) {
     /** A prompt of token numbers, read by the model as it is. @param {number[]} ids */
     read(ids) {
       if (!ids.length) throw new Refused("The prompt is empty: the model needs a word to go on from.");
-      if (ids.length > longest) throw new Refused(`The prompt has ${ids.length} tokens; up to ${longest} are read here.`);
-      if (ids.some((id) => !(Number.isInteger(id) && id >= 0 && id < N))) throw new Refused(`A token lies outside of the ${N} that there are.`);
-      const { kind, offset } = shape.embed, { numbers, bytes } = /** @type {{ numbers: number, bytes: number }} */ (KINDS.get(kind));
-      ids.forEach((id, t) => k.unpack(kind, room.place(offset + (id * d * bytes) / numbers), d, x + t * d));
+      if (ids.length > longest) {
+        throw new Refused(`The prompt has ${ids.length} tokens; up to ${longest} are read here.`);
+      }
+      if (ids.some((id) => !(Number.isInteger(id) && id >= 0 && id < N))) {
+        throw new Refused(`A token lies outside of the ${N} that there are.`);
+      }
+      const { kind, offset, bytes } = shape.embed;
+      ids.forEach((id, t) => k.unpack(kind, room.place(offset + (id * bytes) / N), d, x + t * d));
       return rerun({ ids: [...ids], entering: [stream(ids.length)], values: [] }, {}, blocks.length, 0);
     },
     rerun,
@@ -173,7 +206,9 @@ export function modelOf(room, shape, most = 128) {
       check(change);
       const n = seen.ids.length, start = first(change);
       room.f.set(seen.entering[start], x);
-      for (let layer = start; layer < blocks.length; layer++) block(layer, n, layer === blocks.length - 1 ? n - 1 : 0, change);
+      for (let layer = start; layer < blocks.length; layer++) {
+        block(layer, n, layer === blocks.length - 1 ? n - 1 : 0, change);
+      }
       return logits(room.f.slice(x + (n - 1) * d, x + n * d));
     },
     /**
@@ -204,7 +239,12 @@ export function modelOf(room, shape, most = 128) {
       k.unpack(kind, room.place(offset), count, gate);
       return room.f.slice(gate, gate + count);
     },
-    /** `use` of the logits of each row of the residual stream, any number of them. @template T @param {Float32Array} from @param {(logits: Float32Array, row: number) => T} use */
+    /**
+     * `use` of the logits of each row of the residual stream, any number of them.
+     * @template T
+     * @param {Float32Array} from
+     * @param {(logits: Float32Array, row: number) => T} use
+     */
     each(from, use) {
       /** @type {T[]} */
       const all = [];

@@ -1,5 +1,5 @@
-// Products with weights that stay packed as a GGUF file has them. A row of W is unpacked once for all tokens of a prompt.
-// Packed numbers are addressed in bytes; activations, as in ../training, in float32 numbers from the memory's start.
+// Products with weights that stay packed as a GGUF file has them. A row of W is unpacked once for all tokens of a
+// prompt. Packed numbers are addressed in bytes; activations, as in ../training, in float32 numbers from the start.
 import { at } from "../training/addresses";
 import { sums } from "../training/products";
 
@@ -13,7 +13,7 @@ const ROWS: i32 = 8, CHUNK: i32 = 768;
 @inline
 function half(p: usize): f32 {
   const bits = <u32>load<u16>(p);
-  return reinterpret<f32>(((bits & 0x7fff) << 13) | ((bits & 0x8000) << 16)) * <f32>5192296858534827628530496329220096.0;
+  return reinterpret<f32>(((bits & 0x7fff) << 13) | ((bits & 0x8000) << 16)) * <f32>5.192296858534828e33;
 }
 
 // How many bytes `count` numbers take.
@@ -128,7 +128,8 @@ function two(first: usize, second: usize, panel: usize, bytes: usize, y0: usize,
   const end = panel + bytes;
   let c0 = f32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, e0 = c0, e1 = c0, e2 = c0, e3 = c0, s = first, t = second;
   for (let w = panel; w < end; w += 64, s += 16, t += 16) {
-    const u = v128.load(s), v = v128.load(t), p = v128.load(w), q = v128.load(w, 16), r = v128.load(w, 32), z = v128.load(w, 48);
+    const u = v128.load(s), v = v128.load(t);
+    const p = v128.load(w), q = v128.load(w, 16), r = v128.load(w, 32), z = v128.load(w, 48);
     c0 = fused(u, p, c0); e0 = fused(v, p, e0);
     c1 = fused(u, q, c1); e1 = fused(v, q, e1);
     c2 = fused(u, r, c2); e2 = fused(v, r, e2);

@@ -5,15 +5,19 @@ import { Refused } from "./refused.js";
 /**
  * The functions of kernels.ts. Addresses count float32 numbers, those of packed weights and of float64 numbers bytes.
  * @typedef {{
- *   multiply(kind: number, w: number, rows: number, k: number, x: number, xi: number, n: number, y: number, yi: number, work: number): void,
+ *   multiply(kind: number, w: number, rows: number, k: number, x: number, xi: number, n: number, y: number, yi: number,
+ *     work: number): void,
  *   unpack(kind: number, source: number, count: number, out: number): void,
- *   inner(a: number, ai: number, b: number, bi: number, c: number, ci: number, n: number, k: number, m: number, limits: number): void,
- *   product(a: number, ai: number, ap: number, b: number, bi: number, c: number, ci: number, n: number, k: number, m: number, add: number, limits: number): void,
+ *   inner(a: number, ai: number, b: number, bi: number, c: number, ci: number, n: number, k: number, m: number,
+ *     limits: number): void,
+ *   product(a: number, ai: number, ap: number, b: number, bi: number, c: number, ci: number, n: number, k: number,
+ *     m: number, add: number, limits: number): void,
  *   softmax(x: number, xi: number, n: number, width: number, scale: number, limits: number): void,
  *   rms(x: number, xi: number, weights: number, out: number, oi: number, n: number, d: number, epsilon: number): void,
  *   rotate(x: number, xi: number, n: number, heads: number, d: number, cosines: number, sines: number): void,
  *   gated(g: number, u: number, n: number): void, add(x: number, y: number, n: number): void,
- *   gram(s: number, n: number, k: number, g: number): void, eigen(A: number, n: number, d: number, Z: number, work: number): number,
+ *   gram(s: number, n: number, k: number, g: number): void,
+ *   eigen(A: number, n: number, d: number, Z: number, work: number): number,
  * }} Kernels
  */
 /** @typedef {ReturnType<typeof roomFor>} Room */
@@ -29,8 +33,14 @@ const MOST = 2 ** 31 - 2 ** 28;
  * @param {number} bytes
  */
 export function roomFor(code, bytes) {
-  if (typeof WebAssembly !== "object" || !WebAssembly.validate(code)) throw new Refused("This browser has no WebAssembly with vectors, which the model needs.");
-  if (!(bytes >= 0 && bytes <= MOST)) throw new Refused(`The file has ${Math.round(bytes / 1e6)} MB; at most ${Math.round(MOST / 1e6)} can be opened here.`);
+  if (typeof WebAssembly !== "object" || !WebAssembly.validate(code)) {
+    throw new Refused("This browser has no WebAssembly with vectors, which the model needs.");
+  }
+  if (!(bytes >= 0 && bytes <= MOST)) {
+    throw new Refused(
+      `The file has ${Math.round(bytes / 1e6)} MB; at most ${Math.round(MOST / 1e6)} can be opened here.`,
+    );
+  }
   const little = () => new Refused(`There is not enough memory for a model of ${Math.round(bytes / 1e6)} MB.`);
   /** @template T @param {() => T} make @returns {T} */
   function had(make) {
@@ -43,7 +53,10 @@ export function roomFor(code, bytes) {
   let end = FIRST + bytes;
   const memory = had(() => new WebAssembly.Memory({ initial: Math.ceil(end / PAGE) + 1 }));
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
-  let f = new Float32Array(memory.buffer), whole = new Int32Array(memory.buffer), wide = new Float64Array(memory.buffer);
+  const views = () => /** @type {const} */ ([
+    new Float32Array(memory.buffer), new Int32Array(memory.buffer), new Float64Array(memory.buffer),
+  ]);
+  let [f, whole, wide] = views();
 
   /** `count` bytes more, from a multiple of 64 on. @param {number} count */
   function more(count) {
@@ -51,7 +64,7 @@ export function roomFor(code, bytes) {
     if (start + count > MOST + 2 ** 27) throw little();
     if (missing > 0) {
       had(() => memory.grow(Math.ceil(missing / PAGE)));
-      [f, whole, wide] = [new Float32Array(memory.buffer), new Int32Array(memory.buffer), new Float64Array(memory.buffer)];
+      [f, whole, wide] = views();
     }
     end = start + count;
     return start;
@@ -59,7 +72,7 @@ export function roomFor(code, bytes) {
 
   return {
     k: /** @type {Kernels} */ (/** @type {unknown} */ (exports)),
-    /** The whole memory as float32, int32 and float64 numbers: anew after `floats`, `doubles` or `again`. */
+    /** The whole memory as float32, int32 and float64 numbers: to be asked for anew where room was taken since. */
     get f() { return f; },
     get whole() { return whole; },
     get wide() { return wide; },
@@ -72,8 +85,5 @@ export function roomFor(code, bytes) {
     floats: (count) => more(4 * count) / 4,
     /** Room for so many float64 numbers: where it begins, in bytes. @param {number} count */
     doubles: (count) => more(8 * count),
-    /** How far the memory is used, and back there: what was asked for since is given up. */
-    mark: () => end,
-    back(/** @type {number} */ mark) { end = mark; },
   };
 }

@@ -16,7 +16,9 @@ import { tokenizerOf } from "./tokenizer.js";
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./model.js").Seen} Seen */
 
-const port = /** @type {{ postMessage(message: Answer): void, onmessage: ((event: MessageEvent<Order>) => void) | null }} */ (/** @type {unknown} */ (globalThis));
+/** @typedef {{ postMessage(message: Answer): void, onmessage: ((event: MessageEvent<Order>) => void) | null }} Port */
+
+const port = /** @type {Port} */ (/** @type {unknown} */ (globalThis));
 /** So many prompts are kept as the model has read them; and so many characters are looked at, at most. */
 const PROMPTS = 6, CHARACTERS = 2000;
 
@@ -41,7 +43,9 @@ function had(found) {
 /** A prompt: its text, or its tokens. @typedef {{ text?: string, ids?: number[] }} Prompt */
 /** @param {Prompt} prompt */
 function tokensOf({ text = "", ids }) {
-  if (text.length > CHARACTERS) throw new Refused(`The prompt has ${text.length} characters; up to ${CHARACTERS} are read here.`);
+  if (text.length > CHARACTERS) {
+    throw new Refused(`The prompt has ${text.length} characters; up to ${CHARACTERS} are read here.`);
+  }
   return ids ?? had(tokenizer).encode(text);
 }
 
@@ -86,12 +90,19 @@ const DOES = {
     const { decode } = had(tokenizer);
     return texts.map((text) => tokensOf({ text })).map((ids) => ({ ids, pieces: ids.map((id) => decode([id])) }));
   },
-  /** The likeliest next tokens after a prompt. @param {Prompt & { top?: number, watch?: number[], all?: boolean } & Changes} order */
+  /**
+   * The likeliest next tokens after a prompt.
+   * @param {Prompt & { top?: number, watch?: number[], all?: boolean } & Changes} order
+   */
   next({ text, ids, top = 10, watch = [], all = false, ...changes }) {
     const logits = had(model).next(seen({ text, ids }), changed(changes))[0], found = probable(logits, top, watch);
     return { ...found, pieces: pieces(found.top), logits: all ? logits.slice() : null };
   },
-  /** What each position of a prompt makes of the next: the likeliest tokens, and the probability of the token that stands there. @param {Prompt & { top?: number, watch?: number[] } & Changes} order */
+  /**
+   * What each position of a prompt makes of the next: the likeliest tokens, and the probability of the token that
+   * stands there.
+   * @param {Prompt & { top?: number, watch?: number[] } & Changes} order
+   */
   along({ text, ids, top = 5, watch = [], ...changes }) {
     const [run] = reread({ text, ids }, changes);
     return had(model).each(run.entering[run.entering.length - 1], (logits, t) => {
@@ -99,23 +110,37 @@ const DOES = {
       return { ...found, pieces: pieces(found.top) };
     });
   },
-  /** The singular values of a block's matrix, the largest first; from then on its cuts are immediate. @param {{ layer: number, name: string }} order */
+  /**
+   * The singular values of a block's matrix, the largest first; from then on its cuts are immediate.
+   * @param {{ layer: number, name: string }} order
+   */
   decompose: ({ layer, name }) => had(laser).of(layer, name).values.slice(),
   /** Every head's attention in a block, (heads, T, T). @param {Prompt & { layer: number } & Changes} order */
   attention: ({ text, ids, layer, ...changes }) => had(model).attention(seen({ text, ids }), layer, changed(changes)),
-  /** What the model would answer if it ended before each block, and after the last, at a position. @param {Prompt & { position?: number, top?: number, watch?: number[] } & Changes} order */
+  /**
+   * What the model would answer if it ended before each block, and after the last, at a position.
+   * @param {Prompt & { position?: number, top?: number, watch?: number[] } & Changes} order
+   */
   lens({ text, ids, position = -1, top = 5, watch = [], ...changes }) {
     const [run] = reread({ text, ids }, changes);
     return lens(had(model), run, position, top, watch).map((found) => ({ ...found, pieces: pieces(found.top) }));
   },
-  /** What each head and MLP adds to the logit of one token less that of another, at the last position. @param {Prompt & { tokens: [number, number] } & Changes} order */
+  /**
+   * What each head and MLP adds to the logit of one token less that of another, at the last position.
+   * @param {Prompt & { tokens: [number, number] } & Changes} order
+   */
   attribution({ text, ids, tokens, ...changes }) {
     const [run, change] = reread({ text, ids }, changes);
     return attribution(had(model), run, tokens, change);
   },
 };
 
-/** The changed model's reading of a prompt. @param {Prompt} prompt @param {Changes} changes @returns {[Seen, import("./model.js").Change]} */
+/**
+ * The changed model's reading of a prompt.
+ * @param {Prompt} prompt
+ * @param {Changes} changes
+ * @returns {[Seen, import("./model.js").Change]}
+ */
 function reread(prompt, changes) {
   const change = changed(changes);
   return [had(model).rerun(seen(prompt), change), change];
@@ -126,7 +151,8 @@ const pieces = (top) => top.map(([id]) => had(tokenizer).decode([id]));
 
 /**
  * A matrix cut to a rank, or to the fraction rho of its rank, and heads switched off.
- * @typedef {{ cut?: { layer: number, name: string, rho?: number, rank?: number } | null, off?: [number, number][], where?: "all" | "last" }} Changes
+ * @typedef {{ layer: number, name: string, rho?: number, rank?: number }} Cut
+ * @typedef {{ cut?: Cut | null, off?: [number, number][], where?: "all" | "last" }} Changes
  */
 /** @param {Changes} changes @returns {import("./model.js").Change} */
 function changed({ cut = null, off = [], where = "all" }) {

@@ -34,5 +34,10 @@ function open({ path, size = 24e6, cut = 0, said = false }) {
 
 for (const order of job.orders) order.type === "open" ? open(order) : send(order);
 
-const packed = (key, value) => (value instanceof Float32Array ? { f32: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64") } : value);
-process.stdout.write(JSON.stringify({ answers, peak: process.resourceUsage().maxRSS, now: process.memoryUsage() }, packed));
+// lists of float32 numbers as text
+function packed(key, value) {
+  if (!(value instanceof Float32Array)) return value;
+  return { f32: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64") };
+}
+const memory = { peak: process.resourceUsage().maxRSS, now: process.memoryUsage() };
+process.stdout.write(JSON.stringify({ answers, ...memory }, packed));
