@@ -44,7 +44,8 @@ export function modelOf(room, shape, most = 128) {
   const of = (/** @type {number} */ width) => room.floats(rows * width);
   const x = of(d), h = of(d), a = of(d), q = of(own), z = of(own), keys = of(shared), values = of(shared);
   const scores = of(rows), gate = of(wide), up = of(wide), low = of(Math.max(d, own, wide));
-  const cosines = of(size), sines = of(size), limits = of(1), work = room.floats(WORK), read = room.floats(ROWS * d), out = room.floats(ROWS * upTo4(N));
+  const cosines = of(size), sines = of(size), limits = of(1);
+  const work = room.floats(WORK), read = room.floats(ROWS * d), out = room.floats(ROWS * upTo4(N));
   for (let t = 0; t < rows; t++) {
     room.whole[limits + t] = t + 1;
     for (let i = 0; i < size; i++) {
