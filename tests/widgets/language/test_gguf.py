@@ -1,5 +1,6 @@
 """The page's reader of GGUF files. Oracle: the sentences, of files written with each fault; the file's own words."""
 
+import random
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,11 @@ def test_the_books_model_and_small_ones_tell_what_they_are(tmp_path: Path) -> No
     assert rest == [{"name": "Tiny", "license": "bsd-3-clause"}] * 4
     # parts of any size make the same file
     assert opened(small[0], size=1001) == rest[:1]
+
+
+def changed(path: Path, change: Callable[[bytes], bytes]) -> Path:
+    path.write_bytes(change(path.read_bytes()))
+    return path
 
 
 def header(*, tensors: int = 1, pairs: int = 0, rest: bytes = b"", version: int = 3) -> bytes:
@@ -91,6 +97,39 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
     assert missing["refused"] == f"The file is cut: {size - 7} of {size} bytes have arrived."
 
 
+def test_of_damaged_files_each_is_refused_or_answers(tmp_path: Path) -> None:
+    """Bytes of the description changed at random; `asked` raises where the worker fails without a sentence."""
+    whole, draw = write(tmp_path / "tiny.gguf").read_bytes(), random.Random(3)
+    end = whole.index(b"blk.2.ffn_down") + 60
+    orders: list[dict[str, Any]] = []
+    for i in range(150):
+        content = bytearray(whole)
+        for _ in range(draw.choice([1, 1, 2, 5])):
+            at = draw.randrange(end)
+            content[at] = draw.choice([0, 255, draw.randrange(256), content[at] ^ 1 << draw.randrange(8)])
+        path = tmp_path / f"{i}.gguf"
+        path.write_bytes(content)
+        cut = {"layer": 1, "name": "o", "rho": 0.3}
+        orders += [{"type": "open", "path": str(path)}, {"type": "next", "text": "in the", "cut": cut}]
+    answers = asked(orders)
+    refused = [answer["refused"] for answer in answers if "refused" in answer]
+    assert 50 < len(refused) < 290
+    assert all(sentence.endswith((".", " …")) and len(sentence) <= 300 for sentence in refused)
+
+
+def test_weights_that_are_no_numbers_and_long_names_are_refused(tmp_path: Path) -> None:
+    path, key = write(tmp_path / "tiny.gguf", kind="F32"), "llama." + "x" * 5000
+    changed(path, lambda content: content[:-4096] + np.full(1024, np.nan, dtype=np.float32).tobytes())
+    orders = [{"type": "next", "ids": [1]}, {"type": "decompose", "layer": 2, "name": "mlp_out"}]
+    _, *answers = asked([{"type": "open", "path": str(path)}, *orders])
+    assert [answer["refused"] for answer in answers] == [
+        "The model's answer has numbers that are none: its weights are damaged.",
+        "Block 2's mlp_out cannot be decomposed: it has numbers that are none.",
+    ]
+    (long,) = opened(write(tmp_path / "long.gguf", also=lambda writer: writer.add_uint32(key, 1)))
+    assert long.startswith("The file says llama.xxx") and long.endswith("x …") and len(long) == 300
+
+
 VARIANTS: dict[str, tuple[dict[str, Any], str]] = {
     "architecture": (
         {"arch": "qwen2"},
@@ -126,11 +165,6 @@ def _rope(kind: str) -> Any:
 def test_another_model_is_refused_in_a_sentence(tmp_path: Path, variant: str) -> None:
     options, sentence = VARIANTS[variant]
     assert opened(write(tmp_path / "tiny.gguf", **options)) == [sentence]
-
-
-def changed(path: Path, change: Callable[[bytes], bytes]) -> Path:
-    path.write_bytes(change(path.read_bytes()))
-    return path
 
 
 def test_sizes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
