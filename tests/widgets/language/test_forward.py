@@ -16,7 +16,7 @@ from mechbook.pretrained.packages import packaged
 from tests.widgets.language.engine import asked
 from tests.widgets.language.files import write
 
-# What the issue asks of the real model; a random one's logits are compared with their own size.
+# The bar for the real model; a random one's logits are compared with their own size.
 LOGITS, RELATIVE, PATTERN = 2e-2, 2e-5, 1e-4
 PROMPTS = [
     *(f"{fact.city} is located in" for fact in load_facts()[:8]),

@@ -14,7 +14,7 @@ from mechbook.shared.truncation import LowRank
 from tests.widgets.language.engine import asked
 from tests.widgets.language.files import write
 
-# What the issue asks for, relative to each value.
+# The bar for singular values, relative to each, and for logits.
 VALUES, LOGITS = 1e-4, 2e-2
 NAMES = ("q", "k", "v", "o", "mlp_in", "mlp_gate", "mlp_out")
 PROMPT = "Madrid is located in"
