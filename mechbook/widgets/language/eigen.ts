@@ -1,5 +1,6 @@
 // Eigenvalues and eigenvectors of a symmetric matrix in float64: Householder's reflections make it tridiagonal,
 // implicit QL steps diagonal. Matrices and vectors of float64 numbers are addressed in bytes; all loops run along rows.
+// Each stage does a stretch of its work: what is called again and again, browsers soon run in its fast form.
 
 // @ts-ignore: a decorator of the compiler
 @inline
@@ -48,10 +49,10 @@ function wider(p: usize): v128 {
 }
 
 // g[i, j] = s[i, p] s[j, p] summed over p, in float64, for the n rows of k float32 numbers at s (addressed in numbers);
-// n and k are multiples of 4.
-export function gram(s: i32, n: i32, k: i32, g: i32): void {
+// n and k are multiples of 4. Rows `from` (even) to `to` of g's lower half, and what mirrors them.
+export function gram(s: i32, n: i32, k: i32, g: i32, from: i32, to: i32): void {
   const skip = <usize>k << 2, first = <usize>s << 2;
-  for (let i = 0; i < n; i += 2) {
+  for (let i = from; i < min(to, n); i += 2) {
     const a0 = first + <usize>i * skip, a1 = a0 + skip;
     for (let j = 0; j <= i; j += 2) {
       const b0 = first + <usize>j * skip, b1 = b0 + skip;
@@ -70,10 +71,13 @@ export function gram(s: i32, n: i32, k: i32, g: i32): void {
   }
 }
 
-// Row k of A keeps the reflection's vector behind the diagonal, `factors` its factor; d and e the tridiagonal matrix.
-function tridiagonal(A: usize, n: i32, d: usize, e: usize, factors: usize, work: usize): void {
-  const row = <usize>n << 3;
-  for (let k = 0; k < n - 2; k++) {
+// Reflections `from` to `to` of the symmetric A (n, n), of n in all. Row k of A keeps the reflection's vector behind
+// the diagonal; `diagonals` becomes the tridiagonal matrix's, and `room`, for 3 n numbers, has what is beside them,
+// then the reflections' factors.
+export function tridiagonal(a: i32, n: i32, diagonals: i32, room: i32, from: i32, to: i32): void {
+  const A = <usize>a, d = <usize>diagonals, row = <usize>n << 3;
+  const e = <usize>room, factors = e + row, work = factors + row;
+  for (let k = from; k < min(to, n - 2); k++) {
     const v = A + <usize>k * row + (<usize>(k + 1) << 3), m = n - k - 1;
     put(d, k, load<f64>(v - 8));
     const rest = dot(v + 8, v + 8, m - 1), x = load<f64>(v);
@@ -101,6 +105,7 @@ function tridiagonal(A: usize, n: i32, d: usize, e: usize, factors: usize, work:
       if (m & 1) store<f64>(p + o, load<f64>(p + o) + a * load<f64>(work + o) + b * load<f64>(v + o));
     }
   }
+  if (to < n) return;
   for (let k = max(0, n - 2); k < n; k++) put(d, k, value(A, k * n + k));
   if (n > 1) put(e, n - 2, value(A, (n - 2) * n + n - 1));
   put(e, n - 1, 0);
@@ -124,10 +129,12 @@ function turn(p: usize, q: usize, c: f64, s: f64, n: i32): void {
   }
 }
 
-// Implicit QL with Wilkinson's shift; d becomes the eigenvalues and the rows of Z turn along. 0 where it does not end.
-function diagonal(d: usize, e: usize, Z: usize, n: i32): i32 {
-  const row = <usize>n << 3;
-  for (let l = 0; l < n; l++) {
+// Implicit QL with Wilkinson's shift, for the eigenvalues `from` to `to` of n: `diagonals` becomes them, and the n
+// rows, at first the identity's, turn along. `room` is as `tridiagonal` left it. Returns 1, or 0 where it does not end,
+// as with numbers that are none.
+export function diagonal(diagonals: i32, room: i32, rows: i32, n: i32, from: i32, to: i32): i32 {
+  const d = <usize>diagonals, e = <usize>room, Z = <usize>rows, row = <usize>n << 3;
+  for (let l = from; l < min(to, n); l++) {
     for (let steps = 0; ; steps++) {
       let m = l;
       for (; m < n - 1; m++) if (abs(value(e, m)) <= 2.3e-16 * (abs(value(d, m)) + abs(value(d, m + 1)))) break;
@@ -163,25 +170,16 @@ function diagonal(d: usize, e: usize, Z: usize, n: i32): i32 {
   return 1;
 }
 
-// The eigenvalues of the symmetric A (n, n) into d, in no order, and its eigenvectors as the rows of Z; A is used up.
-// `work` has room for 3 n numbers. Returns 1, or 0 where the steps do not end, as with numbers that are none.
-export function eigen(A: i32, n: i32, d: i32, Z: i32, work: i32): i32 {
-  const a = <usize>A, z = <usize>Z, e = <usize>work, row = <usize>n << 3, factors = e + row;
-  tridiagonal(a, n, <usize>d, e, factors, factors + row);
-  memory.fill(z, 0, <usize>n * row);
-  for (let i = 0; i < n; i++) put(z, i * n + i, 1);
-  if (!diagonal(<usize>d, e, z, n)) return 0;
-  // four vectors go through all reflections together: what they read of these is read once
-  for (let i = 0; i < n; i += 4) {
-    for (let k = n - 3; k >= 0; k--) {
-      const factor = value(factors, k);
-      if (factor == 0) continue;
-      const m = n - k - 1, v = a + <usize>k * row + (<usize>(k + 1) << 3);
-      for (let j = i; j < min(i + 4, n); j++) {
-        const y = z + <usize>j * row + (<usize>(k + 1) << 3);
-        axpy(y, -factor * dot(v, y, m), v, m);
-      }
+// Rows `from` to `to` of Z, eigenvectors of the tridiagonal matrix, become those of A: all reflections of them.
+export function reflected(A: i32, n: i32, room: i32, rows: i32, from: i32, to: i32): void {
+  const a = <usize>A, z = <usize>rows, row = <usize>n << 3, factors = <usize>room + row;
+  for (let k = n - 3; k >= 0; k--) {
+    const factor = value(factors, k);
+    if (factor == 0) continue;
+    const m = n - k - 1, v = a + <usize>k * row + (<usize>(k + 1) << 3);
+    for (let j = from; j < min(to, n); j++) {
+      const y = z + <usize>j * row + (<usize>(k + 1) << 3);
+      axpy(y, -factor * dot(v, y, m), v, m);
     }
   }
-  return 1;
 }

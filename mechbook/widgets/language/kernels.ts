@@ -3,4 +3,4 @@ export { inner, product } from "../training/products";
 export { softmax } from "../training/rows";
 export { multiply, unpack } from "./packed";
 export { add, gated, rms, rotate } from "./layers";
-export { gram, eigen } from "./eigen";
+export { diagonal, gram, reflected, tridiagonal } from "./eigen";

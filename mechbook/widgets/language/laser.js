@@ -11,6 +11,8 @@ import { Refused } from "./refused.js";
 
 /** So many decompositions are kept, of about 5 MB each for the book's model. */
 const KEPT = 4;
+/** A stage of a decomposition goes through so many rows at a time. */
+const STRETCH = 4;
 const NAMES = ["q", "k", "v", "o", "mlp_in", "mlp_gate", "mlp_out"];
 
 /**
@@ -54,16 +56,31 @@ export function decompositions(room, model) {
     }
   }
 
+  /**
+   * The eigenvalues of S S^T, S (n, m), and its eigenvectors as the rows of Z; whether they were found.
+   * @param {number} n
+   * @param {number} m
+   */
+  function eigen(n, m) {
+    const { S, G, Z, d: values, work } = /** @type {NonNullable<typeof place>} */ (place);
+    for (let i = 0; i < n; i += STRETCH) k.gram(S, n, m, G, i, i + STRETCH);
+    for (let i = 0; i < n; i += STRETCH) k.tridiagonal(G, n, values, work, i, i + STRETCH);
+    room.wide.fill(0, Z / 8, Z / 8 + n * n);
+    for (let i = 0; i < n; i++) room.wide[Z / 8 + i * (n + 1)] = 1;
+    for (let i = 0; i < n; i += STRETCH) if (!k.diagonal(values, work, Z, n, i, i + STRETCH)) return false;
+    for (let i = 0; i < n; i += STRETCH) k.reflected(G, n, work, Z, i, i + STRETCH);
+    return true;
+  }
+
   /** @param {number} layer @param {MatrixName} name @param {number} at @returns {Decomposed} */
   function decompose(layer, name, at) {
     const W = shape.blocks[layer][name], { rows, width, kind } = W, wideW = rows <= width;
     const n = Math.min(rows, width), m = Math.max(rows, width);
     place ??= places();
-    const { S, A, G, Z, work, U } = place, values = place.d;
+    const { S, A, Z, U } = place, values = place.d;
     k.unpack(kind, room.place(W.offset), rows * width, wideW ? S : A);
     if (!wideW) transpose(A, rows, width, S);
-    k.gram(S, n, m, G);
-    if (!k.eigen(G, n, values, Z, work)) {
+    if (!eigen(n, m)) {
       throw new Refused(`Block ${layer}'s ${name} cannot be decomposed: it has numbers that are none.`);
     }
     const squares = room.wide.subarray(values / 8, values / 8 + n);

@@ -16,7 +16,9 @@ export function probable(logits, top, watch) {
   const most = logits.reduce((a, b) => Math.max(a, b), -Infinity);
   let total = 0;
   for (let i = 0; i < logits.length; i++) total += Math.exp(logits[i] - most);
-  if (!Number.isFinite(total)) throw new Refused("The model's answer has numbers that are none: its weights are damaged.");
+  if (!Number.isFinite(total)) {
+    throw new Refused("The model's answer has numbers that are none: its weights are damaged.");
+  }
   const p = (/** @type {number} */ id) => Math.exp(logits[id] - most) / total;
   /** @type {number[]} */
   const best = [];

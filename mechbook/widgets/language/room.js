@@ -16,8 +16,10 @@ import { Refused } from "./refused.js";
  *   rms(x: number, xi: number, weights: number, out: number, oi: number, n: number, d: number, epsilon: number): void,
  *   rotate(x: number, xi: number, n: number, heads: number, d: number, cosines: number, sines: number): void,
  *   gated(g: number, u: number, n: number): void, add(x: number, y: number, n: number): void,
- *   gram(s: number, n: number, k: number, g: number): void,
- *   eigen(A: number, n: number, d: number, Z: number, work: number): number,
+ *   gram(s: number, n: number, k: number, g: number, from: number, to: number): void,
+ *   tridiagonal(A: number, n: number, d: number, work: number, from: number, to: number): void,
+ *   diagonal(d: number, work: number, Z: number, n: number, from: number, to: number): number,
+ *   reflected(A: number, n: number, work: number, Z: number, from: number, to: number): void,
  * }} Kernels
  */
 /** @typedef {ReturnType<typeof roomFor>} Room */
