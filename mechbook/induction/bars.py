@@ -48,7 +48,7 @@ def in_order(runs: Sequence[Curves], second: str, third: str, bar: float) -> tup
 def rows(runs: Sequence[Curves], readings: Mapping[str, tuple[str, str]] = READINGS) -> list[list[str]]:
     """A row for each reading, a cell for each of BARS: runs in the order, and after a stroke those with W_K1 first."""
     cells = {words: [in_order(runs, *names, bar) for bar in BARS] for words, names in readings.items()}
-    return [[words, *(f"{there} / {other}" for there, other in found)] for words, found in cells.items()]
+    return [[words, *(f"{there}/{other}" for there, other in found)] for words, found in cells.items()]
 
 
 def at_papers_size(records: Sequence[Curves]) -> str:

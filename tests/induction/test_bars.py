@@ -34,7 +34,7 @@ def test_who_comes_first_at_each_bar():
 
 def test_a_row_has_a_cell_for_each_bar():
     run = Written({"W_O2": [0, 1, 1, 1], "two": [0, 0, 1, 1], "one": [0, 0, 0, 1]})
-    assert bars.rows([run], {"words": ("two", "one")}) == [["words", *["1 / 0"] * len(bars.BARS)]]
+    assert bars.rows([run], {"words": ("two", "one")}) == [["words", *["1/0"] * len(bars.BARS)]]
 
 
 def test_the_first_use_weighs_the_positions(monkeypatch):
