@@ -1,4 +1,4 @@
-"""Widget 3c in Chromium, what its reader does next: another freeze, another setting, a reload. Oracle: what was done."""
+"""Widget 3c in Chromium, what its reader does next: another freeze or setting, a reload. Oracle: what was done."""
 
 from collections.abc import Iterator
 from typing import Any
