@@ -10,6 +10,8 @@ RUNS ?=
 SECONDS ?=
 LIST ?=
 REPLACE ?=
+# Which files' tests make faults runs; all by default.
+TESTS ?=
 # The address of torch's CPU build, where pip would take another.
 TORCH_INDEX ?=
 # What make new-chapter begins.
@@ -49,7 +51,7 @@ test: $(READY)  ## run the unit tests
 	@$(PY) -m pytest --ignore tests/site -n '$(WORKERS)' --dist loadfile
 
 faults: $(READY)  ## run the tests that take minutes: whole copies of the checkout, builds and their faults
-	@$(PY) -m pytest -m slow --ignore tests/site
+	@$(PY) -m pytest -m slow --ignore tests/site $(TESTS)
 
 lint: $(READY)  ## check style and types
 	@$(PY) -m ruff check .

@@ -12,6 +12,7 @@ import time
 
 import torch
 
+from mechbook.core.progress import Line, one_by_one
 from mechbook.memories.capacity import SearchSettings, TrainedSearches, linear_settings
 from mechbook.memories.presets import LAPTOP
 from mechbook.memories.trained import MemoryTrainingSettings, train_memory
@@ -20,14 +21,15 @@ from mechbook.shared.capacity_search import capacity_by_bisection
 
 def loop(searches: list[SearchSettings], how: MemoryTrainingSettings) -> list[int]:
     """The capacity of each search's memory, one search after the other."""
-    tasks, found = TrainedSearches(searches, how), []
-    for number, search in enumerate(searches):
+    tasks = TrainedSearches(searches, how)
 
-        def passes(N: int, number: int = number) -> bool:
+    def capacity(number: int) -> int:
+        def passes(N: int) -> bool:
             return train_memory(tasks.task(number, N), tasks.starts[number], how)[0] >= how.enough
 
-        found.append(capacity_by_bisection(passes, search.numbers()))
-    return found
+        return capacity_by_bisection(passes, searches[number].numbers())
+
+    return one_by_one(capacity, range(len(searches)), "one after the other", "searches")
 
 
 def in_step(searches: list[SearchSettings], how: MemoryTrainingSettings) -> list[int]:
@@ -46,10 +48,11 @@ def main() -> None:
     # the first training loads what later ones share
     loop(searches[:1], how), in_step(searches[:1], how)
     times, answers = {}, {}
-    for name, way in (("in step", in_step), ("loop", loop)):
-        start = time.perf_counter(), time.process_time()
-        answers[name] = way(searches, how)
-        times[name] = time.perf_counter() - start[0], time.process_time() - start[1]
+    with Line("make bench, capacities", 2, "ways") as line:
+        for name, way in (("in step", in_step), ("loop", loop)):
+            start = time.perf_counter(), time.process_time()
+            answers[name] = line.passed(way(searches, how))
+            times[name] = time.perf_counter() - start[0], time.process_time() - start[1]
     sizes = sorted({search.d for search in searches})
     print(f"capacity of trained memories, d = {sizes}, {len(searches)} searches, torch {torch.__version__}, one thread")
     for place, kind in enumerate(("clock", "processor")):

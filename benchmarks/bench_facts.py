@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
+from mechbook.core.progress import Line, say
 from mechbook.facts.dynamics import descend
 from mechbook.facts.model import FactConfig, FactTransformer, count_logits, initial_weights, linear_logits, stack
 from mechbook.facts.stack_training import StackSettings, train_stack
@@ -38,7 +39,7 @@ def compare(name: str, together: Callable[[], object], apart: Callable[[], objec
         for place, run in enumerate((together, apart)):
             best[place] = min(best[place], seconds(run))
     one, other = (1e3 * value / unit for value in best)
-    print(f"{name:<44} {one:>9.3f} {other:>9.3f} {other / one:>7.2f}", flush=True)
+    say(f"{name:<44} {one:>9.3f} {other:>9.3f} {other / one:>7.2f}")
 
 
 def sweep(S: int, d: int, H: int, d_h: int, widths: tuple[int, ...], seeds: int, batch: int) -> None:
@@ -102,11 +103,16 @@ def main() -> None:
     torch.set_flush_denormal(True)
     print(f"torch {torch.__version__}, one thread, milliseconds a model and step (fastest of {REPEATS})")
     print(f"{'':<44} {'together':>9} {'one by one':>9} ratio")
-    sweep(16, 32, 4, 8, (0, 16, 32), 3, 256)
-    sweep(16, 32, 12, 8, (64, 128), 3, 256)
-    dynamics(5, 512)
-    print(f"{'':<44} {'counts':>9} {'sequences':>9}   ratio")
-    definition(256)
+    with Line("make bench, facts", 5, "parts") as line:
+        for comparison in (
+            lambda: sweep(16, 32, 4, 8, (0, 16, 32), 3, 256),
+            lambda: sweep(16, 32, 12, 8, (64, 128), 3, 256),
+            lambda: dynamics(5, 512),
+            lambda: say(f"{'':<44} {'counts':>9} {'sequences':>9}   ratio"),
+            lambda: definition(256),
+        ):
+            comparison()
+            line.advance()
 
 
 if __name__ == "__main__":

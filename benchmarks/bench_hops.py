@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 
 from mechbook.core.presets import at_scale
+from mechbook.core.progress import Line, say
 from mechbook.hops import experiments as hops
 from mechbook.hops.fast_training import train_stacked
 from mechbook.hops.model import HopTransformer
@@ -64,8 +65,10 @@ def main() -> None:
     sizes = f"{'k':>2} {'T':>3} {'layers':>6} {'batch':>5} {'seeds':>5}"
     print(f"{sizes} {'one at a time':>13} {'together':>8} {'ratio':>6}")
     setup = at_scale(LAPTOP, PAPER)
-    for k in (setup.k, 2, 8):
-        print(timed(hops.scaling_settings(setup, "mixture", k)), flush=True)
+    ks = (setup.k, 2, 8)
+    with Line("make bench, hops", len(ks), "sizes") as line:
+        for k in ks:
+            say(line.passed(timed(hops.scaling_settings(setup, "mixture", k))))
 
 
 if __name__ == "__main__":

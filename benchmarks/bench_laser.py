@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from mechbook.core.progress import Line, say
 from mechbook.laser.edits import Edit, Measured, Prompt, laser, measure
 from mechbook.laser.plain import measure_plainly
 from mechbook.laser.prompts import fact_prompts, ioi_prompts
@@ -37,18 +38,20 @@ def main() -> None:
     print(f"LASER on {model.name}: {len(prompts)} prompts; {len(MATRICES)} matrices a block, {len(RHOS)} rates each")
     print("seconds for all points; the plain way's are reckoned from one point a block")
     print(f"{'blocks':>15} {'points':>7} {'plain':>8} {'sweep':>8} {'ratio':>7} {'largest difference':>19}")
-    for place, layers in PLACES.items():
-        edits = [laser(model, layer, name, rho=rho) for layer in layers for name in MATRICES for rho in RHOS]
-        fast, swept = seconds(measure, model, prompts, edits)
-        # one point a block: every point costs the plain way the same
-        step = len(MATRICES) * len(RHOS)
-        some = edits[::step]
-        plain, single = seconds(measure_plainly, model, prompts, some)
-        plain *= (len(edits) + 1) / (len(some) + 1)
-        difference = float((swept.after[::step] - single.after).abs().max())
-        print(f"{place:>15} {len(edits):>7} {plain:>8.1f} {fast:>8.1f} {plain / fast:>7.1f} {difference:>19.1e}")
-        if difference > 1e-5:
-            raise SystemExit("The two ways disagree by more than 1e-5.")
+    with Line("make bench, LASER", len(PLACES), "places") as line:
+        for place, layers in PLACES.items():
+            edits = [laser(model, layer, name, rho=rho) for layer in layers for name in MATRICES for rho in RHOS]
+            fast, swept = seconds(measure, model, prompts, edits)
+            # one point a block: every point costs the plain way the same
+            step = len(MATRICES) * len(RHOS)
+            some = edits[::step]
+            plain, single = seconds(measure_plainly, model, prompts, some)
+            plain *= (len(edits) + 1) / (len(some) + 1)
+            difference = float((swept.after[::step] - single.after).abs().max())
+            say(f"{place:>15} {len(edits):>7} {plain:>8.1f} {fast:>8.1f} {plain / fast:>7.1f} {difference:>19.1e}")
+            if difference > 1e-5:
+                raise SystemExit("The two ways disagree by more than 1e-5.")
+            line.advance()
 
 
 if __name__ == "__main__":

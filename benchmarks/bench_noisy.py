@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mechbook.core.progress import Line, say
 from mechbook.noisy.fast import selected_logits
 from mechbook.noisy.model import NoisyConfig, NoisyTransformer
 from mechbook.noisy.presets import LAPTOP, PAPER, NoisyPreset
@@ -73,8 +74,9 @@ def main() -> None:
     ways = " ".join(f"{way:>8}" for way in WAYS)
     print(f"{'B':>4} {'T':>4} {'d':>4} {'n':>3} {'sample':>7} {ways} plain/step")
     shapes = [(LAPTOP, d) for d in (*LAPTOP.other_d, LAPTOP.d)] + ([] if small else [(PAPER, PAPER.d)])
-    for setup, d in shapes:
-        print(measure(setup, d), flush=True)
+    with Line("make bench, noisy recall", len(shapes), "sizes") as line:
+        for setup, d in shapes:
+            say(line.passed(measure(setup, d)))
 
 
 if __name__ == "__main__":

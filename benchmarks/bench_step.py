@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mechbook.core.progress import Line, say
 from mechbook.induction.presets import LAPTOP, PAPER, InductionPreset
 from mechbook.shared.bigrams import BigramBatch, sample, shakespeare_task
 from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
@@ -75,8 +76,10 @@ def main() -> None:
     print(f"torch {torch.__version__}, one thread, random triggers, milliseconds of processor time (fastest of n)")
     ways = " ".join(f"{way:>8}" for way in WAYS)
     print(f"{'B':>4} {'T':>4} {'d':>4} {'n':>3} {'selected':>9} {'sample':>7} {ways} plain/step maps/step")
-    for setup in (LAPTOP,) if small else (LAPTOP, PAPER):
-        print(measure(setup), flush=True)
+    setups = (LAPTOP,) if small else (LAPTOP, PAPER)
+    with Line("make bench, a training step", len(setups), "sizes") as line:
+        for setup in setups:
+            say(line.passed(measure(setup)))
 
 
 if __name__ == "__main__":

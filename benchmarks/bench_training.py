@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from mechbook.core.progress import Line, say
 from mechbook.induction.presets import LAPTOP
 from mechbook.shared.bigrams import BigramTask, sample, shakespeare_task
 from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
@@ -187,14 +188,16 @@ def main() -> int:
         with launched() as browser, library_page(browser) as page:
             print("training in the page, steps a second (fastest of 5 turns), one thread")
             print(f"{'model':<12} {'vectors':>9} {'PyTorch':>9} {'plain':>9} page/PyTorch")
-            for case in CASES:
-                print(measure(page, case), flush=True)
+            with Line("make bench, training in the page", len(CASES), "models") as line:
+                for case in CASES:
+                    say(line.passed(measure(page, case)))
         if (HTML / "book" / "index.html").exists():
             with launched() as browser, served(HTML) as address:
                 print(landing(browser, address, "book/index.html"))
                 print("the page's own thread while a trainer plays from start to end")
-                for page_name, name, choices in TRAINERS:
-                    print(played(browser, address, page_name, name, choices), flush=True)
+                with Line("make bench, trainers that play", len(TRAINERS), "trainers") as line:
+                    for page_name, name, choices in TRAINERS:
+                        say(line.passed(played(browser, address, page_name, name, choices)))
         else:
             print("The landing page is timed on the built site: run make book first.")
     except LookupError as error:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from mechbook.core.progress import Line, say
 from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
 from mechbook.widgets.weights import pack
 from tests.browser import checks
@@ -75,13 +76,16 @@ def main() -> int:
                 times = page.evaluate(FORWARD, [packed.description, base64.b64encode(packed.data).decode()])
                 print(f"forward in the page, T = 64, d = 128: median {median(times):.1f} ms")
             with served(HTML) as address:
-                for page, name, first, slider in MOVES:
-                    if not (HTML / page).exists() or f'id="{name}"' not in (HTML / page).read_text(encoding="utf-8"):
-                        print(f"{page} with {name} is not built: run make book for the time of a move.")
-                        continue
-                    with opened(browser, f"{address}/{page}") as found:
-                        times = moves(found.page, name, first, slider)
-                        print(f"{name}, from a move to the repaint: median {median(times):.1f} ms")
+                with Line("make bench, moves of widgets", len(MOVES), "widgets") as line:
+                    for page, name, first, slider in MOVES:
+                        line.advance()
+                        path = HTML / page
+                        if not path.exists() or f'id="{name}"' not in path.read_text(encoding="utf-8"):
+                            say(f"{page} with {name} is not built: run make book for the time of a move.")
+                            continue
+                        with opened(browser, f"{address}/{page}") as found:
+                            times = moves(found.page, name, first, slider)
+                            say(f"{name}, from a move to the repaint: median {median(times):.1f} ms")
     except LookupError as error:
         print(error, file=sys.stderr)
         return 1

@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from mechbook.core.progress import Line
+
 Point = TypeVar("Point")
 Result = TypeVar("Result")
 
@@ -25,12 +27,18 @@ WAIT = 20.0
 
 
 def spread(
-    function: Callable[[Point], Result], points: Sequence[Point], *, jobs: int | None = None, cluster: str | None = None
+    function: Callable[[Point], Result],
+    points: Sequence[Point],
+    *,
+    jobs: int | None = None,
+    cluster: str | None = None,
+    what: str = "a sweep",
 ) -> list[Result]:
     """`[function(point) for point in points]`, the points divided among processes or a cluster's workers.
 
     jobs: processes on this machine; MECHBOOK_JOBS by default, and 1 without it
     cluster: the address of a Dask scheduler; MECHBOOK_CLUSTER by default. It takes the place of `jobs`.
+    what: what is computed, in words, for the line of progress
 
     Every process computes with as many threads as this one; those of this machine also with its MECHBOOK_ settings as
     they are now, while a cluster's workers keep their own. What `function` raises is raised. ValueError for jobs below
@@ -41,14 +49,15 @@ def spread(
     cluster = os.environ.get("MECHBOOK_CLUSTER") or None if cluster is None else cluster
     if jobs < 1:
         raise ValueError(f"jobs is {jobs}; it must be 1 or more.")
-    if cluster is not None:
-        return _on_cluster(cluster, function, points)
-    if jobs == 1 or len(points) < 2:
-        return [function(point) for point in points]
-    return _here(jobs, function, points)
+    with Line(what, len(points), "points") as line:
+        if cluster is not None:
+            return _on_cluster(cluster, function, points, line)
+        if jobs == 1 or len(points) < 2:
+            return [line.passed(function(point)) for point in points]
+        return _here(jobs, function, points, line)
 
 
-def _here(jobs: int, function: Callable[[Point], Result], points: Sequence[Point]) -> list[Result]:
+def _here(jobs: int, function: Callable[[Point], Result], points: Sequence[Point], line: Line) -> list[Result]:
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
@@ -56,14 +65,15 @@ def _here(jobs: int, function: Callable[[Point], Result], points: Sequence[Point
     tasks = [delayed(_as_here)(torch.get_num_threads(), _settings(), function, point) for point in points]
     try:
         # one point a task: they take long, and one that is lost is not to take others with it
-        return list(Parallel(batch_size=1, backend="loky", n_jobs=jobs)(tasks))
+        found = Parallel(batch_size=1, backend="loky", n_jobs=jobs, return_as="generator")(tasks)
+        return [line.passed(result) for result in found]
     except TerminatedWorkerError as error:
         raise ValueError(
             "a process of the sweep died on the way, perhaps for want of memory: take fewer (MECHBOOK_JOBS)."
         ) from error
 
 
-def _on_cluster(cluster: str, function: Callable[[Point], Result], points: Sequence[Point]) -> list[Result]:
+def _on_cluster(cluster: str, function: Callable[[Point], Result], points: Sequence[Point], line: Line) -> list[Result]:
     from distributed import KilledWorker, wait
 
     results: dict[int, Result] = {}
@@ -82,6 +92,7 @@ def _on_cluster(cluster: str, function: Callable[[Point], Result], points: Seque
                 continue
             for future in done:
                 number = waiting.pop(future)
+                line.advance()
                 if future.status in ("cancelled", "lost"):
                     raise _gone(cluster, "no longer answers", len(results), len(points))
                 try:

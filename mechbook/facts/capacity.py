@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached, scratch
+from mechbook.core.progress import Line
 from mechbook.core.training.loop import use_threads
 from mechbook.core.training.parts import Parts
 from mechbook.facts.model import FactConfig, initial_weights, placed, stack
@@ -87,8 +88,9 @@ def _search(spec: CapacitySettings) -> CapacityResult:
             weights = placed(drawn_weights, settings.device())
             return train_stack(tasks, weights, spec.training, rate, stream)
 
-        for number, rate in enumerate(spec.training.rates):
-            best = torch.maximum(best, parts.take(partial(train, number, rate)))
+        with Line("a round", len(spec.training.rates), "learning rates") as line:
+            for number, rate in enumerate(spec.training.rates):
+                best = torch.maximum(best, line.passed(parts.take(partial(train, number, rate))))
         return [accuracy >= ENOUGH for accuracy in best.tolist()]
 
     parameters = spec.shape(1).parameters

@@ -4,7 +4,7 @@
 A criterion is applied to the mean over seeds unless its row says otherwise. At least 3 seeds; 5 for fact.convergence.
 """
 
-from math import sqrt
+from math import log, sqrt
 
 from mechbook.claims.criteria import Check, Measurement, criterion
 from mechbook.facts.values import (
@@ -23,6 +23,7 @@ from mechbook.facts.values import (
 )
 
 SHAPES = (1, 2, 3)
+PREFERRED = 1.2
 
 
 @criterion(CAPACITY, seeds=3)
@@ -38,12 +39,17 @@ def capacity(m: Measurement) -> list[Check]:
 
 @criterion(TRADEOFF, seeds=3)
 def tradeoff(m: Measurement) -> list[Check]:
-    """A point without an MLP reaches 0.99; some H has at most 0.95 without and 0.99 with one; the smallest H < 0.9."""
+    """A point without an MLP reaches 0.99; some H has at most 0.95 without and 0.99 with one; the smallest H < 0.9.
+
+    That H and its MLP are picked on the map's runs and judged on fresh facts; the map's own are judged beside them.
+    """
     return [
         m.bar("attention_only", ">=", 0.99),
         m.bar("without", "<=", TOO_FEW),
         m.bar("attention_mlp", ">=", 0.99),
         m.bar("few_heads", "<", 0.9),
+        m.bar("chosen_without", "<=", TOO_FEW),
+        m.bar("chosen_mlp", ">=", 0.99),
     ]
 
 
@@ -55,10 +61,11 @@ def constructions(m: Measurement) -> list[Check]:
 
 @criterion(CONSTRUCTION_SIZE, seeds=3)
 def construction_size(m: Measurement) -> list[Check]:
-    """Slopes of the smallest parameter counts against S R in [0.8, 1.3]; a head with d_h tokens or more below 0.99."""
+    """Slopes of the smallest parameter counts against S R in [0.8, 1.3]; 0.99 at fewer than d_h tokens a head only,
+    and at more of them where d_h is larger. A head with d_h tokens or more below 0.99 is the earlier reading."""
     keys = ("attention_only", "attention_mlp", "mlp_alone")
     slopes = [m.bar(key, op, bar, f"slope, {key}") for key in keys for op, bar in ((">=", 0.8), ("<=", 1.3))]
-    return [*slopes, m.bar("crowded", "<", 0.99)]
+    return [*slopes, m.bar("border", "<", 1), m.bar("border_rises", ">=", 2), m.bar("crowded", "<", 0.99)]
 
 
 @criterion(PLATEAU_LINEAR, seeds=3)
@@ -69,9 +76,11 @@ def plateau_linear(m: Measurement) -> list[Check]:
 
 @criterion(PLATEAU_SOFTMAX, seeds=3)
 def plateau_softmax(m: Measurement) -> list[Check]:
-    """Loss within 0.1 of log D for 200 steps; relation-only < 0.1 and subject-only > 1.5 there; accuracy > 0.9."""
+    """Loss within 0.1 of log D for 200 steps; relation-only < 0.1 there, < 0.05 in the middle, and subject-only > 1.5;
+    accuracy > 0.9."""
     return [
         m.bar("plateau_steps", ">=", 200),
+        m.bar("relation_middle", "<", 0.05),
         m.bar("relation_only", "<", 0.1),
         m.bar("subject_only", ">", 1.5),
         m.bar("final_accuracy", ">", 0.9),
@@ -83,14 +92,20 @@ def hallucination(m: Measurement) -> list[Check]:
     """Argmax in A_r for at least 0.99; right for 1/D of all seeds' sequences, within 4 standard errors; p even.
 
     With balanced answers any guess that depends on r alone is right for 1/D. That none is preferred is the loss, which
-    is log D and the divergence of the uniform p(a | r) from what is predicted.
+    is log D, the relation-only loss, and the divergence of even answers within A_r from those predicted. The bar is
+    that of one answer 1.2 times as likely as D even ones, in every relation. Near log D alone, as the plateau is
+    defined, an answer may be twice as likely.
     """
+    D = m.mean("D")
+    favoured = PREFERRED / D
+    even = -log(favoured * D) / D - (D - 1) / D * log((1 - favoured) * D / (D - 1))
     chance = 1 / m.mean("D")
     error = sqrt(chance * (1 - chance) / sum(m.per_seed("sequences")))
     return [
         m.bar("valid", ">=", 0.99),
         m.bar("correct", ">=", chance - 4 * error, "correct, against 1/D - 4 standard errors"),
         m.bar("correct", "<=", chance + 4 * error, "correct, against 1/D + 4 standard errors"),
+        m.bar("preferred", "<=", even),
         m.bar("uneven", "<=", 0.05),
     ]
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached
+from mechbook.core.progress import Line
 from mechbook.core.training.loop import use_threads
 from mechbook.facts.construction import attention_and_mlp, attention_only, stored_parameters
 from mechbook.facts.model import FactWeights, count_logits
@@ -62,17 +63,19 @@ class RecallResult:
 
 
 def _recall(spec: RecallSettings) -> RecallResult:
-    found: dict[Kind, list[float]] = {kind: [] for kind in KINDS}
-    for number, kind in enumerate(KINDS):
-        for seed in range(spec.seeds):
-            stream = STREAMS.generator("recall", number, seed)
-            task = random_task(spec.S, stream, D=spec.D, T=spec.T)
-            if kind == "attention_only":
-                weights = attention_only(task, d=spec.d, d_h=spec.d_h, H=spec.H, generator=stream)
-            else:
-                weights = attention_and_mlp(task, d=spec.d_mlp, m=spec.m, generator=stream)
-            found[kind].append(accuracy(weights, task, spec.contexts, stream))
-    return RecallResult(accuracy=found)
+    def one(number: int, seed: int) -> float:
+        stream = STREAMS.generator("recall", number, seed)
+        task = random_task(spec.S, stream, D=spec.D, T=spec.T)
+        if KINDS[number] == "attention_only":
+            weights = attention_only(task, d=spec.d, d_h=spec.d_h, H=spec.H, generator=stream)
+        else:
+            weights = attention_and_mlp(task, d=spec.d_mlp, m=spec.m, generator=stream)
+        return accuracy(weights, task, spec.contexts, stream)
+
+    with Line("recall of the constructions", len(KINDS) * spec.seeds, "models") as line:
+        return RecallResult(accuracy={
+            kind: [line.passed(one(number, seed)) for seed in range(spec.seeds)] for number, kind in enumerate(KINDS)
+        })  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +118,11 @@ class FewestResult:
 
 def _fewest(spec: FewestSettings) -> FewestResult:
     started = time.monotonic()
-    found = {kind: [[smallest(spec, kind, n, s) for n in spec.sizes] for s in range(spec.seeds)] for kind in KINDS}
+    with Line("the smallest constructions", len(KINDS) * spec.seeds * len(spec.sizes), "searches") as line:
+        found = {
+            kind: [[line.passed(smallest(spec, kind, n, s)) for n in spec.sizes] for s in range(spec.seeds)]
+            for kind in KINDS
+        }
     facts = [n * n for n in spec.sizes]
     return FewestResult(facts=facts, parameters=found, seconds=time.monotonic() - started)
 
@@ -174,11 +181,12 @@ class HeadLoadResult:
 
 def _head_load(spec: HeadLoadSettings) -> HeadLoadResult:
     out = torch.zeros(len(spec.d_h), len(spec.tokens), spec.seeds, dtype=torch.float64)
-    for i, d_h in enumerate(spec.d_h):
-        for j, tokens in enumerate(spec.tokens):
-            for seed in range(spec.seeds):
-                stream = STREAMS.generator("head load", seed)
-                task = random_task(spec.S, stream, D=spec.D, T=spec.T)
-                weights = attention_only(task, d=spec.d, d_h=d_h, H=2 * spec.S // tokens, generator=stream)
-                out[i, j, seed] = accuracy(weights, task, 2, stream)
+    with Line("what a head can serve", out.numel(), "models") as line:
+        for i, d_h in enumerate(spec.d_h):
+            for j, tokens in enumerate(spec.tokens):
+                for seed in range(spec.seeds):
+                    stream = STREAMS.generator("head load", seed)
+                    task = random_task(spec.S, stream, D=spec.D, T=spec.T)
+                    weights = attention_only(task, d=spec.d, d_h=d_h, H=2 * spec.S // tokens, generator=stream)
+                    out[i, j, seed] = line.passed(accuracy(weights, task, 2, stream))
     return HeadLoadResult(accuracy=out)

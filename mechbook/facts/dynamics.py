@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached, scratch
+from mechbook.core.progress import Line
 from mechbook.core.training.keeper import Keeper
 from mechbook.core.training.loop import use_threads
-from mechbook.core.training.progress import Progress
 from mechbook.facts.model import head_tables, linear_logits, softmax_logits
 from mechbook.facts.probes import FactScores, fact_scores
 from mechbook.facts.streams import STREAMS
@@ -127,7 +127,8 @@ def _train(spec: DynamicsSettings) -> DynamicsResult:
             "seconds": before + time.monotonic() - started,
         }
 
-    with Progress(first, spec.steps) as progress:
+    what = f"how facts are learned, {spec.model} attention, {spec.seeds} seeds"
+    with Line(what, spec.steps, "steps", start=first) as line:
         for step in range(first, spec.steps + 1):
             keeper.turn(step, now)
             if step in kept:
@@ -136,7 +137,7 @@ def _train(spec: DynamicsSettings) -> DynamicsResult:
                 scores.append(fact_scores(logits(*tables, test.counts), test.targets, spec.D))
             if step < spec.steps:
                 descend(logits, tables, kernels, draw(spec.batch_size, stream), spec.lr)
-                progress.advance()
+                line.advance()
     if not all(bool(table.isfinite().all()) for table in tables):
         raise FloatingPointError(f"The weights are not finite after {spec.steps} steps: lower lr = {spec.lr:g}.")
     if path is not None:

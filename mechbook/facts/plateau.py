@@ -17,6 +17,11 @@ class Plateau:
     places: list[int]
 
     @property
+    def middle(self) -> int:
+        """The place of the probe step in the middle of it."""
+        return self.places[len(self.places) // 2]
+
+    @property
     def quarter(self) -> int:
         """The place of the probe step a quarter of the way along it."""
         return self.places[len(self.places) // 4]
@@ -55,10 +60,13 @@ def halfway(run: DynamicsResult, task: FactTask, seed: int) -> tuple[int, int]:
 def best_guesses(run: DynamicsResult, task: FactTask, width: float, seed: int) -> dict[str, float]:
     """Shares of a seed's best guesses, a quarter of the way along the plateau, that are valid, and that are correct.
 
-    And "uneven", the loss there less log D: where the D answers of r are equally frequent and s is not known yet, the
-    divergence of p(a | r) from what is predicted, in nats.
+    And "preferred", the loss there less the relation-only loss and log D: where the D answers of r are equally frequent
+    and s is not known yet, the divergence of even answers within A_r from what is predicted, in nats. "uneven" is the
+    loss less log D, which has the relation-only loss in it and is small wherever there is a plateau.
     """
     at = plateau(run, task, width, seed).quarter
-    found = {"valid": "valid", "correct": "accuracy", "uneven": "loss"}
-    scores = {name: float(run.scores[score][at, seed]) for name, score in found.items()}
-    return {**scores, "uneven": scores["uneven"] - math.log(task.D)}
+    valid, correct, loss, relation = (
+        float(run.scores[name][at, seed]) for name in ("valid", "accuracy", "loss", "relation_only")
+    )
+    uneven = loss - math.log(task.D)
+    return {"valid": valid, "correct": correct, "preferred": uneven - relation, "uneven": uneven}

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mechbook.facts.capacity import CapacityResult
-from mechbook.facts.construction_size import FewestResult, HeadLoadResult, HeadLoadSettings
+from mechbook.facts.construction_size import ENOUGH, FewestResult, HeadLoadResult, HeadLoadSettings
 from mechbook.facts.dynamics import DynamicsResult
 from mechbook.facts.knowledge import KnowledgeResult
 from mechbook.facts.plateau import plateau
@@ -35,18 +35,28 @@ def capacity(found: Mapping[tuple[int, float, float], CapacityResult], seed: int
 
 
 def construction_size(fewest: FewestResult, load: HeadLoadResult, spec: HeadLoadSettings, seed: int) -> Numbers:
-    """Slopes of the fewest parameters by facts, and what a head with d_h tokens or more does at best.
+    """Slopes of the fewest parameters by facts, how many tokens a head can serve, and what one with d_h or more does.
 
     With an MLP, two heads that copy have 4 d^2 parameters with d = 4 S, which grow as S R whatever the MLP needs.
     """
     heads = [4 * (4 * math.isqrt(facts)) ** 2 for facts in fewest.facts]
     mlp = [every - copying for every, copying in zip(fewest.parameters["attention_mlp"][seed], heads, strict=True)]
     cells = [(i, j) for i, d_h in enumerate(spec.d_h) for j, tokens in enumerate(spec.tokens) if tokens >= d_h]
+    borders = head_borders(load, spec)
+    some = [most for most in borders if most]
     return CONSTRUCTION_SIZE(
         **{kind: fewest.slopes(kind)[seed] for kind in fewest.parameters},
         mlp_alone=log_slope(fewest.facts, mlp),
+        border=max(most / d_h for most, d_h in zip(borders, spec.d_h, strict=True)),
+        border_rises=borders[-1] / some[0] if some else 0.0,
         crowded=max((float(load.accuracy[i, j, seed]) for i, j in cells), default=0.0),
     )
+
+
+def head_borders(load: HeadLoadResult, spec: HeadLoadSettings) -> list[int]:
+    """For each d_h the most tokens that a head serves with 0.99, the mean over seeds; 0 where none is that good."""
+    enough = load.accuracy.mean(-1) >= ENOUGH
+    return [max((n for n, good in zip(spec.tokens, row, strict=True) if good), default=0) for row in enough.tolist()]
 
 
 def where_an_mlp_helps(accuracy: Tensor) -> tuple[int, int]:
@@ -64,16 +74,19 @@ def where_an_mlp_helps(accuracy: Tensor) -> tuple[int, int]:
     return best // width, 1 + best % width
 
 
-def tradeoff(accuracy: Tensor, seed: int) -> Numbers:
+def tradeoff(accuracy: Tensor, fresh: Tensor, seed: int) -> Numbers:
     """Attention alone at its best, too few heads without and with an MLP, and the fewest heads.
 
     accuracy: (heads, widths, seeds), the first width 0. The cell with an MLP is the same for all seeds.
+    fresh: (2, seeds), that cell's heads without an MLP and with it, trained on other facts (`tradeoff_again.again`).
     """
     H, m = where_an_mlp_helps(accuracy)
     return TRADEOFF(
         attention_only=float(accuracy[:, 0, seed].max()),
-        without=float(accuracy[H, 0, seed]),
-        attention_mlp=float(accuracy[H, m, seed]),
+        without=float(fresh[0, seed]),
+        attention_mlp=float(fresh[1, seed]),
+        chosen_without=float(accuracy[H, 0, seed]),
+        chosen_mlp=float(accuracy[H, m, seed]),
         few_heads=float(accuracy[0, :, seed].max()),
     )
 

@@ -77,3 +77,21 @@ def of_one_seed(series: dict[int, list[RunRecord]], seed: int) -> dict[str, floa
     ends = min(peak - max(curve[0], curve[-1]) for peak, curve in zip((small, medium, large), curves, strict=True))
     slope, span = log_slope(list(SHAPES), [small, medium, large]), max(SHAPES) / min(SHAPES)
     return CAPACITY_SIZE(small=small, medium=medium, large=large, below=ends, slope=slope, span=span)
+
+
+def peak_exposures(series: dict[int, list[RunRecord]]) -> list[int]:
+    """How often a person was seen in the run in which a size's seed holds most, for each size and seed of it."""
+    best = (max(found, key=lambda record: bits(record)[seed]) for found in series.values() for seed in range(SEEDS))
+    return [record.settings["knowledge"]["exposures"] for record in best]
+
+
+def losers(found: list[RunRecord], bar: float) -> list[str]:
+    """Which results lose more than the part `bar` of their bits in 8 bits, in words."""
+    words = []
+    for record in found:
+        N, d = record.settings["knowledge"]["N"], record.settings["knowledge"]["shape"][1]
+        for seed, before in enumerate(bits(record)):
+            part = 1 - record.final[f"seed {seed}, in 8 bits"] / before
+            if part > bar:
+                words.append(f"{part:.0%}, with {N} people and $d$ = {d}, seed {seed}")
+    return words

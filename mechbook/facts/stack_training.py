@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mechbook.core import devices
+from mechbook.core.progress import Line
 from mechbook.facts.model import FactWeights, count_logits
 from mechbook.facts.task import FactTask
 from mechbook.facts.task_stack import FactStack
@@ -71,15 +72,17 @@ def train_stack(
         weights.W_out.mul_((hidden.shape[1] / hidden.sum(1).clamp(min=1)).sqrt().view(-1, 1, 1))
     parameters = [p.requires_grad_() for p in weights.trained()]
     optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.0, **devices.fast_optimizer(device))
-    for step in range(how.steps):
-        batch = draw(how.batch_size, generator)
-        out = logits(batch.counts)
-        loss = F.cross_entropy(out.flatten(0, 1), batch.targets.flatten(), reduction="sum") / how.batch_size
-        optimizer.zero_grad()
-        loss.backward()
-        for group in optimizer.param_groups:
-            group["lr"] = rate * (1 - step / how.steps)
-        optimizer.step()
+    with Line(f"{len(tasks)} models of facts side by side", how.steps, "steps") as line:
+        for step in range(how.steps):
+            batch = draw(how.batch_size, generator)
+            out = logits(batch.counts)
+            loss = F.cross_entropy(out.flatten(0, 1), batch.targets.flatten(), reduction="sum") / how.batch_size
+            optimizer.zero_grad()
+            loss.backward()
+            for group in optimizer.param_groups:
+                group["lr"] = rate * (1 - step / how.steps)
+            optimizer.step()
+            line.advance()
     test = draw(how.test_size, generator)
     with torch.no_grad():
         return (logits(test.counts).argmax(-1) == test.targets).cpu().double().mean(-1)

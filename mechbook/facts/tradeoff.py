@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached, scratch
+from mechbook.core.progress import Line
 from mechbook.core.training.loop import use_threads
 from mechbook.core.training.parts import Parts
 from mechbook.facts.model import FactConfig, initial_weights, placed, stack
@@ -77,9 +78,12 @@ def _train(spec: TradeoffSettings) -> TradeoffResult:
         weights = placed(stack(models), settings.device())
         return train_stack(tasks * len(columns), weights, spec.training, rate, stream, hidden=hidden)
 
-    for i, H in enumerate(spec.H):
-        for number, columns in enumerate(group for group in groups if group):
-            found = parts.take(partial(train, H, number, columns))
-            accuracy[i, columns] = found.view(len(columns), spec.seeds)
+    groups = [group for group in groups if group]
+    with Line("accuracy by heads and width", len(spec.H) * len(groups), "stacks") as line:
+        for i, H in enumerate(spec.H):
+            for number, columns in enumerate(groups):
+                found = parts.take(partial(train, H, number, columns))
+                accuracy[i, columns] = found.view(len(columns), spec.seeds)
+                line.advance()
     parts.over()
     return TradeoffResult(accuracy=accuracy, seconds=parts.seconds)

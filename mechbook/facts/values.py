@@ -13,8 +13,10 @@ TOO_FEW = 0.95
 TRADEOFF = Values(
     "fact.tradeoff",
     attention_only="best accuracy without an MLP",
-    without="accuracy without an MLP, at a number of heads that is too small for it",
-    attention_mlp="accuracy with the best MLP at that number of heads",
+    without="accuracy without an MLP, at a number of heads that is too small for it; fresh facts",
+    attention_mlp="accuracy with an MLP at that number of heads",
+    chosen_without="earlier reading: `without` on the runs of the map, which the cell is picked by",
+    chosen_mlp="earlier reading: `attention_mlp` on these, of the best of all such cells",
     few_heads="best accuracy over every MLP width m at the smallest number of heads H",
 )
 CONSTRUCTIONS = Values(
@@ -27,7 +29,9 @@ CONSTRUCTION_SIZE = Values(
     attention_only="slope of log(fewest parameters) against log(S R), attention alone",
     attention_mlp="the same slope, attention and MLP",
     mlp_alone="the same slope of the MLP's parameters alone",
-    crowded="best accuracy where a head serves d_h tokens or more",
+    border="the most tokens that a head serves with 0.99, over d_h: the largest over d_h (mean over seeds)",
+    border_rises="that number of tokens at the largest d_h over the one at the least d_h that has any",
+    crowded="earlier reading: best accuracy where a head serves d_h tokens or more",
 )
 PLATEAU_LINEAR = Values(
     "fact.plateau_linear",
@@ -38,7 +42,8 @@ PLATEAU_LINEAR = Values(
 PLATEAU_SOFTMAX = Values(
     "fact.plateau_softmax",
     plateau_steps="longest stretch of steps with the loss within 0.1 of log D",
-    relation_only="largest relation-only loss there",
+    relation_middle="relation-only loss in the middle of it",
+    relation_only="earlier reading: largest relation-only loss there",
     subject_only="smallest subject-only loss there",
     final_accuracy="accuracy at the end",
 )
@@ -46,7 +51,8 @@ HALLUCINATION = Values(
     "fact.hallucination",
     valid="share of best guesses in A_r",
     correct="share of best guesses that are right",
-    uneven="loss there less log D: the divergence of p(a | r) from what is predicted",
+    preferred="loss there less relation-only loss and log D: the divergence, within A_r, from even probabilities",
+    uneven="earlier reading: loss there less log D, which the plateau's width bounds by itself",
     D="answers of each relation",
     sequences="how many sequences were asked",
 )

@@ -5,6 +5,7 @@ are white, so that the loss is |target - W_2 W_1|^2 / 2. Time is gradient flow's
 """
 
 import math
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -104,6 +105,20 @@ def course(how: DeepLinearPreset, seed: int) -> dict[str, Tensor]:
     half = first_crossing(t, curves, s / 2)
     exact = mode_strength(t, s, a_0)
     return {"t": t, "s": s, "curves": curves, "exact": exact, "half": half, "predicted": half_time(s, a_0)}
+
+
+STARTS = (1e-5, 1e-3, 1e-2, 3e-2)
+"""Standard deviations of the weights at the start, from the claim's to one that is no longer small."""
+
+
+def by_start(how: DeepLinearPreset, seed: int) -> dict[float, tuple[float, float]]:
+    """By the standard deviation of the start: the slope of half time against strength, and the largest rise share."""
+    found = {}
+    for std in sorted({how.std, *STARTS}):
+        run = course(replace(how, std=std), seed)
+        rise = rise_share(run["t"], run["curves"], run["s"])
+        found[std] = slope(run["s"], run["half"]), float(rise.max())
+    return found
 
 
 def rise_share(t: Float[Tensor, "times"], curves: Curves, s: Float[Tensor, "modes"]) -> Float[Tensor, "modes"]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached
+from mechbook.core.progress import one_by_one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,8 @@ def timed(measure: Callable[..., Any], how: Any, seeds: Iterable[int], *more: An
 
     def compute() -> dict[str, Any]:
         start = time.perf_counter()
-        results = [measure(how, seed, *more) for seed in seeds]
+        what = measure.__name__.replace("_", " ")
+        results = one_by_one(lambda seed: measure(how, seed, *more), seeds, what, "seeds")
         return {"results": results, "seconds": time.perf_counter() - start}
 
     return Timed(**cached(key(measure, how, seeds, *more), compute, modules=(measure.__module__,)))

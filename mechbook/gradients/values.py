@@ -58,11 +58,19 @@ TOP_DOWN = Values(
     O2_K1_K2="accuracy after steps on W_O2, W_K1, W_K2",
     K2_O2_K1="accuracy after steps on W_K2, W_O2, W_K1",
     K1_K2_O2="accuracy after steps on W_K1, W_K2, W_O2",
+    K2_K1_O2="accuracy after steps on W_K2, W_K1, W_O2",
+    K1_O2_K2="accuracy after steps on W_K1, W_O2, W_K2",
 )
 STEP_TWO = Values(
     "grad.step_two",
-    small="measured gap over gamma_T at the smallest N",
-    large="the same at the largest N",
+    **{
+        f"{name}{N}": f"measured gap over gamma_T in full, {words} T, {size}"
+        for name, words in {"": "Theorem 3's", "short_": "a short"}.items()
+        for N, size in {"small": "smallest N", "large": "largest N", "limit": "extrapolated to N without end"}.items()
+    },
+    printed_small="as first read: measured gap over gamma_T as printed, Theorem 3's T, smallest N",
+    printed_large="the same, largest N",
+    printed_short="the same, short T, largest N",
 )
 
 # The grid of Birth's Figure 9. Its sizes name the values, so they are no settings.

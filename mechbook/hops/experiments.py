@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mechbook.hops.construction import hop_construction
 from mechbook.hops.presets import HopsPreset
-from mechbook.hops.probes import first_layer, keys_of_hops, keys_of_two_layers, landings_of_hops, mass_on, readable
+from mechbook.hops.probes import first_layer, keys_of_hops, landings_of_hops, mass_on, readable
 from mechbook.hops.runs import CompositionSettings, HeadSettings, fresh, trained
 from mechbook.hops.streams import STREAMS
 from mechbook.hops.task import draw_composition, hop_targets, sample_sigma
@@ -41,6 +41,12 @@ def direct_settings(setup: HopsPreset, needed: float) -> CompositionSettings:
     """k hops alone, for `direct_factor` times the steps `needed` by the mixture."""
     steps = times_as_long(needed, setup.direct_factor, setup.record_every)
     return _composition(setup, "direct", steps=steps, seeds=setup.few_seeds)
+
+
+def control_settings(setup: HopsPreset, hops: int) -> CompositionSettings:
+    """Direct training on so few hops that it is to work: the same code, values and step size, the mixture's budget."""
+    spec = _composition(setup, "direct", steps=setup.steps, seeds=setup.few_seeds)
+    return replace(spec, k=hops, n_layers=layers_by_doubling(hops))
 
 
 def shallow_settings(setup: HopsPreset, needed: float) -> CompositionSettings:
@@ -153,18 +159,6 @@ def attention_by_layer(spec: CompositionSettings, seed: int, B: int = 200) -> li
     reads, lands = keys_of_hops(task, sigma), landings_of_hops(task, sigma)
     attention = trained(spec, seed).trace(z).attention
     return [{"reads": mass_on(a, reads), "lands": mass_on(a, lands)} for a in attention]
-
-
-def look_ups(spec: CompositionSettings, seed: int, B: int = 200) -> tuple[Tensor, Tensor]:
-    """Mean attention of each head on what two layers could do four hops with.
-
-    Layer 1's on the keys of `keys_of_two_layers`, (heads, 3); layer 2's on what hop r + 1 reads, (heads, k).
-    """
-    task = spec.task(seed)
-    z, _ = fresh(spec, seed, B)
-    sigma = z.view(B, spec.k, spec.n)
-    first, second, *_ = trained(spec, seed).trace(z).attention
-    return mass_on(first, keys_of_two_layers(task, sigma)), mass_on(second, keys_of_hops(task, sigma))
 
 
 def head_errors(spec: HeadSettings, seed: int, B: int = 2048) -> tuple[Tensor, Tensor, Tensor]:

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from mechbook.core.progress import Line
 from mechbook.core.training.allocator import keep_freed_memory
 from mechbook.core.training.keeper import Keeper
 from mechbook.core.training.loop import use_threads
@@ -63,36 +64,39 @@ def train_stacked(
         optimizer = _restored(weights, kept_state, how)
         kept_by = counting([records[s] for s in active], weights.device)
         kept_by.take_up(kept_state["counting"])
-    while active:
-        keeper.turn(step, partial(_state, weights, optimizer, active, seconds, results, records, kept_by, generators))
-        step += 1
-        batches = [draws[s](generators[s]) for s in active]
-        z, targets = (torch.stack(parts) for parts in zip(*batches, strict=True))
-        logits = stacked_logits(stack, config, z)
-        losses, accuracy, gradient = losses_and_gradient(logits, targets)
-        counted = kept_by.weights(losses)
-        each = (losses * counted).sum(1)
-        trained = [values for values in stack.values() if values.requires_grad]
-        gradients = torch.autograd.grad(logits, trained, gradient * counted[:, None, None, :, None])
-        weights.grad = _clipped(torch.cat([values.flatten(1) for values in gradients], dim=1), how.clip_norm)
-        for group in optimizer.param_groups:
-            group["lr"] = how.rate(step)
-        optimizer.step()
-        over = kept_by.add(step, each, accuracy)
-        if any(over) or step % how.record_every == 0:
-            now = time.monotonic()
-            for s in active:
-                seconds[s] += (now - last) / len(active)
-            last = now
-        if any(over):
-            for place, s in enumerate(active):
-                if over[place]:
-                    results[s] = records[s].result(unstack(stack, place), seconds[s])
-            kept = [place for place in range(len(active)) if not over[place]]
-            active = [active[place] for place in kept]
-            if kept:
-                weights, stack, optimizer = _keep(stack, optimizer, kept, how)
-                kept_by.keep(kept)
+    with Line(f"{config.hops} hops, {len(models)} models side by side", how.steps, "steps", start=step) as line:
+        while active:
+            parts = (weights, optimizer, active, seconds, results, records, kept_by, generators)
+            keeper.turn(step, partial(_state, *parts))
+            step += 1
+            batches = [draws[s](generators[s]) for s in active]
+            z, targets = (torch.stack(part) for part in zip(*batches, strict=True))
+            logits = stacked_logits(stack, config, z)
+            losses, accuracy, gradient = losses_and_gradient(logits, targets)
+            counted = kept_by.weights(losses)
+            each = (losses * counted).sum(1)
+            trained = [values for values in stack.values() if values.requires_grad]
+            gradients = torch.autograd.grad(logits, trained, gradient * counted[:, None, None, :, None])
+            weights.grad = _clipped(torch.cat([values.flatten(1) for values in gradients], dim=1), how.clip_norm)
+            for group in optimizer.param_groups:
+                group["lr"] = how.rate(step)
+            optimizer.step()
+            line.advance()
+            over = kept_by.add(step, each, accuracy)
+            if any(over) or step % how.record_every == 0:
+                now = time.monotonic()
+                for s in active:
+                    seconds[s] += (now - last) / len(active)
+                last = now
+            if any(over):
+                for place, s in enumerate(active):
+                    if over[place]:
+                        results[s] = records[s].result(unstack(stack, place), seconds[s])
+                kept = [place for place in range(len(active)) if not over[place]]
+                active = [active[place] for place in kept]
+                if kept:
+                    weights, stack, optimizer = _keep(stack, optimizer, kept, how)
+                    kept_by.keep(kept)
     return [results[s] for s in range(len(models))]
 
 

@@ -20,6 +20,7 @@ from mechbook.core.training.loop import use_threads
 from mechbook.hops import runs as training
 from mechbook.hops import seed_values, values
 from mechbook.hops.experiments import (
+    control_settings,
     current_settings,
     curriculum_settings,
     direct_settings,
@@ -48,6 +49,7 @@ def runs(setup: HopsPreset) -> list[PaperRun]:
         "mixture": mixture_settings(setup),
         "curriculum": curriculum_settings(setup),
         "current": current_settings(setup),
+        **{f"control/{k}": control_settings(setup, k) for k in values.CONTROLS},
         **{f"heads/{L}": head_settings(setup, L) for L in values.DEPTHS},
         **{f"scaling/{name}/{k}": scaling_settings(setup, name, k) for name, k in sizes},
     }
@@ -169,6 +171,7 @@ def _order_budgets(setup: HopsPreset) -> dict[str, int]:
     return {f"hop_{r}": setup.steps for r in values.ORDERED_HOPS}
 
 
+_CONTROLS = tuple(f"control/{k}" for k in values.CONTROLS)
 CLAIMS = [
     _claim(values.MIXTURE_SOLVES, seed_values.mixture_solves, "mixture"),
     _claim(values.CURRICULUM_SOLVES, seed_values.curriculum_solves, "curriculum"),
@@ -176,7 +179,7 @@ CLAIMS = [
     _claim(values.LAYERWISE, seed_values.layerwise, "mixture"),
     _claim(values.HOP_HEADS, seed_values.hop_heads, *(f"heads/{L}" for L in values.DEPTHS), few=True),
     _claim(values.SCALING, seed_values.scaling, few=True, runs=_scaling, budgets=_scaling_budgets),
-    _claim(values.DIRECT_FAILS, seed_values.direct_fails, "mixture", "direct", few=True),
+    _claim(values.DIRECT_FAILS, seed_values.direct_fails, "mixture", "direct", *_CONTROLS, few=True),
     _claim(values.DEPTH, seed_values.depth, "mixture", "shallow"),
     _claim(values.CONSTRUCTION, seed_values.construction, few=True),
 ]

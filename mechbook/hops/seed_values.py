@@ -6,6 +6,7 @@ They read runs (`mechbook.hops.experiments`), which are trained where they are n
 from mechbook.hops.experiments import (
     carried,
     construction_accuracy,
+    control_settings,
     curriculum_settings,
     direct_settings,
     head_errors,
@@ -23,6 +24,7 @@ from mechbook.hops.slopes import log_log_slope
 from mechbook.hops.training import HopTrainingResult
 from mechbook.hops.values import (
     CONSTRUCTION,
+    CONTROLS,
     DEPTH,
     DEPTHS,
     DIRECT_FAILS,
@@ -53,11 +55,13 @@ def curriculum_solves(setup: HopsPreset, seed: int) -> float:
 
 
 def direct_fails(setup: HopsPreset, seed: int) -> Numbers:
-    """Direct training's accuracy on k hops after several times the updates that the mixture needed."""
+    """Direct training's accuracy on k hops after several times the mixture's updates, and on 1 and 2 as a control."""
     needed = steps_needed(mixture_settings(setup).run())
     direct = direct_settings(setup, needed)
     accuracy, run = fresh_accuracy(direct, seed), direct.run()[seed]
-    return DIRECT_FAILS(accuracy=float(accuracy[-1]), chance=1 / setup.n, steps=run.steps[-1], mixture_steps=needed)
+    controls = {f"control_{k}": float(fresh_accuracy(control_settings(setup, k), seed)[-1]) for k in CONTROLS}
+    chance, steps = 1 / setup.n, run.steps[-1]
+    return DIRECT_FAILS(accuracy=float(accuracy[-1]), chance=chance, steps=steps, mixture_steps=needed, **controls)
 
 
 def depth(setup: HopsPreset, seed: int) -> Numbers:

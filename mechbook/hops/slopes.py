@@ -2,7 +2,8 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 
 def log_log_slope(ks: Sequence[int], steps: Sequence[int | float]) -> float:
@@ -16,3 +17,18 @@ def log_log_slope(ks: Sequence[int], steps: Sequence[int | float]) -> float:
         raise ValueError(f"a slope needs two k or more, as many steps, and positive numbers; it was given {given}.")
     slope, _ = statistics.linear_regression([math.log(k) for k in ks], [math.log(each) for each in steps])
     return slope
+
+
+def solved_up_to(steps: Mapping[int, Sequence[int | float]], budget: int | float) -> list[int]:
+    """Return the numbers of hops k, from the least on, that every seed solved within the budget, up to a first gap."""
+    return list(takewhile(lambda k: max(steps[k]) <= budget, sorted(steps)))
+
+
+def slopes_by_seed(steps: Mapping[int, Sequence[int | float]], ks: Sequence[int]) -> list[float]:
+    """Return each seed's slope over `ks`; `steps` has the steps of all seeds by k.
+
+    A run that did not solve k has one step more than its budget there. Such a number is a lower bound, and so is the
+    slope, where only numbers of hops above the geometric mean of `ks` were not solved. Raises ValueError as
+    `log_log_slope` does.
+    """
+    return [log_log_slope(ks, row) for row in zip(*(steps[k] for k in ks), strict=True)]

@@ -4,12 +4,16 @@ from mechbook.claims.values import Values
 
 DIRECT_HOPS, EASY_HOPS = (1, 2, 3, 4), (2, 3, 4, 5, 6, 8)
 """How many hops direct training, and the mixture and the curriculum, are given where their number is varied."""
+REGIMES = ("mixture", "curriculum")
+"""The two that count easier hops, whose steps are compared over the same k."""
 DEPTHS, HEAD_HOPS = (2, 3, 4), (1, 2, 4, 8)
 """Layers of the k-hop induction heads, and their numbers of hops."""
+CONTROLS = (1, 2)
+"""How many hops direct training is given where it is to work: a control of direct training on k."""
 ORDERED_HOPS = (1, 2, 3, 4)
 """The hops that are asked for their order in time."""
 PROBED_HOPS = (1, 2, 4)
-"""The hops that a layer is probed for."""
+"""The hops that a layer is probed for: by the claim layer l is the first to carry number l of them."""
 FOR_THE_RECORD = "for the record: "
 """How the description of a value begins that is shown beside a claim and not judged."""
 
@@ -19,6 +23,7 @@ DIRECT_FAILS = Values(
     chance="accuracy of one who guesses",
     steps="updates of direct training",
     mixture_steps="updates that the mixture needed, mean over its seeds",
+    **{f"control_{k}": f"control: accuracy of direct training on {k} instead of k hops" for k in CONTROLS},
 )
 MIXTURE_SOLVES = Values("khop.mixture_solves", "the mixture's accuracy on k hops, on fresh sequences")
 CURRICULUM_SOLVES = Values("khop.curriculum_solves", "the curriculum's accuracy on k hops, on fresh sequences")
@@ -55,13 +60,13 @@ SCALING = Values(
     },
     **{
         f"{regime}_{k}": f"updates to solve {k} hops by the {regime}, one more than all if never"
-        for regime in ("mixture", "curriculum")
+        for regime in REGIMES
         for k in EASY_HOPS
     },
     budget="updates there were for each run",
     **{
         f"{regime}_slope": f"{FOR_THE_RECORD}first reading: slope over k = 2, 4 and, where solved, 8, the {regime}"
-        for regime in ("mixture", "curriculum")
+        for regime in REGIMES
     },
 )
 CONSTRUCTION = Values(

@@ -103,6 +103,16 @@ def output_settings(setup: InductionPreset, seed: int, outputs: Literal["uniform
     return _all_tokens(setup, "outputs", seed, K=K, triggers="random", outputs=outputs, training=how)
 
 
+def bag_settings(setup: InductionPreset, seed: int) -> InductionSettings:
+    """`output_settings` with uniform outputs, W_K1 and W_K2 left as they start: W_O2 reads a bag of words, W_F beside.
+
+    What drifts here drifts without an induction head.
+    """
+    spec = output_settings(setup, seed, "uniform")
+    assert isinstance(spec.model, SimplifiedConfig)
+    return replace(spec, model=replace(spec.model, trained=("W_O2", "W_F")))
+
+
 def _all_tokens_training(setup: InductionPreset, lr: float, steps: int) -> TrainingSettings:
     batch_size = setup.all_tokens.batch_size
     return TrainingSettings(steps=steps, batch_size=batch_size, optimizer="sgd", lr=lr, loss_on="all")

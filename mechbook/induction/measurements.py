@@ -62,6 +62,15 @@ def head_masses(spec: InductionSettings) -> dict[str, list[float]]:
     }
 
 
+def uniform_induction(spec: InductionSettings) -> float:
+    """The induction mass (`head_masses`) that attention spread evenly over the context would have."""
+    batch = fresh_batch(spec)
+    T = batch.inputs.shape[1]
+    even = torch.ones(T, T, device=batch.inputs.device).tril()
+    even = (even / even.sum(1, keepdim=True)).expand(len(batch.inputs), T, T)
+    return float(induction_mass(even, batch.inputs, batch.in_context))
+
+
 def preference(spec: InductionSettings) -> Preference:
     """How far the trained model raises a retrieved token above the global bigrams, at second occurrences."""
     batch = fresh_batch(spec)
@@ -79,6 +88,12 @@ def diagonal_separation(matrix: Tensor) -> float:
     """The diagonal's mean minus the rest's mean, in standard deviations of the rest; matrix (n, n)."""
     off = matrix[~torch.eye(len(matrix), dtype=torch.bool, device=matrix.device)]
     return float((matrix.diagonal().mean() - off.mean()) / off.std())
+
+
+def subdiagonal_separation(matrix: Tensor) -> float:
+    """As `diagonal_separation` for the entries just below the diagonal, those of key t - 1 for query t."""
+    there = torch.ones_like(matrix, dtype=torch.bool).tril(-1) & torch.ones_like(matrix, dtype=torch.bool).triu(-1)
+    return float((matrix[there].mean() - matrix[~there].mean()) / matrix[~there].std())
 
 
 def rank_correlation(x: Tensor, y: Tensor) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from mechbook.induction import runs as training
 from mechbook.induction.experiments import (
     FREEZE,
     TRIGGERS,
+    bag_settings,
     dimension_settings,
     frozen_settings,
     joint_settings,
@@ -42,6 +43,7 @@ def runs(setup: InductionPreset) -> list[PaperRun]:
         for s in range(setup.few_seeds)
         for o in ("uniform", "bigram")
     ]
+    outputs += [_run(f"outputs/bag/{s}", bag_settings(setup, s)) for s in range(setup.few_seeds)]
     dimension = [
         _run(_dimension(s, d, lr), dimension_settings(setup, s, d, lr))
         for s in range(setup.few_seeds)
@@ -215,7 +217,7 @@ CLAIMS = [
         budgets=_realistic_budgets,
     ),
     _claim(values.MULTI_HEAD, seed_values.multi_head, "vanilla/four_heads/{seed}", few=True),
-    _claim(values.WF_COMPETITION, seed_values.competition, OUTPUTS[0], few=True),
+    _claim(values.WF_COMPETITION, seed_values.competition, OUTPUTS[0], "outputs/bag/{seed}", few=True),
     _claim(values.OUTPUT_DISTRIBUTION, seed_values.by_outputs, *OUTPUTS, few=True),
     _claim(values.CONSTRUCTED, seed_values_by_hand.constructed, few=True),
     _claim(values.UNIFORM_INIT, seed_values_by_hand.uniform_init, few=True),

@@ -16,6 +16,7 @@ from mechbook.induction import measurements, values
 from mechbook.induction.experiments import (
     FREEZE,
     TRIGGERS,
+    bag_settings,
     dimension_settings,
     frozen_settings,
     joint_settings,
@@ -160,6 +161,7 @@ def global_first(setup: InductionPreset, seed: int) -> Numbers:
     return values.GLOBAL_FIRST(
         kl_half=steps_to(run, "W_F_kl", run.values["W_F_kl"][0] / 2, op="<="),
         accuracy_half=steps_to(run, "accuracy", 0.5),
+        reached=float(max(run.values["accuracy"]) >= 0.5),
     )
 
 
@@ -174,16 +176,27 @@ def trigger_effects(setup: InductionPreset, seed: int) -> Numbers:
 
 
 def competition(setup: InductionPreset, seed: int) -> Numbers:
-    """Smallest divergence of W_F, its mean over the last tenth of training, and their ratio."""
-    run = output_settings(setup, seed, "uniform").run()
-    kl = np.array(run.values["W_F_kl"])
-    late = kl[np.array(run.steps) >= 0.9 * run.steps[-1]].mean()
+    """W_F's drift from its best, beside a model without an induction head, and W_O2's recall at its best and end."""
+    spec, bag = output_settings(setup, seed, "uniform"), bag_settings(setup, seed)
+    minimum, late = drift_of_W_F(spec.run())
+    bag_minimum, bag_late = drift_of_W_F(bag.run())
+    recall = spec.run().values["W_O2"]
     return values.WF_COMPETITION(
-        accuracy=measurements.accuracy(output_settings(setup, seed, "uniform")),
-        minimum=float(kl.min()),
-        late=float(late),
-        ratio=float(late / kl.min()),
+        accuracy=measurements.accuracy(spec),
+        minimum=minimum,
+        late=late,
+        ratio=late / minimum,
+        bag_ratio=bag_late / bag_minimum,
+        bag_accuracy=measurements.accuracy(bag),
+        W_O2_best=max(recall),
+        W_O2_end=recall[-1],
     )
+
+
+def drift_of_W_F(run: TrainingResult) -> tuple[float, float]:
+    """The smallest KL(W_F, pi_b) of a run, and its mean over the last tenth of training."""
+    kl = np.array(run.values["W_F_kl"])
+    return float(kl.min()), float(kl[np.array(run.steps) >= 0.9 * run.steps[-1]].mean())
 
 
 def by_outputs(setup: InductionPreset, seed: int) -> Numbers:
@@ -204,6 +217,8 @@ def memory_maps(setup: InductionPreset, seed: int) -> Numbers:
     early, early_low = measurements.rank_correlation(back, -torch.arange(len(back)))
     return values.MEMORY_MAPS(
         W_O2_separation=measurements.diagonal_separation(maps["W_O2"]),
+        W_K2_separation=measurements.diagonal_separation(maps["W_K2"]),
+        W_K1_separation=measurements.subdiagonal_separation(maps["W_K1"]),
         W_K2_correlation=often,
         W_K2_low95=often_low,
         W_K1_correlation=early,
@@ -260,10 +275,17 @@ def realistic(setup: InductionPreset, seed: int) -> Numbers:
 
 def multi_head(setup: InductionPreset, seed: int) -> Numbers:
     """The two largest previous-token masses, and the heads of layer 2 with over half of the largest induction mass."""
-    masses = measurements.head_masses(vanilla_settings(setup, seed, "random", n_heads=4))
+    spec = vanilla_settings(setup, seed, "random", n_heads=4)
+    masses = measurements.head_masses(spec)
     top, second = sorted(masses["previous"], reverse=True)[:2]
     induction = np.array(masses["induction"])
-    return values.MULTI_HEAD(top=top, second=second, induction_heads=int((induction > induction.max() / 2).sum()))
+    return values.MULTI_HEAD(
+        top=top,
+        second=second,
+        induction_heads=int((induction > induction.max() / 2).sum()),
+        second_induction=float(np.sort(induction)[-2]),
+        uniform_induction=measurements.uniform_induction(spec),
+    )
 
 
 def _numbers(claim: Values, **found: Tensor) -> Numbers:

@@ -20,8 +20,8 @@ JOINT = {
     "W_O2": (LEARNED, f"$W_O^2$ at {LEARNED}"),
     "W_K2": (LEARNED, f"$W_K^2$, every token alike, at {LEARNED}"),
     "W_K2_weighted": (LEARNED, f"$W_K^2$, weighted, at {LEARNED}"),
-    "W_K1_early": (LEARNED, f"$W_K^1$, first quarter, at {LEARNED}"),
-    "W_K1": (LEARNED, f"$W_K^1$ at {LEARNED}"),
+    "W_K1_early": (LEARNED, f"$W_K^1$, keys seen, first quarter, at {LEARNED}"),
+    "W_K1": (LEARNED, f"$W_K^1$, keys seen, at {LEARNED}"),
     "accuracy": (SOLVED, f"accuracy {SOLVED}"),
 }
 COLUMNS = {
@@ -45,7 +45,7 @@ def rows(
             found.append([f"steps to {label}", *(reached(runs["joint"], name, bar) for runs in (here, there))])
         for name, label in (("W_K1_early", "its first quarter"), ("W_K1_late", "its last three quarters")):
             found.append(
-                [f"$W_K^1$ on {label}, at the end", *(f"{end(each['joint'], name):.2f}" for each in (here, there))]
+                [f"$W_K^1$, keys seen, on {label}, end", *(f"{end(each['joint'], name):.2f}" for each in (here, there))]
             )
     for condition, label in COLUMNS.items():
         if there.get(condition):

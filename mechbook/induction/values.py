@@ -87,6 +87,7 @@ GLOBAL_FIRST = Values(
     "ih.global_first",
     kl_half="steps to half the first KL of W_F",
     accuracy_half="steps to accuracy 0.5",
+    reached="whether it got there, 1 or 0",
 )
 TRIGGER_EFFECTS = Values(
     "ih.trigger_effects",
@@ -117,10 +118,16 @@ WF_COMPETITION = Values(
     minimum="smallest KL(W_F, pi_b)",
     late="its mean over the last tenth of training",
     ratio="late / minimum",
+    bag_ratio="the same where attention stays as at the start, and W_O2 and W_F are trained",
+    bag_accuracy="in-context accuracy of that model",
+    W_O2_best="largest recall of W_O2",
+    W_O2_end="its recall at the end",
 )
 MEMORY_MAPS = Values(
     "ih.memory_maps",
     W_O2_separation="W_O2's diagonal above the rest, in off-diagonal standard deviations",
+    W_K2_separation="W_K2's, likewise",
+    W_K1_separation="W_K1's subdiagonal, likewise",
     W_K2_correlation="rank correlation of W_K2's diagonal with how often a token is a trigger",
     W_K2_low95="the lower end of its 95% interval",
     W_K1_correlation="rank correlation of W_K1's subdiagonal with how early a position is",
@@ -149,4 +156,6 @@ MULTI_HEAD = Values(
     top="largest previous-token mass of layer 1's heads",
     second="the second largest",
     induction_heads="heads of layer 2 whose induction mass is above half of the largest",
+    second_induction="the second largest induction mass of layer 2's heads",
+    uniform_induction="the induction mass of uniform attention",
 )

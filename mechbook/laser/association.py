@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from mechbook.core.progress import Line
 from mechbook.laser.data.cities import Fact, one_token_facts
 from mechbook.laser.data.control import control_text
 from mechbook.laser.edits import Prompt, batches_of, restored, streams_entering
@@ -42,6 +43,8 @@ class Rewritten:
     kept: of the other cities, as asked, the part whose likeliest country stays; neighbours: of those of the old country
     asked_apart, kept_apart: as asked and kept, where C also has the keys of the cities of the other half, so that u
         keeps apart from what cities have in common
+    likeliest, likeliest_at_start: as asked and at_start, whether the new country is the likeliest of all countries;
+        likeliest_before: as asked, whether the old one was, in the whole model
     """
 
     city: str
@@ -54,6 +57,9 @@ class Rewritten:
     neighbours: list[bool]
     asked_apart: bool
     kept_apart: float
+    likeliest: bool
+    likeliest_at_start: bool
+    likeliest_before: bool
 
 
 def association(
@@ -86,35 +92,41 @@ def rewrite(
     of_cities, _ = _at_the_end(model, [words.format(city=city) for city in left_out for words in CONTEXTS], layer)
     metrics = (second_moment(text), second_moment(torch.cat([text, of_cities])))
     found = []
-    for city, goal in zip(cities, goals, strict=True):
-        (fact, old), new = facts[city], facts[goal.city][1]
-        tried = spread_over([other for other in others if other != city], OTHERS)
-        texts = [text.format(city=city) for text in (ASKED, AT_START)] + [ASKED.format(city=other) for other in tried]
-        asked = Asked.of(model, texts, layer, countries)
-        before = asked.now()
-        v = (leaving[place[goal.city]] - leaving[place[city]]).mean(0)
-        with restored(matrix := model.adapter.matrix(layer, "mlp_out")) as W:
-            outcomes = []
-            for C in metrics:
-                matrix.write(W + association(keys[place[city]], C, v).to(W))
-                outcomes.append(asked.now())
-        after, apart = outcomes
-        i, j = countries.index(new), countries.index(old)
-        kept, kept_apart = ((before[2:].argmax(1) == logits[2:].argmax(1)).tolist() for logits in outcomes)
-        found.append(
-            Rewritten(
-                city=city,
-                old=fact.country,
-                new=goal.country,
-                before=bool(before[0, i] > before[0, j]),
-                asked=bool(after[0, i] > after[0, j]),
-                at_start=bool(after[1, i] > after[1, j]),
-                kept=sum(kept) / len(kept),
-                neighbours=[k for k, other in zip(kept, tried, strict=True) if facts[other][1] == old],
-                asked_apart=bool(apart[0, i] > apart[0, j]),
-                kept_apart=sum(kept_apart) / len(kept_apart),
+    with Line("cities given another country", len(cities), "cities") as line:
+        for city, goal in zip(cities, goals, strict=True):
+            (fact, old), new = facts[city], facts[goal.city][1]
+            tried = spread_over([other for other in others if other != city], OTHERS)
+            texts = [text.format(city=city) for text in (ASKED, AT_START)]
+            texts += [ASKED.format(city=other) for other in tried]
+            asked = Asked.of(model, texts, layer, countries)
+            before = asked.now()
+            v = (leaving[place[goal.city]] - leaving[place[city]]).mean(0)
+            with restored(matrix := model.adapter.matrix(layer, "mlp_out")) as W:
+                outcomes = []
+                for C in metrics:
+                    matrix.write(W + association(keys[place[city]], C, v).to(W))
+                    outcomes.append(asked.now())
+            after, apart = outcomes
+            i, j = countries.index(new), countries.index(old)
+            kept, kept_apart = ((before[2:].argmax(1) == logits[2:].argmax(1)).tolist() for logits in outcomes)
+            found.append(
+                Rewritten(
+                    city=city,
+                    old=fact.country,
+                    new=goal.country,
+                    before=bool(before[0, i] > before[0, j]),
+                    asked=bool(after[0, i] > after[0, j]),
+                    at_start=bool(after[1, i] > after[1, j]),
+                    kept=sum(kept) / len(kept),
+                    neighbours=[k for k, other in zip(kept, tried, strict=True) if facts[other][1] == old],
+                    asked_apart=bool(apart[0, i] > apart[0, j]),
+                    kept_apart=sum(kept_apart) / len(kept_apart),
+                    likeliest=int(after[0].argmax()) == i,
+                    likeliest_at_start=int(after[1].argmax()) == i,
+                    likeliest_before=int(before[0].argmax()) == j,
+                )
             )
-        )
+            line.advance()
     return found
 
 

@@ -136,7 +136,10 @@ def controls(m: Measurement) -> list[Check]:
 @criterion(COST)
 def cost(m: Measurement) -> list[Check]:
     """Perplexity rises (its interval above 1); log P(right country | countries) changes by less than 0.1 nats: its 90%
-    interval lies between -0.1 and 0.1, which is two one-sided tests at 5%. The first reading must be there."""
+    interval, countries drawn, lies between -0.1 and 0.1, which is two one-sided tests at 5%.
+
+    The earlier readings must be there, to be shown: cities drawn one by one; the accuracy.
+    """
     return [
         m.bar("perplexity_low95", ">", 1),
         m.bar("candidates_low90", ">", -NO_CHANGE),
@@ -152,7 +155,8 @@ def quantisation(m: Measurement) -> list[Check]:
 
 @criterion(RHO_CURVES)
 def rho_curves(m: Measurement) -> list[Check]:
-    """At every rho in [.1, .8] P(the) and the pronouns' probability below the full model's, and P(IO) above P(S)."""
+    """In the chosen block, at every rho in [.1, .8] P(the) and the pronouns' probability below the full model's, and
+    P(IO) above P(S)."""
     return [m.bar("rates", ">=", 8), m.bar("the", "<", 0), m.bar("pronouns", "<", 0), m.bar("names", ">", 0)]
 
 
@@ -164,10 +168,12 @@ def rank_one_edit(m: Measurement) -> list[Check]:
 
 @criterion(FACT_SITE)
 def fact_site(m: Measurement) -> list[Check]:
-    """At the subject's last token more than half in some block of the first half and less than a fifth in the last
-    block; at the last position less than a fifth in the first half and more than half in the last block."""
+    """At the subject's last token more than half in some block of the first half after the first, and more than the
+    token by itself gives; less than a fifth in the last block. At the last position less than a fifth in the first
+    half and more than half in the last block."""
     return [
         m.bar("subject_early", ">", 0.5),
+        m.compare("subject_early", ">", "subject_token"),
         m.bar("subject_last", "<", 0.2),
         m.bar("end_early", "<", 0.2),
         m.bar("end_last", ">", 0.5),

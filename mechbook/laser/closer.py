@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached
+from mechbook.core.progress import Line
 from mechbook.core.training.loop import use_threads
 from mechbook.laser import association, fact_site, quantisation
 from mechbook.laser.association import Rewritten
@@ -78,13 +79,13 @@ class CloserSettings:
             "rewritten": ("association", lambda: [asdict(one) for one in rewritten(model, self)]),
         }  # fmt: skip
         of_file = {"noise": {"steps": "of the file"}} if steps_of else {}
-        found = {
-            part: cached(
-                self.key(model, part) | of_file.get(part, {}), _timed(compute), modules=(f"mechbook.laser.{module}",)
-            )
-            for part, (module, compute) in parts.items()
-            if part not in without
-        }
+        found = {}
+        with Line("the closer look", len(parts.keys() - set(without)), "parts") as line:
+            for part, (module, compute) in parts.items():
+                if part not in without:
+                    key = self.key(model, part) | of_file.get(part, {})
+                    found[part] = cached(key, _timed(compute), modules=(f"mechbook.laser.{module}",))
+                    line.advance()
         return Closer(seconds=sum(part["seconds"] for part in found.values()), stored={
             name: part["found"] for name, part in found.items()
         })  # fmt: skip

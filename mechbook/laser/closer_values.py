@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from mechbook.laser.association import Rewritten
+from mechbook.laser.clusters import interval_of_grouped_mean, share_between
 from mechbook.laser.data.function_words import is_function_word
 from mechbook.laser.directions import Directions, quantile
 from mechbook.laser.fact_site import FactSite
@@ -84,20 +85,33 @@ def controls_values(study: StudyResult, found: Directions) -> dict[str, int | fl
 
 
 def cost_values(
-    study: StudyResult, among: tuple[Float[Tensor, "n"], Float[Tensor, "n"]], generator: Generator
+    study: StudyResult,
+    among: tuple[Float[Tensor, "n"], Float[Tensor, "n"]],
+    countries: Sequence[str],
+    generator: Generator,
 ) -> dict[str, int | float]:
     """`laser.cost`: perplexity after over before, of the chosen edit that raises it less surely; the right country's
-    share of all countries' probability, in nats, its 90% interval (two one-sided tests at 5%)."""
+    share of all countries' probability, in nats, its 90% interval (two one-sided tests at 5%).
+
+    countries: each city's. Cities of one country change together, so the interval draws countries; the earlier
+    reading, which drew cities, is there to be shown.
+    """
     rises = [perplexity_ratio(study.losses[task][0], study.losses_whole, generator) for task in TASKS]
     perplexity, low, _ = min(rises, key=lambda value: value[1])
     accuracy, accuracy_low, _ = interval_of_mean(study.right - study.right_whole, generator)
-    change, change_low, change_high = interval_of_mean(among[1] - among[0], generator, level=0.9)
+    moved = among[1] - among[0]
+    _, cities_low, cities_high = interval_of_mean(moved, generator, level=0.9)
+    change, change_low, change_high = interval_of_grouped_mean(moved, countries, generator, level=0.9)
     return COST(
         perplexity=perplexity,
         perplexity_low95=low,
         candidates=change,
         candidates_low90=change_low,
         candidates_high90=change_high,
+        countries=len(set(countries)),
+        between_countries=share_between(moved, countries),
+        cities_low90=cities_low,
+        cities_high90=cities_high,
         accuracy=accuracy,
         accuracy_low95=accuracy_low,
     )
@@ -150,14 +164,17 @@ def interval_of_worst(rows: Float[Tensor, "r n"], generator: Generator) -> tuple
 
 
 def site_values(found: FactSite, generator: Generator) -> dict[str, int | float]:
-    """`laser.fact_site`: shares of the gap in log P(country); early: the largest in a block of the first half.
+    """`laser.fact_site`: shares of the gap in log P(country); early: the largest in a block of the first half but the
+    first block.
 
     Intervals are of that block's share.
     """
-    early = [i for i, block in enumerate(found.blocks) if block < found.n_layers / 2]
-    values: dict[str, int | float] = {"pairs": len(found.base)}
+    # what enters the first block is the token alone: no MLP has looked anything up there (a model of two or three
+    # blocks has no other in its first half)
+    early = [i for i, block in enumerate(found.blocks) if 0 < block < found.n_layers / 2] or [0]
+    values: dict[str, int | float] = {"pairs": len(found.base), "subject_token": float(found.share[0, 0])}
     for word, name in ((0, "subject"), (-1, "end")):
-        for when, block in (("early", int(found.share[early, word].argmax())), ("last", len(found.blocks) - 1)):
+        for when, block in (("early", early[int(found.share[early, word].argmax())]), ("last", len(found.blocks) - 1)):
             values[f"{name}_{when}"] = float(found.share[block, word])
             low, high = found.interval(block, word, generator)
             high_is_bad = (name == "subject") == (when == "last")
@@ -175,6 +192,10 @@ def rewritten_values(found: Sequence[Rewritten]) -> dict[str, int | float]:
         at_start=_part(one.at_start for one in found),
         kept=sum(one.kept for one in found) / len(found),
         neighbours=_part(neighbours) if neighbours else 1.0,
+        neighbours_tried=len(neighbours),
+        likeliest=_part(one.likeliest for one in found),
+        likeliest_at_start=_part(one.likeliest_at_start for one in found),
+        likeliest_before=_part(one.likeliest_before for one in found),
         asked_apart=_part(one.asked_apart for one in found),
         kept_apart=sum(one.kept_apart for one in found) / len(found),
     )

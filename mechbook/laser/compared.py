@@ -13,6 +13,7 @@ from torch import Generator
 
 from mechbook.laser import closer_values, intervals, study_values
 from mechbook.laser.closer import Closer
+from mechbook.laser.data.cities import one_token_facts
 from mechbook.laser.directions import Directions, constancy, smallest_inputs
 from mechbook.laser.edits import Edit
 from mechbook.laser.held_out import held_out
@@ -64,7 +65,7 @@ def numbers(model: LanguageModel, study: StudyResult, closer: Closer, per_templa
             task: [[line.row.kind, line.row.ratio / study.whole[task].ratio, line.gain[0]] for line in lines[task][1:]]
             for task in TASKS
         },
-        "values": claimed(study, closer),
+        "values": claimed(model, study, closer),
         "map": {task: [_point(row, study.map_whole[task]) for row in _of(study.map_rows, task)] for task in TASKS},
         "single": {task: _singles(found, task) for task in TASKS},
         "tail": {task: tail(model, task, study.chosen[task], per_template, count) for task in TASKS},
@@ -72,15 +73,16 @@ def numbers(model: LanguageModel, study: StudyResult, closer: Closer, per_templa
     }
 
 
-def claimed(study: StudyResult, closer: Closer) -> dict[str, dict[str, int | float]]:
+def claimed(model: LanguageModel, study: StudyResult, closer: Closer) -> dict[str, dict[str, int | float]]:
     """The values of each claim on a given model that this study and this closer look give, by the claim's id."""
+    countries = [fact.country for fact, _ in one_token_facts(model.encode_next)]  # in the order of its prompts
     return {
         REAL_LM_FACTS.claim: study_values.facts_values(study),
         REAL_LM_IOI.claim: study_values.ioi_values(study),
         LAYER_MAP.claim: closer_values.map_values(study, closer.attention),
         GENERIC_WORDS.claim: closer_values.generic_values(study, closer.classes, _own_generator(6)),
         CONTROLS.claim: closer_values.controls_values(study, closer.directions),
-        COST.claim: closer_values.cost_values(study, closer.among, _own_generator(0)),
+        COST.claim: closer_values.cost_values(study, closer.among, countries, _own_generator(0)),
         QUANTISATION.claim: closer_values.noise_values(closer.noise),
         RHO_CURVES.claim: closer_values.curve_values(closer.curves, _own_generator(7)),
         FACT_SITE.claim: closer_values.site_values(closer.site, _own_generator(8)),

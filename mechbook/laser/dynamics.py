@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from mechbook.core.progress import Line
 from mechbook.laser.data import english
 from mechbook.laser.data.english import INDEX
 from mechbook.laser.english_runs import EnglishSettings
@@ -101,12 +102,13 @@ def last_probabilities(model: nn.Module, tokens: Int[Tensor, "n T"]) -> Float[Te
 def sweep(model: nn.Module, prompts: Prompts, n_layers: int, rhos: Sequence[float]) -> dict[Choice, Means]:
     """Return the means under every truncation: matrices x layers x rates, one decomposition a matrix."""
     found = {}
-    for matrix in MATRICES:
-        for layer in range(n_layers):
-            with truncated(model, weight_name(matrix, layer)) as weight:
-                for rho in rhos:
-                    weight.keep(rho=rho)
-                    found[Choice(matrix=matrix, layer=layer, rho=rho)] = means(model, prompts)
+    with Line("a sweep of LASER", len(MATRICES) * n_layers * len(rhos), "truncations") as line:
+        for matrix in MATRICES:
+            for layer in range(n_layers):
+                with truncated(model, weight_name(matrix, layer)) as weight:
+                    for rho in rhos:
+                        weight.keep(rho=rho)
+                        found[Choice(matrix=matrix, layer=layer, rho=rho)] = line.passed(means(model, prompts))
     return found
 
 

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from mechbook.core.progress import Line
 from mechbook.pretrained.adapter import Adapter, Matrix
 from mechbook.pretrained.load import LanguageModel
 from mechbook.shared.truncation import LowRank, rank_of
@@ -241,13 +242,15 @@ def visit_edits(
     adapter: Adapter, streams: ResidualStreams, edits: Sequence[Edit], visit: Visit, *, last_only: bool
 ) -> None:
     """What `visit_ends` does for the edits; those of a matrix that stand side by side share its decomposition."""
-    for (layer, name), group in groupby(edits, key=lambda edit: (edit.layer, edit.matrix)):
-        matrix = adapter.matrix(layer, name)
-        with restored(matrix) as W:
-            terms = Terms(W)
-            for edit in group:
-                matrix.write(terms.without(edit.dropped))
-                visit(adapter.run_many(streams.entering[layer], streams.shapes, start=layer, last_only=last_only))
+    with Line("a matrix changed", len(edits), "ways") as line:
+        for (layer, name), group in groupby(edits, key=lambda edit: (edit.layer, edit.matrix)):
+            matrix = adapter.matrix(layer, name)
+            with restored(matrix) as W:
+                terms = Terms(W)
+                for edit in group:
+                    matrix.write(terms.without(edit.dropped))
+                    visit(adapter.run_many(streams.entering[layer], streams.shapes, start=layer, last_only=last_only))
+                    line.advance()
 
 
 @contextmanager

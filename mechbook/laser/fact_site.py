@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from mechbook.core.progress import Line
 from mechbook.laser.edits import Prompt, batches_of
 from mechbook.laser.intervals import of_means
 from mechbook.pretrained.adapter import BlockRecord
@@ -56,24 +57,27 @@ def fact_site(model: LanguageModel, cities: Sequence[Prompt], pairs: int, tail: 
     adapter = model.adapter
     n, blocks = adapter.n_layers, [*range(0, adapter.n_layers - 1, 2), adapter.n_layers - 1]
     parts: list[dict[str, Tensor]] = []
-    for A, B, answers in drawn_pairs(cities, pairs, generator):
-        batch = model_batch(adapter.W_U.device, A, B)
-        record: dict[int, BlockRecord] = {}
-        end = adapter.run(adapter.embed(batch), record=record)
-        m, own_answers = len(A), torch.cat([answers, answers])
-        # the first half of the batch are the A's, the second the B's; both are asked for A's country
-        log_p = _log_p(model, end[:, -1], own_answers)
-        base_run = {layer: rows_of(block, slice(m, None)) for layer, block in record.items()}
-        patched = torch.empty(len(blocks), tail + 1, m, dtype=torch.float64)
-        T = batch.shape[1]
-        for row, layer in enumerate(blocks):
-            for column, position in enumerate(range(T - tail - 1, T)):
-                x = base_run[layer].x[:, position:].clone()
-                x[:, 0] = record[layer].x[:m, position]
-                left = adapter.run(x, start=layer, prefix=base_run, last_only=True)
-                patched[row, column] = _log_p(model, left[:, -1], answers)
-        entering = [*(record[layer].x[:m, -1] for layer in range(n)), end[:m, -1]]
-        parts.append({"own": log_p[:m], "base": log_p[m:], "patched": patched, "lens": _lens(model, entering, answers)})
+    drawn = drawn_pairs(cities, pairs, generator)
+    with Line("where the fact is", len(drawn) * len(blocks) * (tail + 1), "patches") as line:
+        for A, B, answers in drawn:
+            batch = model_batch(adapter.W_U.device, A, B)
+            record: dict[int, BlockRecord] = {}
+            end = adapter.run(adapter.embed(batch), record=record)
+            m, own_answers = len(A), torch.cat([answers, answers])
+            # the first half of the batch are the A's, the second the B's; both are asked for A's country
+            log_p = _log_p(model, end[:, -1], own_answers)
+            base_run = {layer: rows_of(block, slice(m, None)) for layer, block in record.items()}
+            patched = torch.empty(len(blocks), tail + 1, m, dtype=torch.float64)
+            T = batch.shape[1]
+            for row, layer in enumerate(blocks):
+                for column, position in enumerate(range(T - tail - 1, T)):
+                    x = base_run[layer].x[:, position:].clone()
+                    x[:, 0] = record[layer].x[:m, position]
+                    left = adapter.run(x, start=layer, prefix=base_run, last_only=True)
+                    patched[row, column] = line.passed(_log_p(model, left[:, -1], answers))
+            entering = [*(record[layer].x[:m, -1] for layer in range(n)), end[:m, -1]]
+            lens = _lens(model, entering, answers)
+            parts.append({"own": log_p[:m], "base": log_p[m:], "patched": patched, "lens": lens})
     words = [model.text(token) for token in cities[0].tokens[-tail:]]
     return FactSite(
         n_layers=n,

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from mechbook.core.progress import Line
 from mechbook.laser.edits import Edit, Terms, restored
 from mechbook.laser.held_out import HeldOut
 from mechbook.laser.streams import STREAMS
@@ -82,26 +83,30 @@ def noised(
     of = steps_of or (lambda matrix: steps(matrix.read()))
     whole = _before_and_after(held, chosen)
     one: dict[str, list[tuple[float, float]]] = {task: [] for task in chosen}
-    for (layer, name), tasks in by_place(chosen).items():
-        with restored(matrix := adapter.matrix(layer, name)) as W:
-            # before anything is written: the steps are those of the weights as they are
-            step = of(matrix).to(W)
-            for number in range(draws):
-                matrix.write(W + noise(W, STREAMS.generator("noise of quantisation", 0, number), step))
-                for task, pair in _before_and_after(held, {task: chosen[task] for task in tasks}).items():
-                    one[task].append(pair)
     everywhere: dict[str, list[tuple[float, float]]] = {task: [] for task in chosen}
-    for number in range(draws_everywhere):
-        generator = STREAMS.generator("noise of quantisation", 1, number)
-        with ExitStack() as stack:
-            for layer in range(adapter.n_layers):
-                for name in adapter.matrix_names:
-                    matrix = adapter.matrix(layer, name)
-                    W = stack.enter_context(restored(matrix))
-                    matrix.write(W + noise(W, generator, of(matrix).to(W)))
-            fresh = HeldOut(model=held.model, prompts=held.prompts)
-            for task, pair in _before_and_after(fresh, chosen).items():
-                everywhere[task].append(pair)
+    places = by_place(chosen)
+    with Line("noise of the file's rounding", len(places) * draws + draws_everywhere, "draws") as line:
+        for (layer, name), tasks in places.items():
+            with restored(matrix := adapter.matrix(layer, name)) as W:
+                # before anything is written: the steps are those of the weights as they are
+                step = of(matrix).to(W)
+                for number in range(draws):
+                    matrix.write(W + noise(W, STREAMS.generator("noise of quantisation", 0, number), step))
+                    for task, pair in _before_and_after(held, {task: chosen[task] for task in tasks}).items():
+                        one[task].append(pair)
+                    line.advance()
+        for number in range(draws_everywhere):
+            generator = STREAMS.generator("noise of quantisation", 1, number)
+            with ExitStack() as stack:
+                for layer in range(adapter.n_layers):
+                    for name in adapter.matrix_names:
+                        matrix = adapter.matrix(layer, name)
+                        W = stack.enter_context(restored(matrix))
+                        matrix.write(W + noise(W, generator, of(matrix).to(W)))
+                fresh = HeldOut(model=held.model, prompts=held.prompts)
+                for task, pair in _before_and_after(fresh, chosen).items():
+                    everywhere[task].append(pair)
+            line.advance()
     edit = chosen["facts"]
     W = (matrix := adapter.matrix(edit.layer, edit.matrix)).read()
     step = of(matrix).to(W)

@@ -57,12 +57,18 @@ CHECKS = {
     "the": "P(the) changes, at the rate where most is left, by",
     "pronouns": "P(them) and P(her) together change, at the rate where most is left, by",
     "names": "P(IO) - P(S), at the rate where it is smallest, is",
+    "subject_early > subject_token": "the subject after the first block carries, against its token alone,",
     "subject_early": "the subject in the first half carries",
     "subject_last": "the subject in the last block carries",
     "end_early": "END in the first half carries",
     "end_last": "END in the last block carries",
     "times": "the smallest 1% read, in even shares,",
     "constant": "of that the same in every prompt",
+}
+# values that a criterion reads since, by the claim: a record without them was judged by an earlier reading
+SINCE = {
+    COST.claim: {"cities_low90": "its interval draws cities one by one; countries need a new record"},
+    FACT_SITE.claim: {"subject_token": "the first block is among those judged; blocks after it need a new record"},
 }
 COMPARED = {">=": "at least", ">": "above", "<=": "at most", "<": "below"}
 
@@ -100,8 +106,10 @@ def _cells() -> dict[str, Cell]:
         "without the whole MLP the ratio is, times the full one": both(lambda m, task: _control(m, task, "MLP")),
         "without the largest half of the directions": both(lambda m, task: _half(m, task)),
         "the smallest 1%: part of LASER's log gain": value(controls, "smallest"),
-        "the one direction whose loss raises the ratio most": both(lambda m, task: _single(m, task, max)),
-        "the one whose loss lowers it most": both(lambda m, task: _single(m, task, min)),
+        "of the directions tried, the one whose loss raises the ratio most": both(
+            lambda m, task: _single(m, task, max)
+        ),
+        "and the one whose loss lowers it most": both(lambda m, task: _single(m, task, min)),
         "a random tenth changes the ratio by, median": value(controls, "median"),
         "90% of those without the smallest 1% stay below": value(controls, "spared"),
         "the smallest 1% read, times their even share": both(lambda m, task: f"{m['tail'][task]['times']:.1f}"),
@@ -111,7 +119,9 @@ def _cells() -> dict[str, Cell]:
         "noise of the file's size on this matrix: its log gain changes by at most": lambda m: (
             f"{m['values'][QUANTISATION.claim]['change']:.0%}"
         ),
-        "control text's perplexity, times": lambda m: f"{m['values'][COST.claim]['perplexity']:.2f}",
+        "control text's perplexity under each chosen edit, times": both(
+            lambda m, task: f"{m['chosen'][task]['gain'][0]:.2f}"
+        ),
         "log P(country among countries) changes by [90%]": _among,
         "where the fact is: subject, first half, last block": lambda m: (
             f"{site('subject_early')(m)}, {site('subject_last')(m)}"
@@ -120,12 +130,17 @@ def _cells() -> dict[str, Cell]:
     }
 
 
-def verdict_rows(checks: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[tuple[str, str, str]]:
-    """A row for each claim: what it says, whether all of its checks hold, and those that do not in words."""
+def verdict_rows(checks: Mapping[str, Sequence[Mapping[str, Any]]], found: Numbers) -> list[tuple[str, str, str]]:
+    """A row for each claim: what it says, whether all of its checks hold, and those that do not in words.
+
+    found: the numbers that were judged; where the record of an earlier code lacks one that is judged now, no verdict.
+    """
     rows = []
     for claim, own in checks.items():
         failed = [in_words(check) for check in own if not check["ok"]]
-        rows.append((NAMES[claim], "no" if failed else "yes", "; ".join(failed) or "-"))
+        lacks = [why for name, why in SINCE.get(claim, {}).items() if name not in found["values"][claim]]
+        held = "no" if failed else "not judged" if lacks else "yes"
+        rows.append((NAMES[claim], held, "; ".join([*failed, *lacks]) or "-"))
     return rows
 
 
@@ -185,4 +200,4 @@ def _single(m: Numbers, task: str, which: Callable[..., Any]) -> str:
 def _among(m: Numbers) -> str:
     found = m["values"][COST.claim]
     ends = f"{found['candidates_low90']:+.3f}, {found['candidates_high90']:+.3f}"
-    return f"{found['candidates']:+.3f} [{ends}]"
+    return f"{found['candidates']:+.3f} [{ends}]{'' if 'cities_low90' in found else ', cities drawn one by one'}"

@@ -70,7 +70,7 @@ def sweep(
     )
     _PRESENT[model.fingerprint] = model
     try:
-        parts = spread(partial(_point, task), points, jobs=jobs, cluster=cluster)
+        parts = spread(partial(_point, task), points, jobs=jobs, cluster=cluster, what="a sweep of LASER")
     finally:
         del _PRESENT[model.fingerprint]
         _streams.cache_clear()

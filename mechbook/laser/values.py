@@ -61,7 +61,7 @@ DYNAMICS = Values(
 )
 PREPOSITIONS = Values(
     "laser.prepositions",
-    words='steps to an average rank of "the" below 3, after lone prepositions',
+    words='first checkpoint (0, 1, 2, 4, 8, 16, ...) with an average rank of "the" below 3, after lone prepositions',
     sentences="the same after sentences that end in one",
     steps="steps of the whole training",
 )
@@ -110,11 +110,15 @@ CONTROLS = Values(
 )
 COST = Values(
     "laser.cost",
-    perplexity="perplexity of the control text after LASER over before",
+    perplexity="perplexity of the control text after LASER over before, of the chosen edit that raises it less",
     perplexity_low95="its lower end",
     candidates="change of log P(right country | countries), all cities, in nats",
-    candidates_low90="the lower end of its 90% interval",
+    candidates_low90="the lower end of its 90% interval, countries drawn with all their cities",
     candidates_high90="the upper end",
+    countries="countries that these cities are in",
+    between_countries="the part of the change's variance that lies between countries (intraclass correlation)",
+    cities_low90="earlier reading: the lower end of the 90% interval where cities are drawn one by one",
+    cities_high90="earlier reading: the upper end",
     accuracy="first reading: change of the accuracy among the countries, half B",
     accuracy_low95="first reading: its lower end",
 )
@@ -142,21 +146,26 @@ RANK_ONE_EDIT = Values(
     "laser.rank_one_edit",
     edits="cities that are given another country",
     before="part of them with the new country above the old one before the edit",
-    asked="the same after it, asked in other words",
+    asked="the same after it, asked in other words (above the old one, not above all)",
     at_start="the same after it, asked with the city as the first word",
     kept="other cities' likeliest country stays: mean over edits of the part",
     neighbours="the same, of other cities of the old country alone",
+    neighbours_tried="how many of those there were, in all edits",
+    likeliest="part of the edits whose new country is the likeliest of all countries, asked in other words",
+    likeliest_at_start="the same, asked with the city as the first word",
+    likeliest_before="part of them whose old country was the likeliest before the edit, asked in other words",
     asked_apart="asked in other words, where u also keeps apart from the keys of the cities of half A",
     kept_apart="other cities' likeliest country stays, there",
 )
 FACT_SITE = Values(
     "laser.fact_site",
     pairs="pairs of held-out cities",
-    subject_early="share recovered at the subject's last token, the largest in a block of the first half",
+    subject_token="share recovered at the subject's last token as it enters the first block, before any MLP",
+    subject_early="the same in a block of the first half after the first, the largest",
     subject_early_low95="the lower end of its 95% interval, in that block",
     subject_last="the same in the last block",
     subject_last_high95="the upper end of its 95% interval",
-    end_early="share recovered at the last position, the largest in a block of the first half",
+    end_early="share recovered at the last position, the largest in a block of the first half after the first",
     end_early_high95="the upper end of its 95% interval, in that block",
     end_last="the same in the last block",
     end_last_low95="the lower end of its 95% interval",

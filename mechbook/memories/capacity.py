@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached, scratch
+from mechbook.core.progress import Line, one_by_one
 from mechbook.core.training.loop import use_threads
 from mechbook.core.training.parts import Parts
 from mechbook.memories.outer_product import draw_embeddings, outer_product_memory, predicted_recall, recall, scores
@@ -94,11 +95,14 @@ class TrainedSearches:
     def pass_together(self, tried: Sequence[tuple[int, int]]) -> list[bool]:
         """Whether each memory stores its number of pairs, trained in as few programs as pays."""
         tasks, passed = [self.task(*each) for each in tried], [False] * len(tried)
-        for group in programs(tasks):
-            starts = [self.starts[tried[place][0]] for place in group]
-            found = train_memories([tasks[place] for place in group], starts, self.how)
-            for place, (recalled, _) in zip(group, found, strict=True):
-                passed[place] = recalled >= self.how.enough
+        groups = programs(tasks)
+        with Line("trained memories", len(groups), "programs") as line:
+            for group in groups:
+                starts = [self.starts[tried[place][0]] for place in group]
+                found = train_memories([tasks[place] for place in group], starts, self.how)
+                for place, (recalled, _) in zip(group, found, strict=True):
+                    passed[place] = recalled >= self.how.enough
+                line.advance()
         return passed
 
     def capacities(self, parts: Parts | None = None) -> list[int]:
@@ -143,7 +147,8 @@ class CapacitySettings:
         def compute() -> dict[str, Any]:
             if training is None:
                 start = time.perf_counter()
-                found = [outer_capacity(each, self.enough) for each in self.searches]
+                what = "capacities of outer products"
+                found = one_by_one(lambda search: outer_capacity(search, self.enough), self.searches, what, "searches")
                 return {"found": found, "seconds": time.perf_counter() - start}
             parts = Parts(scratch(self.key(), modules=(__name__,)), self.key())
             found = TrainedSearches(self.searches, training).capacities(parts)
@@ -272,6 +277,8 @@ def predicted_outer_capacity(d: int, M: int | None, enough: float) -> int:
 
     def passes(N: int) -> bool:
         recalled = predicted_recall(N, d, None if M is None else min(M, N), unit_norm=True)
-        return bool(stats.poisson.cdf(math.floor((1 - enough) * N + 1e-9), N * (1 - recalled)) >= 0.5)
+        # a quadrature's recall may exceed 1 by rounding, and no number of errors has a negative mean
+        errors = N * max(0.0, 1 - recalled)
+        return bool(stats.poisson.cdf(math.floor((1 - enough) * N + 1e-9), errors) >= 0.5)
 
     return capacity_by_bisection(passes, candidates(1, d * d if M is None else 4 * M * d, 1.005))

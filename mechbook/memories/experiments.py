@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached
+from mechbook.core.progress import one_by_one
 from mechbook.core.training.loop import use_threads
 from mechbook.memories.linear_limits import window_memory
 from mechbook.memories.other_forms import best_step, factorised_memory, factorised_product, mlp_filter, set_keys
@@ -42,7 +43,8 @@ def over_seeds(experiment: Callable[[MemoriesPreset, int], Any], setup: Memories
 
     def compute() -> dict[str, Any]:
         start = time.perf_counter()
-        by_seed = [experiment(setup, seed) for seed in range(setup.seeds)]
+        what = experiment.__name__.replace("_", " ")
+        by_seed = one_by_one(lambda seed: experiment(setup, seed), range(setup.seeds), what, "seeds")
         return {"by_seed": by_seed, "seconds": time.perf_counter() - start}
 
     key = {"experiment": experiment.__name__, "setup": asdict(setup), "seed": settings.seed()}

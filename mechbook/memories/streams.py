@@ -21,4 +21,5 @@ STREAMS = Streams(
     ("writers", (1, 14), 2),  # seed, d
     ("online", (1, 15), 1),  # seed
     ("least squares by load", (1, 16), 2),  # seed, N
+    ("shares of two factors", (1, 17), 1),  # seed
 )

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from mechbook.core.progress import Line
 from mechbook.memories.outer_product import recall
 
 BETAS, EPS = (0.9, 0.999), 1e-8
@@ -122,14 +123,16 @@ def train_memories(
         raise ValueError("Linear and MLP memories are mixed; train them in two programs.")
     program = _Program(tasks, starts, how)
     found = [(0.0, 0)] * len(tasks)
-    for step in range(1, how.steps + 1):
-        program.update(step)
-        if step % how.check_every == 0 or step == how.steps:
-            recalls = program.recalls()
-            for place, value in zip(program.places, recalls, strict=True):
-                found[place] = (max(found[place][0], value), step)
-            if not program.keep([value < how.enough for value in recalls]):
-                break
+    with Line("side by side", how.steps, "steps") as line:
+        for step in range(1, how.steps + 1):
+            program.update(step)
+            line.advance()
+            if step % how.check_every == 0 or step == how.steps:
+                recalls = program.recalls()
+                for place, value in zip(program.places, recalls, strict=True):
+                    found[place] = (max(found[place][0], value), step)
+                if not program.keep([value < how.enough for value in recalls]):
+                    break
     return found
 
 

@@ -53,7 +53,8 @@ CAPACITY_OUTER = Values("am.capacity_outer", "the slope of log(N log N) against 
 CAPACITY_OUTER_SHARED = Values(
     "am.capacity_outer_shared",
     d="the slope of log N against log d, M fixed",
-    M="the slope of log(N z^2) against log M, d fixed",
+    M="the slope of log(N z^2 (1 + M/d)) against log M, d fixed",
+    M_second="as read at second: the slope of log(N z^2) against log M",
     M_plain="as first read: the slope of log N against log M",
 )
 CAPACITY_TRAINED = Values("am.capacity_trained", "the slope of log(N log N) against log d")
@@ -63,6 +64,8 @@ FACTORISED = Values(
     recall="recall at d' = d",
     full="recall of the full matrix on the same pairs",
     strength="mean right score at d' = d over the full matrix'",
+    by_U="the same by the step of U alone, with V as it was drawn",
+    by_V="the same by the step of V alone, with U as it was drawn",
 )
 MLP_FILTER = Values(
     "am.mlp_filter",

@@ -65,8 +65,11 @@ def rank_sweep(m: Measurement) -> list[Check]:
 
 @criterion(NOISE_FIRST, seeds=3)
 def noise_first(m: Measurement) -> list[Check]:
-    """The noise is the first choice in over 0.9 of cases at one of the first 20 steps; P(noise) ends at 0.5 +- 0.07."""
-    return [m.bar("early", ">", 0.9), *within(m, "final", 0.5, 0.07)]
+    """The noise is the first choice in over 0.9 of cases at one of the first 20 steps, and in fewer at the end.
+
+    P(noise) ends at 0.5 +- 0.07.
+    """
+    return [m.bar("early", ">", 0.9), m.bar("settled", "<", 0.9), *within(m, "final", 0.5, 0.07)]
 
 
 @criterion(FINETUNE, seeds=3)

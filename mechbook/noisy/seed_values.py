@@ -54,7 +54,9 @@ def rank_sweep(setup: NoisyPreset, seed: int) -> Numbers:
 def noise_first(setup: NoisyPreset, seed: int) -> Numbers:
     """How often the noise comes first early in training, and its probability at the end."""
     run = experiments.main_settings(setup, seed).run()
-    return values.NOISE_FIRST(early=early_noise(run), final=main_end(setup, seed)["noise"])
+    return values.NOISE_FIRST(
+        early=early_noise(run), final=main_end(setup, seed)["noise"], settled=run.values["noise_first"][-1]
+    )
 
 
 def F2_margin(setup: NoisyPreset, seed: int) -> Numbers:

@@ -46,7 +46,11 @@ def rows(here: Ends, trained: Ends, there: Ends) -> list[list[str]]:
 def _cell(ends: Ends, name: str) -> str:
     if not ends:
         return "not recorded"
-    return np.format_float_positional(mean(ends, name), precision=3, fractional=False, trim="-")
+    shown = np.format_float_positional(mean(ends, name), precision=3, fractional=False, trim="-")
+    if len(ends) == 1:
+        return f"{shown} (one run)"
+    spread = float(np.std([end[name] for end in ends], ddof=1))
+    return f"{shown} ± {np.format_float_positional(spread, precision=1, fractional=False, trim='-')}"
 
 
 def mean(ends: Ends, name: str) -> float:
@@ -93,13 +97,13 @@ def why(here: Ends, trained: Ends, there: Ends, setup: NoisyPreset, paper: Noisy
         attention = mean(trained, "attention_correct")
         if mean(trained, WITHOUT) < large - DIFFER and attention > WHOLE:
             said.append(
-                f"In these runs layer 2's attention on the correct token ends at {attention:.3f}, too: what is missing "
-                f"comes after it, from the value matrix, whose associations share {setup.d} dimensions."
+                f"Layer 2's attention on the correct token ends at {attention:.3f} there, too: what is missing comes "
+                f"after it, perhaps from the value matrix, whose associations share {setup.d} dimensions."
             )
     if mean(there, LOW_RANK) > large:
         said.append(
-            "At the paper's size $\\rho = 0.05$ does as well as no $F_2$ at all, and slightly better: what its largest "
-            "directions add does no harm."
+            "At the paper's size $\\rho = 0.05$ does as well as no $F_2$ at all: what its largest directions add does "
+            "no harm."
         )
     return " ".join(said)
 
@@ -112,7 +116,7 @@ def _cause(middle: float, small: float, large: float, setup: NoisyPreset) -> str
         f"batches and step size, it ends at {middle:.3f}"
     )
     if by_training <= 0:
-        return f"{said}, no higher than in this build. So it is the size: longer training alone doesn't bring it."
+        return f"{said}, no higher than in this build: no sign that longer training brings it."
     said = f"{said}: {by_training:.0%} of the difference"
     if by_training > 2 / 3:
         return f"{said}. So most of it is training, and not size."

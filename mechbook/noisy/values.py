@@ -23,6 +23,7 @@ NOISE_FIRST = Values(
     "noisy.noise_first",
     early="largest share of predictions whose first choice is noise, in the first 20 steps",
     final="P(noise) at the end",
+    settled="share of predictions whose first choice is noise, at the end",
 )
 FINETUNE = Values(
     "noisy.finetune",

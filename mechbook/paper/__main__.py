@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
+from mechbook.core.progress import Line
 from mechbook.core.training import stopping
 from mechbook.core.training.loop import use_threads
 from mechbook.paper.estimate import hours_left
@@ -43,8 +44,9 @@ def work(
     asked: set[str] = set()
     counts = {"failed": 0, "done": 0}
     while runs := [run for run in listed() if run.name not in asked]:
-        for run in runs:
+        for number, run in enumerate(runs, 1):
             asked.add(run.name)
+            counts |= {"number": number, "listed": len(runs)}
             if not _recorded_now(run, stop, counts, replace=replace, themes=themes):
                 return int(counts["failed"] > 0)
         for theme in themes_of(runs, themes):
@@ -67,7 +69,8 @@ def _recorded_now(
         return True
     began = time.perf_counter()
     try:
-        record_run(run, replace=replace)
+        with Line(f"{run.name}, run {counts['number']} of {counts['listed']}", 1, ""):
+            record_run(run, replace=replace)
     except stopping.Stopped as stopped:
         kept = f"{run.at(stopped.step)}; its state is kept, and" if stopped.path.exists() else "its start;"
         print(f"{run.name} stopped at {kept} {done}")

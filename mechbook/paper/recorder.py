@@ -7,6 +7,7 @@ from typing import Any
 from mechbook.claims.report import measurement
 from mechbook.core import settings
 from mechbook.core.cache import entries
+from mechbook.core.progress import one_by_one
 from mechbook.paper.everything import THEMES, Theme, theme_of
 from mechbook.paper.standing import computed
 from mechbook.records import code, files
@@ -87,7 +88,8 @@ def _record_claim(theme: Theme, claim: PaperClaim, seeds: list[int], *, replace:
         return False
     began = time.perf_counter()
     fresh = [seed for seed in seeds if seed not in known]
-    row = measurement(claim.values, values=[claim.measure(theme.setup, seed) for seed in fresh], seeds=fresh)
+    values = one_by_one(lambda seed: claim.measure(theme.setup, seed), fresh, f"the claim {id}", "seeds")
+    row = measurement(claim.values, values=values, seeds=fresh)
     known |= dict(zip(fresh, row["values"], strict=True))
     runs = sorted({name for seed in known for name in claim.runs(theme.setup, seed)})
     records = [record for name in runs if (record := load_run(name)) is not None]

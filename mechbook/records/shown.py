@@ -45,15 +45,15 @@ def told(records: Iterable[RunRecord], now: Iterable[PaperRun] = ()) -> str:
     return where(record.machine for record in records) + ("; of earlier code" if old else "")
 
 
-def beside(records: Sequence[RunRecord], now: Iterable[PaperRun] = ()) -> str:
-    """The sentence of a caption about recorded runs drawn below a build's own; empty where there are none.
+def beside(records: Sequence[RunRecord], now: Iterable[PaperRun] = (), where: str = "Below") -> str:
+    """The sentence of a caption about recorded runs drawn `where` of a build's own; empty where there are none.
 
     Where `now` has more seeds of these runs it says so: "3 of 5 seeds".
     """
     if not records:
         return ""
     now = list(now)
-    return f" Below: the same at the paper's own size, {counted(records, now)}, recorded on {told(records, now)}."
+    return f" {where}: the same at the paper's own size, {counted(records, now)}, recorded on {told(records, now)}."
 
 
 def counted(records: Sequence[RunRecord], now: Iterable[PaperRun] = ()) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from mechbook.claims.values import Values
 from mechbook.core import settings
 from mechbook.core.presets import at_scale
+from mechbook.core.progress import one_by_one
 from mechbook.records.kept import Value, as_json, load_claim
 from mechbook.records.machine import where
 
@@ -86,15 +87,20 @@ def claimed(claims: Iterable[PaperClaim], values: Values, setup: Any, paper: Any
     seeds = list(claim.seeds(setup))
     record = load_claim(values.claim) if setup == at_scale(None, paper) else None
     budgets = claim.budgets(setup)
+
+    def measured(seed: int) -> Value:
+        return claim.measure(setup, seed)
+
+    what = f"the claim {values.claim}"
     if record is None or record.seed != settings.seed() or record.earlier(setup_of(setup)):
-        return {"values": [claim.measure(setup, seed) for seed in seeds], "seeds": seeds, "budgets": budgets}
+        return {"values": one_by_one(measured, seeds, what, "seeds"), "seeds": seeds, "budgets": budgets}
     known = dict(zip(record.seeds, record.values, strict=True))
     read: dict[str, Any] = {
         "where": where(record.machines),
         "device": ", ".join(dict.fromkeys(machine.device for machine in record.machines)),
         "seeds": [seed for seed in seeds if seed in known],
     }
-    rows = [known[seed] if seed in known else claim.measure(setup, seed) for seed in seeds]
+    rows = one_by_one(lambda seed: known[seed] if seed in known else measured(seed), seeds, what, "seeds")
     return {"values": rows, "seeds": seeds, "budgets": budgets, **({"from_record": read} if read["seeds"] else {})}
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mechbook.core.progress import Line
+
 
 def candidates(low: int, high: int, ratio: float = 1.02) -> list[int]:
     """Whole numbers from low to high, at most a factor `ratio` (or 1) apart: the resolution of a search.
@@ -76,6 +78,13 @@ class _Climb:
         self.stride = min(2 * self.stride, 3) if passed else 2 * self.stride
 
     @property
+    def left(self) -> int:
+        """About how many tries it still takes: bisections, and while one end is unknown, as if it came next."""
+        if self.low >= 0 and self.high is not None:
+            return math.ceil(math.log2(self.high - self.low))
+        return 1 + math.ceil(math.log2(1 + self.stride))
+
+    @property
     def done(self) -> bool:
         return self.high is not None and self.high - self.low == 1
 
@@ -98,8 +107,11 @@ def capacities_by_climbing(
         _Climb(each, next=max(int(np.searchsorted(each, guess, side="right")) - 1, 0))
         for each, guess in zip(numbers, guesses, strict=True)
     ]
-    while waiting := [number for number, climb in enumerate(climbs) if not climb.done]:
-        tried = [(number, climbs[number].numbers[climbs[number].next]) for number in waiting]
-        for number, passed in zip(waiting, passes(tried), strict=True):
-            climbs[number].learn(bool(passed))
+    with Line("a search for capacities", 0, "rounds") as line:
+        while waiting := [number for number, climb in enumerate(climbs) if not climb.done]:
+            line.total = line.done + max(climbs[number].left for number in waiting)
+            tried = [(number, climbs[number].numbers[climbs[number].next]) for number in waiting]
+            for number, passed in zip(waiting, passes(tried), strict=True):
+                climbs[number].learn(bool(passed))
+            line.advance()
     return [climb.numbers[climb.low] for climb in climbs]

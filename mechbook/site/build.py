@@ -27,6 +27,7 @@ def write_site(root: Path) -> int:
     from sphinx.errors import SphinxError
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
+    from mechbook.core.progress import Line, on_screen
     from mechbook.site.configuration import sphinx_config
     from mechbook.site.notebooks import pages
 
@@ -51,7 +52,11 @@ def write_site(root: Path) -> int:
                 warningiserror=True,
                 keep_going=True,
             )
-            app.build()
+            # once when a page is read, once when it is written
+            with Line("the site's pages", 2 * len(pages(root)), "steps", show=on_screen()) as line:
+                for event in ("source-read", "html-page-context"):
+                    app.connect(event, lambda *_: line.advance())
+                app.build()
         except SphinxError as error:
             raise RuntimeError(f"{error.category}: {error}") from error
     first = f"{pages(root)[0]}.html"

@@ -16,12 +16,16 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from myst_parser.config.main import MdParserConfig
 from sqlalchemy.exc import SQLAlchemyError
 
+from mechbook.core.cache import entries
 from mechbook.core.cache.closure import PACKAGE
+from mechbook.core.progress import Line, on_screen, say
+from mechbook.site.clock import drop_runs_ahead, modules_ahead
 from mechbook.site.configuration import markdown_config
 from mechbook.site.fingerprint import dependencies
 from mechbook.site.kernel import RUNNING, Outcome, environment, run, stop
@@ -51,6 +55,7 @@ def execute(root: Path, *, workers: int, fresh: bool = False) -> dict[str, float
     cache = opened(root / "_build" / ".jupyter_cache")
     seconds: dict[str, float] = {}
     todo: dict[str, str] = {}
+    cells: dict[str, int] = {}
     before: dict[str, State] = {}
     for page in pages(root):
         path = root / f"{page}.md"
@@ -70,7 +75,7 @@ def execute(root: Path, *, workers: int, fresh: bool = False) -> dict[str, float
                 raise ValueError(f"{path.relative_to(root)}: {error}") from error
         seconds[page] = 0.0
         if fresh or not kept(cache, notebook):
-            todo[page] = text
+            todo[page], cells[page] = text, len(code(notebook))
             before[page] = _state(path, config)
     times = root / "_build" / "chapter_seconds.json"
     known = timings(times)
@@ -79,28 +84,29 @@ def execute(root: Path, *, workers: int, fresh: bool = False) -> dict[str, float
     if todo:
         _font_cache()
     limits = {page: cell_limit(root, page) for page in order}
-    for outcome in _outcomes(root, order, todo, config, limits, workers):
-        path = root / f"{outcome.page}.md"
-        seconds[outcome.page] = outcome.seconds
-        for notice in outcome.notices:
-            print(f"{outcome.page}: {notice}", flush=True)
-        if outcome.failure is None and _state(path, config) != before[outcome.page]:
-            outcome = replace(outcome, failure=EDITED)
-        if outcome.failure is not None or outcome.notebook is None:
-            failures.append(outcome)
-            print(f"{outcome.page}: failed after {outcome.seconds:.1f} s", flush=True)
-            continue
-        try:
-            keep(cache, outcome.notebook, outcome.seconds, path)
-        except (OSError, SQLAlchemyError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise RuntimeError(f"{outcome.page}.md ran and cannot be kept in _build: {first}.") from error
-        known[outcome.page] = outcome.seconds
-        partial = times.with_suffix(".part")
-        partial.write_text(json.dumps(known), encoding="utf-8")
-        partial.replace(times)
-        spent += outcome.cpu
-        print(f"{outcome.page}: executed in {outcome.seconds:.1f} s, {outcome.cpu:.1f} s of a processor", flush=True)
+    with Chapters(order, cells, known) as chapters:
+        for outcome in _outcomes(root, order, todo, config, limits, workers, chapters):
+            path = root / f"{outcome.page}.md"
+            seconds[outcome.page] = outcome.seconds
+            for notice in outcome.notices:
+                say(f"{outcome.page}: {notice}")
+            if outcome.failure is None and _state(path, config) != before[outcome.page]:
+                outcome = replace(outcome, failure=EDITED)
+            if outcome.failure is not None or outcome.notebook is None:
+                failures.append(outcome)
+                say(f"{outcome.page}: failed after {outcome.seconds:.1f} s")
+                continue
+            try:
+                keep(cache, outcome.notebook, outcome.seconds, path)
+            except (OSError, SQLAlchemyError) as error:
+                first = str(error).strip().splitlines()[0]
+                raise RuntimeError(f"{outcome.page}.md ran and cannot be kept in _build: {first}.") from error
+            known[outcome.page] = outcome.seconds
+            draft = times.with_suffix(".part")
+            draft.write_text(json.dumps(known), encoding="utf-8")
+            draft.replace(times)
+            spent += outcome.cpu
+            say(f"{outcome.page}: executed in {outcome.seconds:.1f} s, {outcome.cpu:.1f} s of a processor")
     for page in sorted(set(seconds) - set(todo)):
         print(f"{page}: unchanged, taken from the cache ({known.get(page, 0.0):.1f} s when it ran)", flush=True)
     for outcome in failures:
@@ -121,20 +127,62 @@ def _outcomes(
     config: MdParserConfig,
     limits: dict[str, int | None],
     workers: int,
+    chapters: "Chapters",
 ) -> Iterable[Outcome]:
     # Threads are enough, since each only waits for its kernel, and nbclient leaves signals alone outside the main one.
     with ThreadPoolExecutor(workers) as pool:
         futures = [
-            pool.submit(run, page, texts[page], str((root / page).parent), config, limits[page]) for page in order
+            pool.submit(
+                run, page, texts[page], str((root / page).parent), config, limits[page], partial(chapters.cell, page)
+            )
+            for page in order
         ]
         try:
             for future in as_completed(futures):
-                yield future.result()
+                outcome = future.result()
+                chapters.over(outcome.page)
+                yield outcome
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for client in list(RUNNING):
                 asyncio.run(stop(client))
             raise
+
+
+class Chapters(Line):
+    """How far the chapters are: a chapter counts as long as it took when it last ran, its cells are equal parts of it.
+
+    One that never ran counts as long as the others do on average. Shown on a screen, as the build is no page.
+    """
+
+    def __init__(self, order: list[str], cells: dict[str, int], known: dict[str, float]) -> None:
+        old = [known[page] for page in order if known.get(page)]
+        usual = sum(old) / len(old) if old else 1.0
+        self.weights = {page: known.get(page) or usual for page in order}
+        self.cells, self.finished, self.begun = cells, 0, dict.fromkeys(order, 0)
+        super().__init__("", sum(self.weights.values()), "", show=on_screen())
+
+    def cell(self, page: str) -> None:
+        """A cell of a page is done; some of the build's own come after the page's."""
+        if self.begun[page] < self.cells[page]:
+            self.begun[page] += 1
+            self.advance(self.weights[page] / self.cells[page])
+
+    def over(self, page: str) -> None:
+        """A page is done, in whichever cell it ended."""
+        while self.begun[page] < self.cells[page]:
+            self.cell(page)
+        self.finished += 1
+
+    def __enter__(self) -> "Chapters":
+        super().__enter__()
+        return self
+
+    def words(self) -> str:
+        """The chapters that are done, and how far those are that have begun."""
+        under_way = [page for page, count in self.begun.items() if 0 < count < self.cells[page]]
+        parts = [f"{page.rpartition('/')[2]}: {self.begun[page]} of {self.cells[page]} cells" for page in under_way]
+        return "; ".join([f"{self.finished} of {len(self.begun)} chapters are executed", *parts])
 
 
 State = tuple[str, tuple[tuple[str, int, int], ...]]
@@ -166,7 +214,8 @@ def _font_cache() -> None:
 def prepare(threads: int) -> None:
     """Fix what every kernel started from here finds in its environment: threads, the build, and when it began.
 
-    OSError where `_build` cannot be written.
+    What is dated ahead of the clock is said; with MECHBOOK_FRESH=1 no run of then is left. OSError where `_build` or
+    such a run cannot be written.
     """
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
@@ -175,6 +224,10 @@ def prepare(threads: int) -> None:
             os.environ[name] = str(Path(chosen).expanduser().absolute())
     os.environ["MECHBOOK_SITE_BUILD"] = "1"
     os.environ["MECHBOOK_BUILD_STARTED"] = str(time.time())
+    fresh = os.environ.get("MECHBOOK_FRESH") == "1"
+    for said in (modules_ahead(PACKAGE), drop_runs_ahead(entries.folder()) if fresh else ""):
+        if said:
+            print(said, flush=True)
     # IPython warns of a folder that it would have to make in one that is not there.
     for name in (".ipython", ".matplotlib"):
         (PACKAGE.parent / "_build" / name).mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,10 @@ PASSED = (
 OWN = "MECHBOOK_"
 # What the cache of runs says when it mends or misses an entry: true of this machine, and no part of a page.
 NOTICE = re.compile(
-    r"^.*RuntimeWarning: ((?:A damaged cache entry|A cache entry that|The cache folder) .*)\n(?:  .*\n)?", re.M
+    # the last is of a module that is dated ahead: where one is edited meanwhile, the page is not kept
+    r"^.*RuntimeWarning: ((?:A damaged cache entry |A cache entry that |The cache folder |"
+    r".* changed since this process began: ).*)\n(?:  .*\n)?",
+    re.M,
 )
 
 
@@ -101,10 +104,17 @@ class OwnKernel(AsyncKernelManager):
         return started
 
 
-def run(page: str, text: str, folder: str, config: MdParserConfig, limit: int | None) -> Outcome:
+def run(
+    page: str,
+    text: str,
+    folder: str,
+    config: MdParserConfig,
+    limit: int | None,
+    done: Callable[[], None] = lambda: None,
+) -> Outcome:
     """Execute the page `text` in `folder`; check its outputs, and that its fingerprint covers all that it imported.
 
-    A cell may take `limit` seconds; None: any time.
+    A cell may take `limit` seconds; None: any time. `done` is called after each cell.
     """
     notebook = read(text, config)
     assert notebook is not None
@@ -119,6 +129,7 @@ def run(page: str, text: str, folder: str, config: MdParserConfig, limit: int | 
         resources={"metadata": {"path": folder}},
         record_timing=False,
         on_cell_start=lambda cell, cell_index: at.append(cell.source),
+        on_cell_complete=lambda cell, cell_index: done(),
         on_notebook_start=lambda notebook: note(client),
     )
     RUNNING.add(client)

@@ -114,10 +114,11 @@ def _changed(name: str, filled: Callable[[str], str], root: Path) -> dict[str, s
         texts[file] = text[:end] + added + text[end:]
 
     layers = (root / "mechbook/site/layers.py").read_text(encoding="utf-8")
-    entry = filled("  - file: book/@NN@_@NAME@\n")
-    insert("_toc.yml", r"^  - file: book/\d\d_\w+\n(    sections:\n(?:    .*\n)+)?", entry)
+    entry = filled("      - file: book/@NN@_@NAME@\n")
+    insert("_toc.yml", r"^      - file: book/\d\d_\w+\n(        sections:\n(?:          .*\n)+)?", entry)
     last = re.findall(r'"(\w+)"', (re.search(r"^THEMES = .*$", layers, re.M) or [""])[0])[-1]
-    insert("_toc.yml", rf"^      - file: book/reference/{last}\n", filled("      - file: book/reference/@NAME@\n"))
+    line = filled("          - file: book/reference/@NAME@\n")
+    insert("_toc.yml", rf"^          - file: book/reference/{last}\n", line)
     line = filled("- {doc}`reference/@NAME@`: `mechbook.@NAME@`\n")
     insert("book/reference.md", rf"^- {{doc}}`reference/{last}`.*\n", line)
     insert("mechbook/site/layers.py", r"^THEMES = \(.*(?=\)$)", f', "{name}"')

@@ -24,6 +24,9 @@ BUILT = f"{PACKAGE.name}/widgets/library.built.js"
 # What a page's worker runs, and what it computes with.
 WORKER = f"{PACKAGE.name}/widgets/training/worker.js"
 KERNELS = f"{PACKAGE.name}/widgets/training/kernels.ts"
+# The same for a language model that a reader opens in the page.
+LANGUAGE_WORKER = f"{PACKAGE.name}/widgets/language/worker.js"
+LANGUAGE_KERNELS = f"{PACKAGE.name}/widgets/language/kernels.ts"
 # Readable, and the same in every checkout: nobody's tsconfig.json decides, and each file is named from the project on.
 OPTIONS = (
     "--bundle",
@@ -36,6 +39,8 @@ OPTIONS = (
 )
 # The memory comes from the page; nothing of a run-time system is needed, and no check inside a loop.
 COMPILER = ("-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", "--importMemory")
+# A product and a sum in one step, where a browser has that: a tenth to a fifth faster, and the last digit may differ.
+RELAXED = ("--enable", "relaxed-simd")
 
 
 def library(project: Path = PACKAGE.parent) -> str:
@@ -79,10 +84,14 @@ def bundle(project: Path = PACKAGE.parent, entry: str = ENTRY) -> str:
     return _kept(project, name, ".js", sources, options, lambda _: _bundled(project, options)).decode()
 
 
-def kernels(project: Path = PACKAGE.parent) -> bytes:
-    """Return the kernels as WebAssembly, kept in `_vendor`; raises RuntimeError as `library`, in its words."""
-    sources = (project / KERNELS).parent.glob("*.ts")
-    return _kept(project, "kernels", ".wasm", sources, COMPILER, lambda part: _compiled(project, part))
+def kernels(project: Path = PACKAGE.parent, entry: str = KERNELS, more: Sequence[str] = ()) -> bytes:
+    """Return what `entry` exports as WebAssembly, kept in `_vendor`; raises RuntimeError as `library`, in its words.
+
+    more: options of the compiler beside its usual ones, such as `RELAXED`
+    """
+    sources = (project / PACKAGE.name / "widgets").glob("*/*.ts")
+    options = [entry, *COMPILER, *more]
+    return _kept(project, "kernels", ".wasm", sources, options, lambda part: _compiled(project, options, part))
 
 
 def _kept(
@@ -118,8 +127,8 @@ def _bundled(project: Path, options: Sequence[str]) -> bytes:
     return done.stdout.encode()
 
 
-def _compiled(project: Path, part: Path) -> bytes:
-    done = npm.run("assemblyscript/bin/asc.js", [KERNELS, "--outFile", str(part), *COMPILER], project)
+def _compiled(project: Path, options: Sequence[str], part: Path) -> bytes:
+    done = npm.run("assemblyscript/bin/asc.js", [*options, "--outFile", str(part)], project)
     if done.returncode or done.stderr.strip():
         raise RuntimeError(f"The kernels cannot be compiled:\n{(done.stderr or done.stdout).strip()}")
     return part.read_bytes()

@@ -194,6 +194,14 @@ def library(browser: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
+def moving_page(browser: Any) -> Iterator[Any]:
+    """An empty page with the widgets' scripts, of a reader who has nothing against motion."""
+    with library_page(browser) as found:
+        found.emulate_media(reduced_motion="no-preference")
+        yield found
+
+
+@pytest.fixture
 def alone(library: Any) -> Callable[[BookWidget], Any]:
     """Show a widget alone on the page, at an address without a state; returns the page."""
 

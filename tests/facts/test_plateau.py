@@ -17,6 +17,7 @@ def run(*losses: list[float]) -> DynamicsResult:
     steps, none = [10 * i for i in range(len(losses[0]))], torch.zeros(0)
     rising = torch.arange(len(steps)).double().unsqueeze(1).expand(-1, len(losses))
     scores = {"loss": torch.tensor(losses).double().T, "valid": rising + 0.5, "accuracy": rising + 0.25}
+    scores["relation_only"] = rising / 100
     return DynamicsResult(
         steps=steps, scores=scores, checkpoint_steps=[], values=none, weights=none, final_values=none,
         final_weights=none, seconds=0.0,
@@ -40,6 +41,7 @@ def test_the_plateau_is_where_the_loss_is_near_log_d() -> None:
     found = run([3.0] * 9, FALLS)
     flat = plateau(found, TASK, 0.05, 1)
     assert (flat.start, flat.end, flat.places, flat.quarter) == (20, 60, [2, 3, 4, 5, 6], 3)
+    assert flat.middle == 4
     assert plateau(found, TASK, 0.025, 1).places == [3] or plateau(found, TASK, 0.025, 1).end == 0
     none = plateau(found, TASK, 0.05, 0)
     assert (none.start, none.end, none.places) == (0, 0, [0])
@@ -48,7 +50,8 @@ def test_the_plateau_is_where_the_loss_is_near_log_d() -> None:
 def test_best_guesses_are_those_a_quarter_of_the_way_along() -> None:
     """Oracle: the scores at the place 3 of the test above."""
     found = best_guesses(run([3.0] * 9, FALLS), TASK, 0.05, 1)
-    assert found == {"valid": 3.5, "correct": 3.25, "uneven": pytest.approx(FALLS[3] - math.log(TASK.D), abs=1e-6)}
+    by_hand = {"valid": 3.5, "correct": 3.25, "preferred": -0.03, "uneven": 0.0}
+    assert found == pytest.approx(by_hand, abs=1e-6)
 
 
 def test_halfway_is_the_first_probe_below_the_middle() -> None:

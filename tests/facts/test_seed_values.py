@@ -34,12 +34,14 @@ def test_the_mlp_is_counted_without_the_heads_that_copy_and_a_head_is_full_at_d_
         parameters={"attention_only": [[50, 200]], "attention_mlp": [[4 * 144 + 70, 4 * 576 + 560]]},
         seconds=0.0,
     )
-    accuracy = torch.tensor([[[0.9], [0.8], [0.7]], [[1.0], [1.0], [0.3]]])
-    spec = HeadLoadSettings(S=6, D=3, T=8, d=16, d_h=(2, 3), tokens=(1, 2, 3), seeds=1)
+    accuracy = torch.tensor([[[0.9], [0.8], [0.7]], [[1.0], [0.98], [0.3]], [[1.0], [1.0], [0.995]]])
+    spec = HeadLoadSettings(S=6, D=3, T=8, d=16, d_h=(2, 3, 6), tokens=(1, 2, 3), seeds=1)
     found = seed_values.construction_size(fewest, HeadLoadResult(accuracy=accuracy), spec, 0)
     assert found["mlp_alone"] == pytest.approx(1.5) and found["attention_only"] == pytest.approx(1.0)
     # d_h = 2 with 2 and 3 tokens, d_h = 3 with 3
     assert found["crowded"] == pytest.approx(0.8)
+    # with 0.99: none at d_h = 2, one token at 3, three at 6
+    assert found["border"] == pytest.approx(0.5) and found["border_rises"] == pytest.approx(3)
 
 
 def test_an_mlp_is_judged_where_heads_alone_are_too_few() -> None:
@@ -52,8 +54,10 @@ def test_an_mlp_is_judged_where_heads_alone_are_too_few() -> None:
         ]
     )
     assert seed_values.where_an_mlp_helps(accuracy) == (1, 2)
-    expected = {"attention_only": 0.96, "without": 0.9, "attention_mlp": 0.92, "few_heads": 0.8}
-    assert seed_values.tradeoff(accuracy, 0) == pytest.approx(expected)
+    expected = {"attention_only": 0.96, "without": 0.5, "attention_mlp": 0.7, "few_heads": 0.8}
+    expected |= {"chosen_without": 0.9, "chosen_mlp": 0.92}
+    fresh = torch.tensor([[0.5, 0.6], [0.7, 0.75]])
+    assert seed_values.tradeoff(accuracy, fresh, 0) == pytest.approx(expected)
     # where every row is enough by itself, the first
     assert seed_values.where_an_mlp_helps(accuracy[2:]) == (0, 1)
 

@@ -1,5 +1,7 @@
 """Sizes of GPTs: the recorded runs and what the claim takes from them. Oracles: counts by hand, made-up records."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -74,3 +76,18 @@ def test_half_a_series_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sizes, "recorded", lambda name: None if name == sizes.name(specs[2]) else record(1, 1, 1))
     assert sizes.records(specs) == []
     assert len(sizes.records(specs[:2])) == 2
+
+
+def test_where_the_peaks_are_and_which_results_lose_in_8_bits() -> None:
+    """Oracle: by hand, of two made-up records: seed 1 loses a tenth in the first, seed 2 a quarter in the second."""
+    found = []
+    made_up = ((7, 50, (1.0, 2.0, 1.0), (0.97, 1.8, 1.0)), (9, 30, (2.0, 1.0, 1.0), (2.0, 1.0, 0.75)))
+    for N, exposures, ratios, rounded in made_up:
+        made = record(*ratios)
+        final = made.final | {f"seed {seed}, in 8 bits": float(value) for seed, value in enumerate(rounded)}
+        own = {"knowledge": {"N": N, "exposures": exposures, "shape": [1, 8, 2]}}
+        found.append(replace(made, final=final, settings=own))
+    assert sizes.peak_exposures({1456: found}) == [30, 50, 50]
+    by_hand = ["10%, with 7 people and $d$ = 8, seed 1", "25%, with 9 people and $d$ = 8, seed 2"]
+    assert sizes.losers(found, 0.05) == by_hand
+    assert sizes.losers(found, 0.2) == by_hand[1:]

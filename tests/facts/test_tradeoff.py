@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from mechbook.facts import tradeoff
+from mechbook.facts import tradeoff, tradeoff_again
 from mechbook.facts.model import FactWeights
 from mechbook.facts.stack_training import StackSettings
 from mechbook.facts.streams import STREAMS
@@ -40,3 +40,25 @@ def test_every_cell_is_that_of_its_heads_width_and_seed(tmp_path: Any, monkeypat
     monkeypatch.setattr(tradeoff, "train_stack", trained)
     expected = [[[100 * H + m + 0.1 * seed for seed in range(2)] for m in (0, 5, 40)] for H in (1, 4)]
     torch.testing.assert_close(grid().run().accuracy, torch.tensor(expected).double(), rtol=0, atol=1e-5)
+
+
+def test_a_cell_is_trained_again_on_tasks_that_the_map_did_not_see(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: a training that returns the number of neurons and which of the stream's tasks it was given."""
+    monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path))
+    answers = [random_task(5, STREAMS.generator("tradeoff tasks", seed), D=3, T=7).answers for seed in range(4)]
+
+    def trained(
+        tasks: list[FactTask], weights: FactWeights, how: StackSettings, rate: float, stream: Any, *, hidden: Any
+    ) -> torch.Tensor:
+        assert rate == 1e-2 and weights.W_Q.shape[1] == 4
+        seeds = [next(seed for seed in range(4) if torch.equal(task.answers, answers[seed])) for task in tasks]
+        return hidden.sum(1).double() + 0.1 * torch.tensor(seeds)
+
+    monkeypatch.setattr(tradeoff_again, "train_stack", trained)
+    torch.testing.assert_close(
+        tradeoff_again.again(grid(), 4, 5), torch.tensor([[0.2, 0.3], [5.2, 5.3]]).double(), rtol=0, atol=1e-5
+    )
+    with pytest.raises(ValueError, match="m is 0; it is the width of an MLP"):
+        tradeoff_again.again(grid(), 4, 0)

@@ -120,3 +120,15 @@ def test_what_the_cache_of_runs_mends_is_told_beside_the_page(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path / "file"))
     assert page(cell).notices[0].startswith("The cache folder")
+
+
+def test_a_module_dated_ahead_fails_no_page(
+    page: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the cache it is edited just now, in every build. Oracle: the cache's own words, and what the page has."""
+    monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path / "runs"))
+    cell = "from mechbook.core.cache import entries\nentries._STARTED = 0.0\n"
+    cell += 'print(entries.cached({"a": 1}, lambda: 2, modules=("mechbook.core.cache.store",)))'
+    outcome = page(cell)
+    assert printed(outcome) == "2\n"
+    assert len(outcome.notices) == 1 and " changed since this process began: " in outcome.notices[0]

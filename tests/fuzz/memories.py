@@ -57,6 +57,8 @@ CHAPTER_5: list[Case] = [
          level=NUMBERS, axis_n=ROWS),
     case("laser.intervals:factor", after=lambda d: d.shares("n", "2") + 0.01, axis_n=ROWS,
          before=lambda d: d.shares("n", "2") + 0.01),
+    case("laser.clusters:interval_of_grouped_mean", change=floats("n"), axis_n=ROWS, draws=DRAWS, level=NUMBERS,
+         groups=st.lists(st.integers(0, 3), min_size=1, max_size=4)),
     case("laser.intervals:part_lost", after=lambda d: d.floats("n").abs(), before=lambda d: d.floats("n").abs() + 0.1,
          axis_n=ROWS),
     case("laser.rates:of_tries", within=SHARE),

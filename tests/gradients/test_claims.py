@@ -29,13 +29,26 @@ HOLDS = {
     "grad.spurious": values.SPURIOUS(ratio=0.94, tau=0.94, accuracy=0.05),
     "grad.sequential": values.SEQUENTIAL(slope=-0.95, rise=0.25, slope_one_layer=-1.0, rise_one_layer=3.17),
     "grad.one_step_data": dict.fromkeys(values.ONE_STEP_DATA.names, 0.5) | {"d512_b128": 1.0},
-    "grad.top_down": values.TOP_DOWN(right=0.95, O2_K1_K2=0.03, K2_O2_K1=0.03, K1_K2_O2=0.03),
-    "grad.step_two": values.STEP_TWO(small=0.95, large=1.001),
+    "grad.top_down": values.TOP_DOWN(
+        right=0.95, O2_K1_K2=0.03, K2_O2_K1=0.03, K1_K2_O2=0.03, K2_K1_O2=0.03, K1_O2_K2=0.03
+    ),
+    "grad.step_two": values.STEP_TWO(
+        small=0.97,
+        large=0.993,
+        limit=1.001,
+        short_small=0.97,
+        short_large=0.99,
+        short_limit=0.997,
+        printed_small=0.98,
+        printed_large=1.005,
+        printed_short=1.078,
+    ),
 }
 # To be there and shown; no check reads it.
 SHOWN = {
     ("grad.sequential", "slope_one_layer"),
     ("grad.sequential", "rise_one_layer"),
+    *(("grad.step_two", f"printed_{name}") for name in ("small", "large", "short")),
     ("grad.one_step_data", "random"),
 }
 
@@ -72,8 +85,15 @@ FAILS = [
     ("grad.top_down", {"O2_K1_K2": 0.101}, {1}),
     ("grad.top_down", {"K2_O2_K1": 0.101}, {2}),
     ("grad.top_down", {"K1_K2_O2": 0.101}, {3}),
+    ("grad.top_down", {"K2_K1_O2": 0.101}, {4}),
+    ("grad.top_down", {"K1_O2_K2": 0.101}, {5}),
     ("grad.step_two", {"large": 1.031, "small": 0.9}, {0}),
     ("grad.step_two", {"large": 0.975, "small": 0.98}, {1}),
+    # falls, and not to 1
+    ("grad.step_two", {"limit": 1.011}, {2}),
+    ("grad.step_two", {"short_large": 1.031, "short_small": 0.9}, {3}),
+    ("grad.step_two", {"short_large": 0.975, "short_small": 0.98}, {4}),
+    ("grad.step_two", {"short_limit": 0.989}, {5}),
 ]
 
 
@@ -119,6 +139,16 @@ def test_four_standard_errors_are_allowed_and_no_more(id: str, name: str, place:
     for shift, holds in ((0.0, True), (0.002, True), (0.005, False)):
         seeds = [{**good, name: good[name] + shift + off} for off in (0.01, 0.02, 0.03)]
         assert (place not in failing(applied(id, *seeds))) is holds
+
+
+def test_gamma_as_printed_does_not_pass_where_it_did() -> None:
+    """Oracle: what was measured, over gamma_T as printed: 0.983 and 1.005 at T = 64, and 1.055 and 1.078 at T = 16.
+
+    The bar of 3% at T = 64 alone accepted that.
+    """
+    printed = {"small": 0.983, "large": 1.005, "limit": 1.0126, "short_small": 1.055, "short_large": 1.078}
+    wrong = HOLDS["grad.step_two"] | printed | {"short_limit": 1.0857}
+    assert failing(applied("grad.step_two", *[wrong] * 3)) == {2, 3, 4, 5}
 
 
 def test_a_fall_within_the_error_bars_is_allowed() -> None:

@@ -11,6 +11,7 @@ from mechbook.claims.criteria import Measurement
 from mechbook.core.presets import replace
 from mechbook.gradients.claims import sequential
 from mechbook.gradients.deep_linear import (
+    by_start,
     course,
     effective_start,
     first_crossing,
@@ -146,6 +147,20 @@ def test_one_layer_with_unequal_frequencies_has_the_slope_and_not_the_plateau():
         values |= {"slope_one_layer": 0.0, "rise_one_layer": 0.0}
         checks = sequential(Measurement(id="grad.sequential", values=[values] * 3, scale="laptop"))
         assert [place for place, check in enumerate(checks) if not check.ok] == failing
+
+
+def test_larger_starts_have_shorter_plateaus_and_the_claim_s_is_among_them():
+    """Oracle: `course` at each start; the exact solution's share log(81) / log(s / a_0 - 1) grows with a_0."""
+    how = replace(LAPTOP.deep, modes=3, d=8, steps=9000)
+    found = by_start(how, 1)
+    assert list(found) == [1e-5, 1e-3, 1e-2, 3e-2]
+    for std, (fitted, rise) in found.items():
+        run = course(replace(how, std=std), 1)
+        assert fitted == pytest.approx(np.polyfit(run["s"].log(), run["half"].log(), 1)[0])
+        exact = math.log(81) / (2 * run["s"] * run["predicted"])
+        assert rise == pytest.approx(float(exact.max()), rel=0.15)
+    rises = [rise for _, rise in found.values()]
+    assert rises == sorted(rises) and rises[0] < 0.5
 
 
 @pytest.mark.parametrize(

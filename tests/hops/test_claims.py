@@ -3,6 +3,7 @@
 The oracle is the column `holds_when` of claims.csv, read by hand into the tables below.
 """
 
+import numpy as np
 import pytest
 
 from mechbook.claims.catalogue import load_claims
@@ -49,7 +50,9 @@ def for_the_record(values: Values) -> dict[str, float]:
 
 
 HOLDS = {
-    "khop.direct_fails": DIRECT_FAILS(accuracy=0.21, chance=0.2, steps=3000, mixture_steps=600),
+    "khop.direct_fails": DIRECT_FAILS(
+        accuracy=0.21, chance=0.2, steps=3000, mixture_steps=600, control_1=1.0, control_2=0.999
+    ),
     "khop.mixture_solves": {PLAIN: 0.999},
     "khop.curriculum_solves": {PLAIN: 0.999},
     "khop.order": ORDER(hop_1=200, hop_2=400, hop_3=400, hop_4=500, solved=1),
@@ -76,6 +79,8 @@ FAILS = [
     ("khop.direct_fails", {"accuracy": 0.26}, {0}),
     ("khop.direct_fails", {"accuracy": 0.14}, {0}),
     ("khop.direct_fails", {"steps": 2999}, {1}),
+    ("khop.direct_fails", {"control_1": 0.99}, {2}),
+    ("khop.direct_fails", {"control_2": 0.99}, {3}),
     ("khop.mixture_solves", {PLAIN: 0.99}, {0}),
     ("khop.curriculum_solves", {PLAIN: 0.99}, {0}),
     ("khop.order", {"hop_2": 199}, {0}),
@@ -84,15 +89,19 @@ FAILS = [
     ("khop.depth", {"three": 0.99}, {0}),
     ("khop.depth", {"two": 0.5}, {1}),
     ("khop.depth", {"steps": 1799}, {2}),
-    ("khop.layerwise", {"first_2": 1}, {0}),
-    ("khop.layerwise", {"first_4": 2}, {1}),
+    ("khop.layerwise", {"first_1": 0}, {0}),
+    ("khop.layerwise", {"first_2": 1}, {1}),
+    ("khop.layerwise", {"first_4": 2}, {2}),
+    ("khop.layerwise", {"first_4": 4}, {2}),
     # what was cut off is no measurement of a denominator
     ("khop.scaling", {"direct_2": 3001, "direct_3": 10**6}, {0}),
     ("khop.scaling", {"direct_1": 300}, {1}),
     ("khop.scaling", {"direct_3": 900}, {2}),
-    ("khop.scaling", {"mixture_4": 3001, "mixture_8": 3000}, {3}),
+    # what was not solved counts as one step more than the budget, and its slope goes as far as the other's
+    ("khop.scaling", {"mixture_4": 3001}, {3}),
     ("khop.scaling", {f"mixture_{k}": 10 * k**2.01 for k in (2, 3, 4, 5, 6)}, {4}),
     ("khop.scaling", {"curriculum_4": 3001}, {5}),
+    ("khop.scaling", {"curriculum_5": 3001, "curriculum_6": 3001}, {6}),
     ("khop.scaling", {f"curriculum_{k}": 10 * k**2.01 for k in (2, 3, 4, 5, 6)}, {6}),
     ("khop.construction", {"accuracy_2": 0.999}, {0}),
     ("khop.construction", {"accuracy_4": 0.999}, {1}),
@@ -181,16 +190,42 @@ def test_a_direct_run_that_never_solves_makes_the_ratio_larger_and_not_smaller()
     assert (check.value, check.bar) == (pytest.approx(3001 / 300), 3.0)
 
 
-def test_a_slope_goes_as_far_as_every_seed_solved_and_no_farther() -> None:
-    """Oracle: 100 k^1.5; six hops, which one seed of three did not solve, and eight, which all did, do not count."""
+def test_both_slopes_go_as_far_as_every_seed_of_either_solved_and_no_farther() -> None:
+    """Oracle: numpy's fit, six hops at the bound of 3001; eight, which neither solved, do not count."""
     good = HOLDS["khop.scaling"]
-    solved = [{**good, "mixture_8": 2999}] * 2
-    checks = applied("khop.scaling", *solved, {**good, "mixture_6": 3001, "mixture_8": 2999})
-    assert (checks[3].value, checks[4].label) == (5, "mixture: slope up to k = 5")
-    assert checks[4].value == pytest.approx(1.5)
-    # nor does a curriculum of which no number of hops was solved have a slope
-    never = {**good, **{f"curriculum_{k}": 3001 for k in EASY_HOPS}}
-    assert [check.value for check in applied("khop.scaling", *[never] * 3)][5:] == [0]
+    stuck = {**good, "curriculum_6": 3001}
+    checks = applied("khop.scaling", *[good] * 2, stuck)
+    assert [checks[place].value for place in (3, 5)] == [6, 5]
+    assert [checks[place].label for place in (4, 6)] == [f"{r}: slope up to k = 6" for r in ("mixture", "curriculum")]
+    ks = [2, 3, 4, 5, 6]
+    bound = np.polyfit(np.log(ks), np.log([100 * k**1.5 for k in ks[:-1]] + [3001]), 1)[0]
+    assert checks[4].value == pytest.approx(1.5) and checks[6].value == pytest.approx((1.5 + 1.5 + bound) / 3)
+    # eight hops that one regime solves in every seed are asked of both
+    farther = {**good, "mixture_8": 2500}
+    assert {applied("khop.scaling", *[farther] * 3)[place].label.split()[-1] for place in (4, 6)} == {"8"}
+    # where neither solves anything there is no slope
+    never = {**good, **{f"{regime}_{k}": 3001 for regime in ("mixture", "curriculum") for k in EASY_HOPS}}
+    assert [check.value for check in applied("khop.scaling", *[never] * 3)][3:] == [0, 0]
+
+
+def test_a_regime_that_gets_stuck_early_is_not_judged_by_less() -> None:
+    """A curriculum of which no seed solves five hops passed by its slope up to four."""
+    stuck = {**HOLDS["khop.scaling"], "curriculum_5": 3001, "curriculum_6": 3001}
+    assert failing(applied("khop.scaling", *[stuck] * 3)) == {6}
+
+
+def test_an_untrained_model_and_a_probe_off_by_one_layer_do_not_pass() -> None:
+    """Untrained models are at chance everywhere; a probe that reads one layer late still has the order of the hops."""
+    chance = {**HOLDS["khop.direct_fails"], "accuracy": 0.2, "control_1": 0.2, "control_2": 0.2}
+    assert failing(applied("khop.direct_fails", *[chance] * 3)) == {2, 3}
+    late = {**HOLDS["khop.layerwise"], "first_1": 2, "first_2": 3, "first_4": 4}
+    assert failing(applied("khop.layerwise", *[late] * 3)) == {0, 1, 2}
+
+
+def test_one_seed_of_another_layer_is_enough_against_the_claim() -> None:
+    """Oracle: the claim names the layers; a mean would hide a seed one early and another one late."""
+    good = HOLDS["khop.layerwise"]
+    assert failing(applied("khop.layerwise", *[good] * 4, {**good, "first_4": 2})) == {2}
 
 
 def test_one_seed_above_a_half_is_enough_against_the_claim_of_depth() -> None:

@@ -53,6 +53,17 @@ def test_direct_and_shallow_runs_get_their_times(setup: HopsPreset, direct: int)
 
 
 @SCALES
+def test_the_control_differs_from_direct_training_in_its_hops_and_layers_alone(setup: HopsPreset) -> None:
+    """Oracle: direct training's settings, field by field."""
+    direct = hops.direct_settings(setup, 500.0)
+    for k, layers in ((1, 1), (2, 2)):
+        spec = hops.control_settings(setup, k)
+        assert (spec.k, spec.n_layers, spec.training.steps) == (k, layers, setup.steps)
+        training = dataclasses.replace(spec.training, steps=direct.training.steps)
+        assert dataclasses.replace(spec, k=direct.k, n_layers=direct.n_layers, training=training) == direct
+
+
+@SCALES
 def test_layers_are_as_many_as_doubling_needs(setup: HopsPreset) -> None:
     """Oracle: by hand."""
     assert [hops.scaling_settings(setup, "direct", k).n_layers for k in (1, 2, 3, 4)] == [1, 2, 3, 3]

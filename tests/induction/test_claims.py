@@ -71,7 +71,7 @@ HOLDS: dict[str, dict[str, Any]] = dict(
             gap_seen=0.1,
             chance_gap_seen=0.14,
         ),
-        holding(values.GLOBAL_FIRST, kl_half=40, accuracy_half=200),
+        holding(values.GLOBAL_FIRST, kl_half=40, accuracy_half=200, reached=1.0),
         holding(
             values.TRIGGER_EFFECTS,
             base_accuracy=100,
@@ -95,10 +95,22 @@ HOLDS: dict[str, dict[str, Any]] = dict(
             W_K2_u=0.9,
             W_K2_b=0.6,
         ),
-        holding(values.WF_COMPETITION, accuracy=0.6, minimum=0.1, late=0.15, ratio=1.5),
+        holding(
+            values.WF_COMPETITION,
+            accuracy=0.6,
+            minimum=0.1,
+            late=0.15,
+            ratio=1.5,
+            bag_ratio=1.2,
+            bag_accuracy=0.15,
+            W_O2_best=0.8,
+            W_O2_end=0.7,
+        ),
         holding(
             values.MEMORY_MAPS,
             W_O2_separation=9.0,
+            W_K2_separation=4.5,
+            W_K1_separation=5.0,
             W_K2_correlation=0.6,
             W_K2_low95=0.4,
             W_K1_correlation=0.7,
@@ -128,7 +140,9 @@ HOLDS: dict[str, dict[str, Any]] = dict(
             short_W_K2_weighted=90,
             short_W_K1_seen=60,
         ),
-        holding(values.MULTI_HEAD, top=0.8, second=0.2, induction_heads=3),
+        holding(
+            values.MULTI_HEAD, top=0.8, second=0.2, induction_heads=3, second_induction=0.9, uniform_induction=0.2
+        ),
     )
 )
 
@@ -164,6 +178,8 @@ FAILS = [
     ("ih.early_positions", {"steps_early": 321, "steps_late": 321}, {0}),
     ("ih.early_positions", {"smallest_gap": 0.0}, {1}),
     ("ih.global_first", {"kl_half": 200}, {0}),
+    # a model that never learns the head
+    ("ih.global_first", {"accuracy_half": 401, "reached": 0.0}, {1}),
     ("ih.trigger_effects", {"few_accuracy": 100}, {0}),
     ("ih.trigger_effects", {"rare_accuracy": 90}, {1}),
     ("ih.trigger_effects", {"random_accuracy": 100}, {2}),
@@ -178,7 +194,10 @@ FAILS = [
     ("ih.output_distribution", {"uu": 0.44, "ub": 0.44, "bu": 0.2, "bb": 0.6}, {4}),
     ("ih.output_distribution", {"bb": 0.5, "bu": 0.0}, {5}),
     ("ih.wf_competition", {"late": 0.109}, {0}),
-    ("ih.wf_competition", {"accuracy": 0.44}, {1}),
+    # no competition: W_F drifts as it does without a head, and W_O2 keeps what it has
+    ("ih.wf_competition", {"ratio": 1.2}, {1}),
+    ("ih.wf_competition", {"W_O2_end": 0.8}, {2}),
+    ("ih.wf_competition", {"accuracy": 0.44}, {3}),
     ("ih.memory_maps", {"W_O2_separation": 5.0}, {0}),
     ("ih.memory_maps", {"W_K2_low95": -0.01}, {1}),
     ("ih.memory_maps", {"W_K1_low95": 0.0}, {2}),
@@ -195,6 +214,8 @@ FAILS = [
     ("ih.multi_head", {"top": 0.6}, {0}),
     ("ih.multi_head", {"second": 0.4}, {1}),
     ("ih.multi_head", {"induction_heads": 1}, {2}),
+    # four heads that attend evenly
+    ("ih.multi_head", {"induction_heads": 4, "second_induction": 0.2}, {3}),
 ]
 
 COUNTED = ["ih.head_vs_bigram", "ih.order", "ih.joint_faster", "ih.trigger_effects"]
@@ -285,7 +306,7 @@ def test_order_must_be_whole_within_a_seed() -> None:
 
 def test_one_seed_out_of_order_breaks_what_every_seed_must_show() -> None:
     good = HOLDS["ih.global_first"]
-    assert failing(applied("ih.global_first", good, good, good, good, {"kl_half": 300, "accuracy_half": 299}))
+    assert failing(applied("ih.global_first", good, good, good, good, {**good, "kl_half": 300, "accuracy_half": 299}))
 
 
 @pytest.mark.parametrize("id", HOLDS)
@@ -330,8 +351,8 @@ SHOWN = {
     "ih.joint_faster": {"recall_W_K2_weighted"},
     "ih.wo2_needed": {"drift_W_K2_weighted"},
     "ih.early_positions": {"gap_throughout", "chance", "gap_seen", "chance_gap_seen"},
-    "ih.wf_competition": {"ratio"},
-    "ih.memory_maps": {"W_K2_correlation", "W_K1_correlation"},
+    "ih.wf_competition": {"bag_accuracy"},
+    "ih.memory_maps": {"W_K2_correlation", "W_K1_correlation", "W_K2_separation", "W_K1_separation"},
     "ih.dimension": {name for name in values.DIMENSION.names if name.endswith("_to_0.9")},
     "ih.realistic": {"W_K2_weighted", "W_K1_seen", "short_W_O2", "short_W_K2_weighted", "short_W_K1_seen"},
 }
@@ -408,7 +429,7 @@ def test_four_seeds_are_needed_however_few_there_are() -> None:
 
 
 def test_factors_are_applied_to_the_right_hand_side() -> None:
-    late = applied("ih.wf_competition", *[{"accuracy": 0.6, "minimum": 0.5, "late": 0.6, "ratio": 1.2}] * 3)[0]
+    late = applied("ih.wf_competition", *[{**HOLDS["ih.wf_competition"], "minimum": 0.5, "late": 0.6}] * 3)[0]
     assert late.value == pytest.approx(0.6) and late.bar == pytest.approx(0.55)
     top = applied("ih.multi_head", *[HOLDS["ih.multi_head"]] * 3)[1]
     assert top.value == pytest.approx(0.8) and top.bar == pytest.approx(0.4)

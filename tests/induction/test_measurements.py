@@ -10,7 +10,7 @@ from mechbook.core import settings
 from mechbook.core.training.settings import TrainingSettings
 from mechbook.induction import measurements
 from mechbook.induction.runs import InductionSettings
-from mechbook.shared.bigrams import sample
+from mechbook.shared.bigrams import sample, shakespeare_task
 from mechbook.shared.simplified import SimplifiedConfig
 from mechbook.shared.vanilla import VanillaConfig
 
@@ -119,3 +119,26 @@ def test_steps_that_were_not_reached_are_bounds_in_a_table() -> None:
     assert measurements.steps_in_words([10, 20, 61], 60) == "≥ 30.3, not within 60 in 1 of 3 seeds"
     assert measurements.steps_in_words([61, 61], 60) == "> 60 in every seed"
     assert measurements.steps_in_words([61], 60) == "> 60"
+
+
+def test_the_subdiagonal_stands_out_by_a_loop():
+    """Oracle: means and the deviation of the entries, key t - 1 for query t apart from all others, by a loop."""
+    matrix = torch.randn(7, 7, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    there = [float(matrix[t, t - 1]) for t in range(1, 7)]
+    rest = [float(matrix[t, s]) for t in range(7) for s in range(7) if s != t - 1]
+    mean = sum(rest) / len(rest)
+    deviation = (sum((x - mean) ** 2 for x in rest) / (len(rest) - 1)) ** 0.5
+    found = measurements.subdiagonal_separation(matrix)
+    assert found == pytest.approx((sum(there) / 6 - mean) / deviation, abs=1e-10)
+
+
+def test_even_attention_by_a_loop(monkeypatch):
+    """Oracle: of each in-context query the share of the tokens so far that stand after an earlier equal one."""
+    batch = sample(shakespeare_task(T=13, K=5), 11, torch.Generator().manual_seed(1))
+    monkeypatch.setattr(measurements, "fresh_batch", lambda spec: batch)
+    shares = []
+    for z, wanted in zip(batch.inputs.tolist(), batch.in_context.tolist(), strict=True):
+        for t in range(13):
+            if wanted[t]:
+                shares.append(sum(z[s - 1] == z[t] for s in range(1, t + 1)) / (t + 1))
+    assert measurements.uniform_induction(SIMPLE) == pytest.approx(sum(shares) / len(shares), rel=1e-5)

@@ -148,7 +148,7 @@ def test_triggers(made: Any) -> None:
         "trigger_settings",
         {(0, "base"): run(late=0), (0, "few"): run(late=10), (0, "rare"): run(late=20), (0, "random"): run(late=30)},
     )
-    assert seed_values.global_first(SETUP, 0) == {"kl_half": 10, "accuracy_half": 30}
+    assert seed_values.global_first(SETUP, 0) == {"kl_half": 10, "accuracy_half": 30, "reached": 1.0}
     found = seed_values.trigger_effects(SETUP, 0)
     steps = {"base": 0, "few": 10, "rare": 20, "random": 30}
     assert found == {name: steps[name.partition("_")[0]] for name in values.TRIGGER_EFFECTS.names}
@@ -156,10 +156,16 @@ def test_triggers(made: Any) -> None:
 
 def test_competition_is_the_mean_of_the_last_tenth_over_the_minimum(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = list(range(0, 101, 5))
-    made("output_settings", {(2, "uniform"): Made(W_F_kl=[4.0] * 10 + [0.5] + [1.0] * 7 + [2.0, 3.0, 4.0])})
+    W_O2 = [0.0] * 10 + [0.75] + [0.5] * 10
+    with_head = Made(W_F_kl=[4.0] * 10 + [0.5] + [1.0] * 7 + [2.0, 3.0, 4.0], W_O2=W_O2)
+    made("output_settings", {(2, "uniform"): with_head})
+    made("bag_settings", {(2,): Made(W_F_kl=[4.0] * 10 + [0.5] + [1.0] * 10)})
     monkeypatch.setattr("tests.induction.test_seed_values.STEPS", steps)
-    monkeypatch.setattr(measurements, "accuracy", lambda spec: 0.75)
-    assert seed_values.competition(SETUP, 2) == {"accuracy": 0.75, "minimum": 0.5, "late": 3.0, "ratio": 6.0}
+    monkeypatch.setattr(measurements, "accuracy", lambda spec: 0.75 if spec is with_head else 0.25)
+    assert seed_values.competition(SETUP, 2) == {
+        "accuracy": 0.75, "minimum": 0.5, "late": 3.0, "ratio": 6.0, "bag_ratio": 2.0, "bag_accuracy": 0.25,
+        "W_O2_best": 0.75, "W_O2_end": 0.5,
+    }  # fmt: skip
 
 
 def made_recall(reached: int | None, last: float) -> TrainingResult:
@@ -233,7 +239,10 @@ def test_what_is_measured_on_vanilla_models(made: Any, monkeypatch: pytest.Monke
         "short_W_O2": 0, "short_W_K2_weighted": 10, "short_W_K1_seen": 31,
     }  # fmt: skip
     # 0.4 is not above half of 0.8, 0.41 is
-    assert seed_values.multi_head(SETUP, 0) == {"top": 0.7, "second": 0.2, "induction_heads": 2}
+    monkeypatch.setattr(measurements, "uniform_induction", lambda spec: 0.15)
+    assert seed_values.multi_head(SETUP, 0) == {
+        "top": 0.7, "second": 0.2, "induction_heads": 2, "second_induction": 0.41, "uniform_induction": 0.15,
+    }  # fmt: skip
 
 
 def test_outputs_are_tested_on_both_kinds(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,6 +266,8 @@ def test_memory_maps_read_their_diagonals(made: Any, monkeypatch: pytest.MonkeyP
     found = seed_values.memory_maps(SETUP, 0)
     assert found["W_K2_correlation"] == pytest.approx(1) and found["W_K1_correlation"] == pytest.approx(1)
     assert found["W_O2_separation"] == measurements.diagonal_separation(maps["W_O2"])
+    assert found["W_K2_separation"] == measurements.diagonal_separation(maps["W_K2"])
+    assert found["W_K1_separation"] == measurements.subdiagonal_separation(W_K1)
 
 
 def test_the_chapter_reports_every_claim_of_the_list() -> None:

@@ -36,8 +36,8 @@ def test_only_what_is_recorded_has_a_row() -> None:
     there = {"joint": [run(W_K1=0.3, W_K1_late=0.125, W_K1_early=0.875)]}
     rows = {label: cells for label, *cells in two_sizes.rows(HERE, there, SETUP, SIZE)}
     assert len(rows) == len(two_sizes.JOINT) + 2
-    assert rows["steps to $W_K^1$ at 0.6"] == ["30", "> 40"]
-    assert rows["$W_K^1$ on its last three quarters, at the end"] == ["1.00", "0.12"]
+    assert rows["steps to $W_K^1$, keys seen, at 0.6"] == ["30", "> 40"]
+    assert rows["$W_K^1$, keys seen, on its last three quarters, end"] == ["1.00", "0.12"]
     more = {**there, "freeze_W_O2": [run(accuracy=0.5)]}
     added = two_sizes.rows(HERE, more, SETUP, SIZE)[len(rows) :]
     assert added == [

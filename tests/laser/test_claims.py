@@ -34,7 +34,8 @@ MADE = {
     },
     values.COST: {
         "perplexity": 1.4, "perplexity_low95": 1.2, "candidates": -0.02, "candidates_low90": -0.06,
-        "candidates_high90": 0.02, "accuracy": -0.1, "accuracy_low95": -0.2
+        "candidates_high90": 0.02, "countries": 50, "between_countries": 0.5, "cities_low90": -0.05,
+        "cities_high90": 0.01, "accuracy": -0.1, "accuracy_low95": -0.2
     },
     values.QUANTISATION: {
         "draws": 8, "change": 0.05, "change_mean": 0.02, "everywhere": 0.9, "everywhere_least": 0.8,
@@ -46,10 +47,12 @@ MADE = {
     },
     values.RANK_ONE_EDIT: {
         "edits": 24, "before": 0.0, "asked": 0.9, "at_start": 0.7, "kept": 0.95, "neighbours": 0.8,
+        "neighbours_tried": 4, "likeliest": 0.8, "likeliest_at_start": 0.1, "likeliest_before": 0.9,
         "asked_apart": 0.9, "kept_apart": 0.97
     },
     values.FACT_SITE: {
-        "pairs": 40, "subject_early": 0.9, "subject_last": 0.1, "end_early": 0.1, "end_last": 0.95,
+        "pairs": 40, "subject_token": 0.6, "subject_early": 0.9, "subject_last": 0.1, "end_early": 0.1,
+        "end_last": 0.95,
         "subject_early_low95": 0.8, "subject_last_high95": 0.15, "end_early_high95": 0.15, "end_last_low95": 0.9
     },
     values.IOI_CIRCUIT: {"drop": 0.95, "random": 0.02, "random_worst": 0.09, "copying": 0.4},
@@ -119,6 +122,8 @@ FAILS = [
     # what the first reading let pass: an interval that reaches 0 because it is wide
     ("laser.cost", {"candidates": 0.0, "candidates_low90": -0.11, "candidates_high90": 0.05}, {1}),
     ("laser.cost", {"candidates": 0.0, "candidates_high90": 0.11}, {2}),
+    # what the second reading let pass: cities drawn as if those of one country said something else each
+    ("laser.cost", {"candidates_low90": -0.127, "candidates_high90": 0.111}, {1, 2}),
     ("laser.quantisation", {"draws": 7}, {0}),
     ("laser.quantisation", {"change": 0.25}, {1}),
     ("laser.rho_curves", {"rates": 7}, {0}),
@@ -128,10 +133,12 @@ FAILS = [
     ("laser.rank_one_edit", {"edits": 19}, {0}),
     ("laser.rank_one_edit", {"asked": 0.79}, {1}),
     ("laser.rank_one_edit", {"kept": 0.89}, {2}),
-    ("laser.fact_site", {"subject_early": 0.5}, {0}),
-    ("laser.fact_site", {"subject_last": 0.2}, {1}),
-    ("laser.fact_site", {"end_early": 0.2}, {2}),
-    ("laser.fact_site", {"end_last": 0.5}, {3}),
+    ("laser.fact_site", {"subject_early": 0.5, "subject_token": 0.4}, {0}),
+    # what the first reading let pass: a name whose last token gives the country away, and no MLP that adds to it
+    ("laser.fact_site", {"subject_early": 0.6, "subject_token": 0.63}, {1}),
+    ("laser.fact_site", {"subject_last": 0.2}, {2}),
+    ("laser.fact_site", {"end_early": 0.2}, {3}),
+    ("laser.fact_site", {"end_last": 0.5}, {4}),
     ("laser.ioi_circuit", {"drop": 0.8}, {0}),
     ("laser.ioi_circuit", {"random": 0.05}, {1}),
     ("laser.ioi_circuit", {"copying": 0.51}, {2}),

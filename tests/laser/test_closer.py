@@ -374,5 +374,13 @@ def test_a_city_is_given_another_country(model: LanguageModel, found: Closer) ->
             kept = [
                 sum(likeliest(inside, city) == likeliest(new, city) for city in tried) / len(tried) for new in changed
             ]
-            outcomes.append((above(ASKED, changed[0]), above(AT_START, changed[0]), above(ASKED, changed[1]), *kept))
-    assert (one.asked, one.at_start, one.asked_apart, one.kept, one.kept_apart) in outcomes
+            new = countries.index(facts[goals[0]][1])
+            first = [
+                int(changed[0](model.tokens(words.format(city=one.city))).logits[0, -1, countries].argmax()) == new
+                for words in (ASKED, AT_START)
+            ]
+            above_old = above(ASKED, changed[0]), above(AT_START, changed[0]), above(ASKED, changed[1])
+            outcomes.append((*above_old, *kept, *first))
+            before = likeliest(inside, one.city) == countries.index(facts[one.city][1])
+    found_here = one.asked, one.at_start, one.asked_apart, one.kept, one.kept_apart
+    assert (*found_here, one.likeliest, one.likeliest_at_start) in outcomes and one.likeliest_before == before

@@ -52,15 +52,26 @@ def test_the_values_of_words_controls_and_cost_are_worked_out_by_hand() -> None:
     assert controls["facts_above"] == 0.5
     assert math.isclose(controls["facts_random"], 2.5) and math.isclose(controls["ioi_smallest"], 0.5)
     among = (torch.zeros(50), torch.tensor([0.05, -0.01]).repeat(25))
-    cost = closer_values.cost_values(made, among, torch.Generator().manual_seed(0))
+    countries = [f"country {i // 2}" for i in range(50)]
+    cost = closer_values.cost_values(made, among, countries, torch.Generator().manual_seed(0))
     # all losses differ by the same: the interval is a point, and the smaller of the two rises counts
     assert math.isclose(cost["perplexity"], math.exp(0.5)) and math.isclose(cost["perplexity_low95"], math.exp(0.5))
     assert math.isclose(cost["accuracy"], -0.2) and -0.4 < cost["accuracy_low95"] < -0.05
     # 90% of a mean of 50 values of spread 0.03 lie within 1.645 of its standard error
     assert cost["candidates"] == pytest.approx(0.02)
     reach = 1.645 * 0.03 / math.sqrt(50)
-    assert cost["candidates_low90"] == pytest.approx(0.02 - reach, abs=0.2 * reach)
-    assert cost["candidates_high90"] == pytest.approx(0.02 + reach, abs=0.2 * reach)
+    assert cost["cities_low90"] == pytest.approx(0.02 - reach, abs=0.2 * reach)
+    assert cost["cities_high90"] == pytest.approx(0.02 + reach, abs=0.2 * reach)
+    # each country has a city that rises and one that falls: whatever countries are drawn, the mean is the same
+    assert cost["candidates_low90"] == pytest.approx(0.02) and cost["candidates_high90"] == pytest.approx(0.02)
+    assert cost["countries"] == 25 and cost["between_countries"] == pytest.approx(-1)
+    # both cities of a country alike: 25 values, not 50
+    alike = (torch.zeros(50), torch.tensor([0.05, 0.05, -0.01, -0.01]).repeat(13)[:50])
+    cost = closer_values.cost_values(made, alike, countries, torch.Generator().manual_seed(0))
+    reach, middle = 1.645 * 0.03 / math.sqrt(25), float(alike[1].mean())
+    assert cost["candidates_low90"] == pytest.approx(middle - reach, abs=0.2 * reach)
+    assert cost["candidates_high90"] == pytest.approx(middle + reach, abs=0.2 * reach)
+    assert cost["between_countries"] == pytest.approx(1)
 
 
 def test_the_values_of_the_new_claims_are_worked_out_by_hand() -> None:
@@ -96,18 +107,24 @@ def test_the_values_of_the_new_claims_are_worked_out_by_hand() -> None:
         n_layers=7, blocks=[0, 2, 4, 6], words=["subject", "in"], base=-torch.ones(7), own=torch.zeros(7),
         patched=patched, lens=torch.zeros(8, 2),
     )  # fmt: skip
-    by_hand = {"pairs": 7, "subject_early": 0.8, "subject_last": 0.0, "end_early": 0.2, "end_last": 1.0}
+    by_hand = {"pairs": 7, "subject_token": 0.5, "subject_early": 0.8, "subject_last": 0.0, "end_early": 0.2}
+    by_hand |= {"end_last": 1.0}
     ends = {"subject_early_low95": 0.8, "subject_last_high95": 0.0, "end_early_high95": 0.2, "end_last_low95": 1.0}
     site_values = closer_values.site_values(site, torch.Generator().manual_seed(0))
     assert site_values == pytest.approx(by_hand | ends, abs=1e-6)
+    # the token alone gives more than any block after it: it is not counted as early
+    token = replace(site, patched=patched.clone().index_fill_(0, torch.tensor([0]), -0.05))
+    again = closer_values.site_values(token, torch.Generator().manual_seed(0))
+    assert again["subject_token"] == pytest.approx(0.95) and again["subject_early"] == pytest.approx(0.8)
     low, high = site.interval(1, 0, torch.Generator().manual_seed(0))
     assert low == pytest.approx(0.8, abs=1e-6) and high == pytest.approx(0.8, abs=1e-6)
     one = Rewritten(
         city="Rome", old="Italy", new="Japan", before=False, asked=True, at_start=False, kept=0.5, neighbours=[True],
-        asked_apart=True, kept_apart=0.25,
+        asked_apart=True, kept_apart=0.25, likeliest=False, likeliest_at_start=False, likeliest_before=True,
     )  # fmt: skip
-    other = replace(one, asked=False, kept=1.0, neighbours=[False, False], kept_apart=0.75)
+    other = replace(one, asked=False, likeliest_at_start=True, kept=1.0, neighbours=[False, False], kept_apart=0.75)
     by_hand = {"edits": 2, "before": 0, "asked": 0.5, "at_start": 0, "kept": 0.75, "neighbours": 1 / 3}
     assert closer_values.rewritten_values([one, other]) == pytest.approx(
-        {**by_hand, "asked_apart": 1, "kept_apart": 0.5}
+        {**by_hand, "asked_apart": 1, "kept_apart": 0.5, "neighbours_tried": 3, "likeliest": 0}
+        | {"likeliest_at_start": 0.5, "likeliest_before": 1}
     )

@@ -40,7 +40,8 @@ def test_the_edits_rates_are_those_of_their_columns() -> None:
     edits = [
         Rewritten(
             city="c", old="o", new="n", before=False, asked=asked, at_start=start, kept=kept, neighbours=[True],
-            asked_apart=asked_apart, kept_apart=kept_apart,
+            asked_apart=asked_apart, kept_apart=kept_apart, likeliest=asked, likeliest_at_start=start,
+            likeliest_before=True,
         )
         for asked, start, kept, asked_apart, kept_apart in outcomes
     ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Capacity searches by their settings: what they search, against loops, and what they find."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -147,6 +148,12 @@ def test_solve_log_inverts_n_log_n():
     for value in (5.0, 100.0, 12_345.6):
         N = solve_log(value)
         assert N * math.log(N) <= value < (N + 1) * math.log(N + 1)
+
+
+def test_a_predicted_capacity_of_many_dimensions_is_not_lost_to_rounding():
+    """Oracle: growth as d^2 over a logarithm; a recall above 1 by rounding made the mean of errors negative, and 1."""
+    found = [predicted_outer_capacity(d, None, 0.99) for d in (512, 1024, 2048)]
+    assert all(3.2 < more / fewer < 4.2 for fewer, more in pairwise(found))
 
 
 def test_the_predicted_capacity_is_the_median_of_measured_ones():

@@ -4,12 +4,15 @@ The oracle is the column `holds_when` of claims.csv, read by hand into the table
 """
 
 import pytest
+import torch
 
 from mechbook.claims.catalogue import load_claims
 from mechbook.claims.criteria import CRITERIA, Measurement
 from mechbook.claims.values import Values
 from mechbook.memories import claims as criteria_memories
 from mechbook.memories import values as declared
+from mechbook.memories.other_forms import mlp_filter
+from mechbook.memories.outer_product import draw_embeddings, outer_product_memory, recall, scores
 
 PLAIN = "plain"
 REMAP = {
@@ -39,7 +42,11 @@ UNEQUAL = {
     }.items()
 }
 # to be there and shown; no check reads it
-SHOWN = {("am.capacity_outer_shared", "M_plain"), ("am.sets", "outer")}
+SHOWN = {
+    ("am.capacity_outer_shared", "M_plain"),
+    ("am.capacity_outer_shared", "M_second"),
+    ("am.sets", "outer"),
+}
 DECLARED = {each.claim: each for each in vars(declared).values() if isinstance(each, Values)}
 
 HOLDS = {
@@ -55,10 +62,10 @@ HOLDS = {
         **UNEQUAL,
     ),
     "am.capacity_outer": {PLAIN: 2.1},
-    "am.capacity_outer_shared": declared.CAPACITY_OUTER_SHARED(d=1.0, M=0.95, M_plain=0.7),
+    "am.capacity_outer_shared": declared.CAPACITY_OUTER_SHARED(d=1.0, M=1.0, M_second=0.95, M_plain=0.7),
     "am.capacity_trained": {PLAIN: 1.9},
     "am.capacity_mlp": {PLAIN: 1.05},
-    "am.factorised": declared.FACTORISED(recall=1.0, full=1.0, strength=1.01),
+    "am.factorised": declared.FACTORISED(recall=1.0, full=1.0, strength=1.01, by_U=0.51, by_V=0.49),
     "am.mlp_filter": declared.MLP_FILTER(mlp=1.0, linear=0.1, sets=1.0),
     "am.sets": declared.SETS(linear=0.75, outer=0.04, mlp=1.0),
     "am.scaling_law": declared.SCALING_LAW(
@@ -106,8 +113,14 @@ FAILS = [
     # one factor alone was updated: recall is 1.0 all the same, the right score a half
     ("am.factorised", {"strength": 0.5}, {2}),
     ("am.factorised", {"strength": 1.051}, {3}),
-    ("am.mlp_filter", {"linear": 0.81}, {0}),
-    ("am.mlp_filter", {"sets": 0.999}, {1}),
+    # one factor alone, twice as far: recall and height are right
+    ("am.factorised", {"by_U": 1.0, "by_V": 0.0}, {5, 6}),
+    ("am.factorised", {"by_U": 0.0, "by_V": 1.0}, {4, 7}),
+    # a filter with a threshold of 0.1, and one without at fewer pairs: 0.2 above the linear memory
+    ("am.mlp_filter", {"mlp": 0.93, "linear": 0.09}, {0}),
+    ("am.mlp_filter", {"mlp": 0.65, "linear": 0.33}, {0}),
+    ("am.mlp_filter", {"linear": 0.5}, {1}),
+    ("am.mlp_filter", {"sets": 0.999}, {2}),
     ("am.sets", {"linear": 0.751}, {0}),
     # the outer product alone, of which "linear < 0.5" was true
     ("am.sets", {"linear": 0.04}, {1}),
@@ -177,6 +190,19 @@ def test_the_error_of_a_mean_is_that_of_independent_seeds():
         for expected in ("expected", 1.0):
             off = criteria_memories.errors_off(measured, "value", "error", expected)
             assert off == pytest.approx(1 / (0.5 / n**0.5), rel=1e-12)
+
+
+@pytest.mark.parametrize("N, b, holds", [(512, 0.0, False), (1024, 0.1, False), (1024, 0.3, True)])
+def test_a_filter_without_enough_of_a_threshold_does_not_pass(N, b, holds):
+    """Oracle: the wrong implementation: 0.2 above the linear memory in each case, and 0.99 with the threshold only."""
+    values = []
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        u, v = (draw_embeddings(N, 64, generator=generator, unit_norm=True) for _ in range(2))
+        mlp, linear = recall(mlp_filter(u, u, v, b) @ v.T), recall(scores(outer_product_memory(u, v), u, v))
+        assert mlp > linear + 0.1
+        values.append({"mlp": mlp, "linear": linear, "sets": 1.0})
+    assert all(check.ok for check in CRITERIA["am.mlp_filter"]("am.mlp_filter", values, "laptop")) is holds
 
 
 def test_the_interval_of_a_fitted_exponent_decides():

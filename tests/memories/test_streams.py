@@ -25,6 +25,7 @@ NUMBERS = [
     ("writers", (2, 32), (1, 14, 2, 32)),
     ("online", (2,), (1, 15, 2)),
     ("least squares by load", (2, 64), (1, 16, 2, 64)),
+    ("shares of two factors", (2,), (1, 17, 2)),
 ]
 
 

@@ -53,7 +53,7 @@ def test_the_main_models(made: Any) -> None:
         "loss_100": 2.0,
     }  # fmt: skip
     # within the first 20 steps, that step included
-    assert seed_values.noise_first(LAPTOP, 7) == {"early": 0.8, "final": 0.5}
+    assert seed_values.noise_first(LAPTOP, 7) == {"early": 0.8, "final": 0.5, "settled": 1.0}
     # above zero for good from step 20 on; attention at 0.5 at the last probe
     assert seed_values.F2_margin(LAPTOP, 7) == {"margin": 20, "attention": 30}
     assert seed_values.attention_avoids_noise(LAPTOP, 7) == {"correct": 0.9, "noise": 0.1}

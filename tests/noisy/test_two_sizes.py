@@ -29,11 +29,13 @@ def test_a_row_has_the_means_of_each_kind_of_run_and_the_paper_s_number() -> Non
     """Oracle: the means in one's head; the paper's two numbers, P(noise) 0.5 whole and P(correct) 0.98 without F2."""
     rows = {row[0]: row[1:] for row in two_sizes.rows([ends(0.9), ends(0.8)], [], [ends(0.98765)])}
     small = two_sizes.rows([ends(0.0000834)], [], [])
-    assert small[2][1] == "0.0000834"
-    assert rows["P(correct) without $F_2$"] == ["0.85", "not recorded", "0.988", "0.98"]
-    assert rows["P(noise), full model"] == ["0.25", "not recorded", "0.25", "0.5"]
+    assert small[2][1] == "0.0000834 (one run)"
+    assert rows["P(correct) without $F_2$"] == ["0.85 ± 0.07", "not recorded", "0.988 (one run)", "0.98"]
+    assert rows["P(noise), full model"] == ["0.25 ± 0", "not recorded", "0.25 (one run)", "0.5"]
     assert [cells[-1] for cells in rows.values()].count("") == len(rows) - 2
-    assert two_sizes.rows([ends(0.9)], [ends(0.7)], [])[2][1:] == ["0.9", "0.7", "not recorded", "0.98"]
+    assert two_sizes.rows([ends(0.9)], [ends(0.7)], [])[2][1:] == [
+        "0.9 (one run)", "0.7 (one run)", "not recorded", "0.98",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_what_is_missing_comes_after_attention_where_that_is_whole() -> None:
         for attention, correct in ((0.25, 0.9), (0.98, 0.9), (0.99, 0.98))
     }
     assert ["value matrix" in said for said in text.values()] == [False, True, False]
-    assert "ends at 0.980, too" in text[0.98] and f"share {LAPTOP.d} dimensions" in text[0.98]
+    assert "ends at 0.980 there, too" in text[0.98] and f"share {LAPTOP.d} dimensions" in text[0.98]
 
 
 def test_a_recorded_number_says_of_how_many_runs_it_is() -> None:

@@ -29,7 +29,7 @@ def forbidden(spec: Any) -> Any:
 def test_runs_that_follow_from_another_are_listed_and_recorded_once_it_is_known() -> None:
     names = {run.name for run in HOPS.runs(HOPS_TINY)}
     assert "hops/mixture" in names and not names & {"hops/direct", "hops/shallow"}
-    assert paper.main(["hops/[mds]*"], [HOPS]) == 0
+    assert paper.main(["hops/[mds]*", "hops/control/*"], [HOPS]) == 0
     more = {run.name for run in HOPS.runs(HOPS_TINY)}
     assert more == names | {"hops/direct", "hops/shallow"}
     assert load_run("hops/direct") is not None and load_run("hops/current") is None

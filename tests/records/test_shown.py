@@ -67,6 +67,7 @@ def test_a_caption_names_device_day_and_earlier_code() -> None:
     names = [f"induction/frozen/{condition}/{seed}" for condition in ("joint", "other") for seed in range(3)]
     wanted = [PaperRun(name=name, settings=Counted("", []), modules=MODULES, steps=7, kind="") for name in names]
     others = [run_record(code=now.code, name=name) for name in names[:2]]
+    assert beside(others, wanted[3:], "Right").startswith(" Right: the same at the paper's own size, 2 seeds")
     assert beside(others, wanted[3:]).startswith(" Below: the same at the paper's own size, 2 seeds, recorded on")
     assert beside(others, wanted).startswith(" Below: the same at the paper's own size, 2 of 3 seeds, recorded on")
     assert beside(others[:1], wanted).startswith(" Below: the same at the paper's own size, 1 of 3 seeds, recorded on")

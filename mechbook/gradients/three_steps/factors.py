@@ -1,5 +1,7 @@
 """How strong what the three steps store is: Birth's factors, with their terms of order 1/N, and their measurement."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -9,6 +11,9 @@ from mechbook.gradients.streams import STREAMS
 from mechbook.gradients.task import SingleTriggerTask, sample
 from mechbook.gradients.three_steps.counts import W_K1_counts, W_K2_counts, W_O2_counts, harmonic_tails
 from mechbook.gradients.three_steps.probes import diagonal_gap
+
+SHORT_T, SHORT_SEQUENCES = 16, 20_000
+"""Fewer inputs, where gamma_T and gamma_T in full are far apart, and as many sequences of them as that takes."""
 
 
 def tau(T: int) -> float:
@@ -78,9 +83,21 @@ def W_K2_gap(T: int, how: GapPreset, seed: int, N: int) -> float:
     return diagonal_gap(torch.stack(parts).mean(0)) * T * N / small
 
 
-def step_two_gap(setup: GradientsPreset, seed: int, N: int) -> float:
-    """`W_K2_gap` over gamma_T, at the preset's T."""
-    return W_K2_gap(setup.T, setup.gap, seed, N) / gamma(setup.T)
+def step_two_gap(setup: GradientsPreset, seed: int, N: int, short: bool = False) -> float:
+    """`W_K2_gap` over gamma_T in full, at the preset's T or, from SHORT_SEQUENCES, at SHORT_T."""
+    T = SHORT_T if short else setup.T
+    how = replace(setup.gap, sequences=SHORT_SEQUENCES) if short else setup.gap
+    return W_K2_gap(T, how, seed, N) / gamma_in_full(T)
+
+
+def without_end(few: int, at_few: float, many: int, at_many: float) -> float:
+    """Return what two measurements at N = few and many extrapolate to at 1/N = 0, where what is left falls as 1/N.
+
+    Raises ValueError unless 1 <= few < many.
+    """
+    if not 1 <= few < many:
+        raise ValueError(f"few is {few} and many is {many}; they must have 1 <= few < many.")
+    return (many * at_many - few * at_few) / (many - few)
 
 
 def counted_ratio(setup: GradientsPreset, seed: int) -> float:

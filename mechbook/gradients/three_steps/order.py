@@ -17,8 +17,15 @@ from mechbook.gradients.three_steps.model import ThreeStepModel, initial, predic
 from mechbook.gradients.three_steps.probes import diagonal_gap, previous_gap
 
 RIGHT = ("W_O2", "W_K2", "W_K1")
-ORDERS = (RIGHT, ("W_O2", "W_K1", "W_K2"), ("W_K2", "W_O2", "W_K1"), ("W_K1", "W_K2", "W_O2"))
-"""The orders that are compared, the theorem's first."""
+ORDERS = (
+    RIGHT,
+    ("W_O2", "W_K1", "W_K2"),
+    ("W_K2", "W_O2", "W_K1"),
+    ("W_K1", "W_K2", "W_O2"),
+    ("W_K2", "W_K1", "W_O2"),
+    ("W_K1", "W_O2", "W_K2"),
+)
+"""All orders there are, the theorem's first."""
 
 
 def step_on(model: ThreeStepModel, name: str, batch: SingleTriggerBatch) -> Float[Tensor, "d d"]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached
 from mechbook.core.presets import require
+from mechbook.core.progress import Line
 from mechbook.gradients.presets import GradientsPreset
 from mechbook.gradients.streams import STREAMS
 from mechbook.gradients.task import SingleTriggerBatch, SingleTriggerTask, sample
@@ -123,31 +124,35 @@ def take_steps(
     """
     task, data = SingleTriggerTask(N=how.N, T=how.T), how.generator(STEPS)
 
+    line = Line(f"three steps of gradient descent, d = {how.d}", 3 * how.sequences, "sequences")
+
     def mean(counts: Callable[[SingleTriggerBatch], Tensor]) -> Tensor:
         total, left = torch.zeros(()), how.sequences
         while left > 0:
             size = min(how.chunk, left)
             total = total + counts(sample(task, size, data)) * (size / how.sequences)
             left -= size
+            line.advance(size)
         return total
 
-    zero = initial(how.N, how.T, how.d, how.generator(WEIGHTS), dtype=dtype)
-    step = W_O2_step(zero, mean(lambda batch: W_O2_counts(batch, how.N)))
-    model = replace(zero, W_O2=step)
-    eta_1 = how.logit / float(model.value_table.diagonal().mean())
-    first = replace(zero, W_O2=eta_1 * step)
+    with line:
+        zero = initial(how.N, how.T, how.d, how.generator(WEIGHTS), dtype=dtype)
+        step = W_O2_step(zero, mean(lambda batch: W_O2_counts(batch, how.N)))
+        model = replace(zero, W_O2=step)
+        eta_1 = how.logit / float(model.value_table.diagonal().mean())
+        first = replace(zero, W_O2=eta_1 * step)
 
-    values, position_values = first.value_table, first.position_value_table
-    step = W_K2_step(first, mean(lambda batch: W_K2_counts(batch, values, position_values)))
-    model = replace(first, W_K2=step)
-    eta_2 = how.gap_W_K2 / diagonal_gap(model.score_table)
-    second = replace(first, W_K2=eta_2 * step)
+        values, position_values = first.value_table, first.position_value_table
+        step = W_K2_step(first, mean(lambda batch: W_K2_counts(batch, values, position_values)))
+        model = replace(first, W_K2=step)
+        eta_2 = how.gap_W_K2 / diagonal_gap(model.score_table)
+        second = replace(first, W_K2=eta_2 * step)
 
-    scores = second.score_table
-    step = W_K1_step(second, mean(lambda batch: W_K1_counts(batch, values, scores, how.second_layer)))
-    model = replace(second, W_K1=step)
-    eta_3 = how.gap_W_K1 / float(previous_gap(model.position_scores).median())
-    third = replace(second, W_K1=eta_3 * step)
+        scores = second.score_table
+        step = W_K1_step(second, mean(lambda batch: W_K1_counts(batch, values, scores, how.second_layer)))
+        model = replace(second, W_K1=step)
+        eta_3 = how.gap_W_K1 / float(previous_gap(model.position_scores).median())
+        third = replace(second, W_K1=eta_3 * step)
     return [zero, first, second, third], (eta_1, eta_2, eta_3)
 
 

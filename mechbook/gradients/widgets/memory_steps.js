@@ -37,7 +37,7 @@ export const memory_steps = async ({ model, el }) => {
   const /** @type {State} */ start = { way: "gradient", d: 32, a: 1, lr: rates.gradient, seed: 0, .../** @type {any} */ (before?.values ?? {}) };
   const says = sentence(), where = h("p", { class: "mb-axes" });
   const tell = tellerOf({
-    line: says, events: EVENTS, begin: `W = 0, and nothing is stored. Pair i is drawn with a probability in proportion to 1/i^a. Take one step, or play.`,
+    line: says, events: EVENTS, rate: "step size", begin: `W = 0, and nothing is stored. Pair i is drawn with a probability in proportion to 1/i^a. Take one step, or play.`,
     ended: (step, last) => `After ${step} steps ${percent(last.stored)} of the pairs are stored, and ${percent(last.answered)} of the answers are right.`,
   });
   const chart = curves({ title: "Along the steps", lines: LINES, earlierIs: "Faint: the run before, with other settings." });

@@ -12,7 +12,7 @@ import { progress } from "../../widgets/training/teller.js";
 import { hand, listens, taken } from "./handing.js";
 import { nextCharacter } from "./next_character.js";
 import { defaults, settingsOf } from "./trainer_settings.js";
-import { LINES, frozenOf, teller } from "./trainer_words.js";
+import { COMPARE, LINES, frozenOf, teller } from "./trainer_words.js";
 
 /** @typedef {import("../../widgets/training/worker.js").View} View */
 /** @typedef {import("../../widgets/training/stepping.js").Point} Point */
@@ -39,7 +39,7 @@ const begunWith = ({ size, triggers, K, optimizer, seed }) => JSON.stringify([si
  * What runs have alike whose curves are drawn over each other.
  * @param {State} state
  */
-const alike = ({ size, triggers, K, optimizer, lr, frozen }) => JSON.stringify([size, triggers, K, optimizer, lr, frozen]);
+const alike = ({ size, triggers, K, optimizer, lr }) => JSON.stringify([size, triggers, K, optimizer, lr]);
 
 /**
  * A choice that brings other values along, in the page and in a link.
@@ -92,7 +92,7 @@ export const induction_trainer = async ({ model, el }) => {
   const says = sentence(), speed = h("p", { class: "mb-axes" }), tell = teller(says, "Press Play: all matrices are random, and those that are not frozen are trained, here in this page.");
   const chart = curves({
     title: "Memories stored (recall), and accuracy", lines: LINES,
-    earlierIs: "Faint lines: runs before this one, of other seeds or settings.", rangeIs: "Shaded: the range of this build's own runs.",
+    earlierIs: "Faint lines: runs before this one, of other seeds or with other matrices frozen.", rangeIs: "Shaded: the range of this build's own runs.",
   });
   const maps = [1, 2].map((layer) => heatMap({
     title: `Attention of layer ${layer}`, rowName: "the character that looks", columnName: "the one it looks at",
@@ -127,11 +127,14 @@ export const induction_trainer = async ({ model, el }) => {
   });
 
   let begun = begunWith(start);
+  // what was frozen at the last step that was made: ticks after a run are about the next
+  let heldThen = start.frozen;
 
-  /** A new run; the curve of the one before stays as a faint one where nothing but the seed is another. */
+  /** A new run; the curve of the one before stays as a faint one where nothing but the seed or what is frozen is other. */
   function anew() {
     const now = alike(state.values);
-    if (view && view.step > 0 && begunWith(state.values) !== begun) earlier.push({ of: lastAlike, points: view.points });
+    const other = begunWith(state.values) !== begun || String(state.values.frozen) !== String(heldThen);
+    if (view && view.step > 0 && other) earlier.push({ of: lastAlike, points: view.points });
     earlier = earlier.filter(({ of }) => of === now).slice(-8);
     begun = begunWith(state.values);
     buttons.begin();
@@ -165,7 +168,8 @@ export const induction_trainer = async ({ model, el }) => {
     write(speed, progress(next, steps, run.playing));
     if (kernel && next.kept && !run.playing && next.kept.step > 0) hand(kernel, settingsOf(size(), state.values, tensors), ownWeights() ?? null, next.kept);
     const { lr, frozen } = state.values;
-    tell.view(next, run, lr, frozenOf(frozen));
+    if (!next.done) heldThen = frozen;
+    tell.view(next, run, lr, frozenOf(heldThen) + (next.done && heldThen.length ? COMPARE : ""));
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, vectors: next.vectors, accuracy: points.at(-1)?.accuracy ?? 0 });
   }
 

@@ -44,12 +44,15 @@ const EVENTS = LINES.flatMap(({ key }) => LEVELS.map((level, i) => ({ key, level
  */
 export const frozenOf = (frozen) => (frozen.length ? `Frozen: ${frozen.join(", ")}.` : "");
 
+/** What is added once a run is over in which something was frozen. */
+export const COMPARE = " Untick it and press Play again: the two runs are then drawn over each other.";
+
 /**
  * Tells what happens to the memories; `begin` is said before the first step.
  * @param {ReturnType<typeof import("../../widgets/kit.js").sentence>} line
  * @param {string} begin
  */
 export const teller = (line, begin) => tellerOf({
-  line, begin, events: EVENTS, aside: frozenOf(["W_O2", "W_K2", "W_K1"]),
+  line, begin, events: EVENTS, aside: frozenOf(["W_O2", "W_K2", "W_K1"]) + COMPARE,
   ended: (step, last) => `Trained for ${step} steps: ${percent(last.accuracy)} of the predictions that the context decides are right; W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)} of its memories.`,
 });

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from mechbook.core.progress import Line
 from mechbook.laser.data.ioi import IOIPrompts
 from mechbook.laser.ioi.probes import Head, Observation, ablate, mean_outputs, observe
 from mechbook.pretrained.adapter import Adapter, BlockRecord
@@ -87,12 +88,14 @@ def knock_out(
             raise ValueError(f"{name!r} watches a head in a layer below its own, where nothing changes.")
     watch = next((knockout.watch for knockout in sets.values() if knockout.watch is not None), None)
     parts: dict[str, list[Effect]] = {}
-    for group, mean in zip(prompts, means, strict=True):
-        seen = observe(adapter, group.tokens)
-        clean = None if watch is None else _from_END(seen.records[watch[0]].pattern[:, watch[1]], group)
-        parts.setdefault("none", []).append(effect_of(adapter, group, seen.out[:, -1], clean))
-        for name, knockout in sets.items():
-            parts.setdefault(name, []).append(_knocked_out(adapter, group, seen, mean, knockout))
+    with Line("heads knocked out", len(prompts) * len(sets), "sets of heads and templates") as line:
+        for group, mean in zip(prompts, means, strict=True):
+            seen = observe(adapter, group.tokens)
+            clean = None if watch is None else _from_END(seen.records[watch[0]].pattern[:, watch[1]], group)
+            parts.setdefault("none", []).append(effect_of(adapter, group, seen.out[:, -1], clean))
+            for name, knockout in sets.items():
+                parts.setdefault(name, []).append(_knocked_out(adapter, group, seen, mean, knockout))
+                line.advance()
     return {name: joined(effects) for name, effects in parts.items()}
 
 

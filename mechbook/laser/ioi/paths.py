@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mechbook.core.progress import Line
 from mechbook.laser.data.ioi import IOIPrompts
 from mechbook.laser.ioi.knockout import Effect, TemplateMeans, effect_of, joined
 from mechbook.laser.ioi.probes import Head, Observation, observe
@@ -108,12 +109,14 @@ def circuit_alone(
 def patch_paths(adapter: Adapter, prompts: Sequence[IOIPrompts], edges: Mapping[str, Edge]) -> dict[str, Effect]:
     """The effect of each edge's patch on all prompts, and of none under the name "none"."""
     parts: dict[str, list[Effect]] = {}
-    for group in prompts:
-        seen, other = observe(adapter, group.tokens), observe(adapter, group.abc)
-        parts.setdefault("none", []).append(effect_of(adapter, group, seen.out[:, -1]))
-        for name, edge in edges.items():
-            end = patch_path(adapter, group, seen, other, edge)
-            parts.setdefault(name, []).append(effect_of(adapter, group, end))
+    with Line("paths patched", len(prompts) * len(edges), "edges and templates") as line:
+        for group in prompts:
+            seen, other = observe(adapter, group.tokens), observe(adapter, group.abc)
+            parts.setdefault("none", []).append(effect_of(adapter, group, seen.out[:, -1]))
+            for name, edge in edges.items():
+                end = patch_path(adapter, group, seen, other, edge)
+                parts.setdefault(name, []).append(effect_of(adapter, group, end))
+                line.advance()
     return {name: joined(effects) for name, effects in parts.items()}
 
 
@@ -124,15 +127,15 @@ def keep_only(
     sets: Mapping[str, Mapping[Place, Sequence[Head]]],
 ) -> dict[str, Effect]:
     """The effect, on all prompts, of keeping each set of heads alone."""
-    return {
-        name: joined(
-            [
-                effect_of(adapter, group, circuit_alone(adapter, group, mean, kept))
+    found = {}
+    with Line("a circuit by itself", len(sets) * len(prompts), "sets of heads and templates") as line:
+        for name, kept in sets.items():
+            ends = [
+                line.passed(effect_of(adapter, group, circuit_alone(adapter, group, mean, kept)))
                 for group, mean in zip(prompts, means, strict=True)
             ]
-        )
-        for name, kept in sets.items()
-    }
+            found[name] = joined(ends)
+    return found
 
 
 def _reads(

@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached
+from mechbook.core.progress import Line
 from mechbook.noisy.presets import NoisyPreset
 from mechbook.noisy.streams import STREAMS
 from mechbook.noisy.theory.moments import first_step, key_query_step, predictions, token_visits
@@ -61,7 +62,8 @@ def sweep(setup: NoisyPreset, name: str, seed: int) -> list[dict[str, float]]:
 
     def compute() -> list[dict[str, float]]:
         stream = f"key_query, {name}"
-        return [measured(task, m, STREAMS.generator(stream, seed, i)) for i, task in enumerate(tasks)]
+        with Line("the gradient on W_KQ after one step", len(tasks), "sizes") as line:
+            return [line.passed(measured(task, m, STREAMS.generator(stream, seed, i))) for i, task in enumerate(tasks)]
 
     key = {
         "experiment": f"key_query_{name}",

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from mechbook.core.progress import Line
+
 
 def target(n: int, alpha: float | int) -> Float[Tensor, "n c"]:
     """p_alpha(j | i), a row for each input (equation 4). Raises ValueError for n < 1 or alpha outside [0, 1]."""
@@ -86,11 +88,13 @@ def descend(
     if not record or list(record) != sorted(set(record)) or record[0] < 0:
         raise ValueError(f"record is {list(record)}; it must name increasing steps from 0 on.")
     kept, step = [], 0
-    for wanted in record:
-        while step < wanted:
-            W = W - lr * gradient(W, E, U, targets)
-            step += 1
-        kept.append(W)
+    with Line(f"{len(W)} memories side by side", record[-1], "steps") as line:
+        for wanted in record:
+            while step < wanted:
+                W = W - lr * gradient(W, E, U, targets)
+                step += 1
+                line.advance()
+            kept.append(W)
     return torch.stack(kept)
 
 

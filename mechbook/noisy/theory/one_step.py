@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mechbook.core import settings
 from mechbook.core.cache.entries import cached
+from mechbook.core.progress import Line
 from mechbook.noisy.presets import NoisyPreset
 from mechbook.noisy.streams import STREAMS
 from mechbook.noisy.theory.moments import first_step, margin_moments
@@ -118,24 +119,26 @@ def _needs(setup: NoisyPreset, seed: int) -> dict[str, Any]:
     def put(kind: str, name: str, value: Any) -> None:
         rows[kind].setdefault(name, []).append(float(value))
 
-    for i, N in enumerate(Ns):
-        for k, T in enumerate(Ts):
-            task, number = UniformNoisyTask(N=N, T=T, alpha=alpha), 100 * i + k
-            drawn, step = draw_counts(task, m * updates, STREAMS.generator("needs", seed, number)), first_step(task)
-            p, r = alpha, (1 - alpha) / N
-            typical = draw_counts(task, 20, STREAMS.generator("needs, test sequences", seed, number)).frequencies
-            tests = tests_of_needs(task, typical)
-            for kind, test in tests.items():
-                feed_forward, attention = one_step_logits(drawn.frequencies, drawn.targets, test, m)
-                mean, variance = margin_moments(task, test.numpy())
-                population = noise_margin(test @ torch.tensor(step.values).T)
-                q_hat = test[:, task.noise]
-                own = (p + r - (p - r) ** 2) / (p - r) ** 2
-                put(kind, "exact", np.mean(variance / mean**2) / own)
-                relative = noise_margin(attention).var(0) / population**2
-                put(kind, "measured", relative.mean() / (noise_margin(feed_forward).var() / (p - r) ** 2))
-                squares = (noise_margin(attention) - noise_margin(attention).mean(0)) ** 2 / population**2
-                put(kind, "error", log_ratio_error(squares.mean(1), _squares(noise_margin(feed_forward))))
-                put(kind, "margin", (population * N / (p**2 * q_hat + p * (1 - q_hat))).mean())
+    with Line("samples that attention needs", len(Ns) * len(Ts), "sizes") as line:
+        for i, N in enumerate(Ns):
+            for k, T in enumerate(Ts):
+                task, number = UniformNoisyTask(N=N, T=T, alpha=alpha), 100 * i + k
+                drawn, step = draw_counts(task, m * updates, STREAMS.generator("needs", seed, number)), first_step(task)
+                p, r = alpha, (1 - alpha) / N
+                typical = draw_counts(task, 20, STREAMS.generator("needs, test sequences", seed, number)).frequencies
+                tests = tests_of_needs(task, typical)
+                for kind, test in tests.items():
+                    feed_forward, attention = one_step_logits(drawn.frequencies, drawn.targets, test, m)
+                    mean, variance = margin_moments(task, test.numpy())
+                    population = noise_margin(test @ torch.tensor(step.values).T)
+                    q_hat = test[:, task.noise]
+                    own = (p + r - (p - r) ** 2) / (p - r) ** 2
+                    put(kind, "exact", np.mean(variance / mean**2) / own)
+                    relative = noise_margin(attention).var(0) / population**2
+                    put(kind, "measured", relative.mean() / (noise_margin(feed_forward).var() / (p - r) ** 2))
+                    squares = (noise_margin(attention) - noise_margin(attention).mean(0)) ** 2 / population**2
+                    put(kind, "error", log_ratio_error(squares.mean(1), _squares(noise_margin(feed_forward))))
+                    put(kind, "margin", (population * N / (p**2 * q_hat + p * (1 - q_hat))).mean())
+                line.advance()
     shape = (len(Ns), len(Ts))
     return {kind: {name: torch.tensor(v).view(shape) for name, v in row.items()} for kind, row in rows.items()}

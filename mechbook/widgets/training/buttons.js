@@ -54,10 +54,11 @@ export function buttonsOf({ run, tell, seeds, anew, state }) {
 
   return {
     element: h("div", { class: "mb-presets", role: "group", "aria-label": "Training" }, play, one, reset, next),
-    /** A new run; it plays where the reader asked for the next seed. */
+    /** A new run; it plays where the reader asked for the next seed, and where the one before was playing. */
     begin() {
+      const plays = playNext || run.playing;
       restart();
-      if (playNext) run.play();
+      if (plays) run.play();
       playNext = false;
     },
     /** @param {View} now */

@@ -25,14 +25,15 @@ function toText(buffer) {
 const toFloats = (text) => new Float32Array(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer);
 
 /**
- * What the tab keeps of a widget, or null: of another version of the scripts nothing, nor where the address has a state.
+ * What the tab keeps of a widget, or null: of another version of the scripts nothing, nor where the address has a state
+ * that it did not have when this was kept.
  * @param {string} name
  */
 export function remembered(name) {
-  if (location.hash.startsWith(`#${name}?`)) return null;
   try {
     const found = JSON.parse(sessionStorage.getItem(`mechbook ${location.pathname} ${name}`) ?? "null");
     if (found?.version !== version) return null;
+    if (location.hash.startsWith(`#${name}?`) && found.hash !== location.hash) return null;
     const parts = Object.entries(found.kept?.parts ?? {}).map(([key, text]) => [key, toFloats(/** @type {string} */ (text))]);
     return { values: found.values, kept: found.kept ? /** @type {Kept} */ ({ ...found.kept, parts: Object.fromEntries(parts) }) : undefined };
   } catch {
@@ -51,7 +52,7 @@ function remember(name, values, kept) {
   const parts = Object.entries(kept?.parts ?? {}).filter(([, floats]) => floats.some((value) => value !== 0));
   const texts = Object.fromEntries(parts.map(([key, { buffer }]) => [key, toText(buffer)]));
   try {
-    sessionStorage.setItem(`mechbook ${location.pathname} ${name}`, JSON.stringify({ version, values, kept: kept && { ...kept, parts: texts } }));
+    sessionStorage.setItem(`mechbook ${location.pathname} ${name}`, JSON.stringify({ version, hash: location.hash, values, kept: kept && { ...kept, parts: texts } }));
   } catch {
     // Full, or forbidden: then it is not kept.
   }

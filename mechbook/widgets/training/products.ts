@@ -53,7 +53,7 @@ export function product(
 // The sums of the lanes of four vectors, as one: each (0 + 2) + (1 + 3).
 // @ts-ignore: a decorator of the compiler
 @inline
-function sums(w: v128, x: v128, y: v128, z: v128): v128 {
+export function sums(w: v128, x: v128, y: v128, z: v128): v128 {
   const p = f32x4.add(v128.shuffle<f32>(w, x, 0, 4, 1, 5), v128.shuffle<f32>(w, x, 2, 6, 3, 7));
   const q = f32x4.add(v128.shuffle<f32>(y, z, 0, 4, 1, 5), v128.shuffle<f32>(y, z, 2, 6, 3, 7));
   return f32x4.add(v128.shuffle<f32>(p, q, 0, 1, 4, 5), v128.shuffle<f32>(p, q, 2, 3, 6, 7));

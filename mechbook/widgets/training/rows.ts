@@ -7,7 +7,7 @@ const NONE: f32 = -1e30;
 // exp, to 2 units in the last place: 2^n exp(r) with |r| <= ln(2)/2 and a polynomial (Cephes' expf); 0 below -87.
 // @ts-ignore: a decorator of the compiler
 @inline
-function exponential(x: v128): v128 {
+export function exponential(x: v128): v128 {
   const low = f32x4.lt(x, f32x4.splat(-87));
   const y = f32x4.max(x, f32x4.splat(-87));
   const n = f32x4.floor(f32x4.add(f32x4.mul(y, f32x4.splat(1.44269504088896341)), f32x4.splat(0.5)));
@@ -26,7 +26,7 @@ function exponential(x: v128): v128 {
 
 // @ts-ignore: a decorator of the compiler
 @inline
-function sum(x: v128): f32 {
+export function sum(x: v128): f32 {
   return (f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 2)) + (f32x4.extract_lane(x, 1) + f32x4.extract_lane(x, 3));
 }
 

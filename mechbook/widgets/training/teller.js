@@ -24,9 +24,10 @@ export const progress = ({ step, speed, vectors, diverged }, steps, playing) =>
  * @param {number} step
  * @param {number} loss
  * @param {number} rate
+ * @param {string} [called] what the page calls it
  */
-const diverging = (step, loss, rate) =>
-  `Step ${step}: the loss is ${Number.isFinite(loss) ? loss.toFixed(0) : "no number any more"}. With a learning rate of ${rate} training diverges: each step overshoots. Choose a smaller one and press Reset; until then no step is made.`;
+const diverging = (step, loss, rate, called = "learning rate") =>
+  `Step ${step}: the loss is ${Number.isFinite(loss) ? loss.toFixed(0) : "no number any more"}. With a ${called} of ${rate} training diverges: each step overshoots. Choose a smaller one and press Reset; until then no step is made.`;
 const making = (/** @type {number} */ step, /** @type {number} */ loss) => `Step ${step} is made; its batch had a loss of ${loss.toFixed(2)}.`;
 const happened = (/** @type {number} */ step, /** @type {Happening} */ { words }) => `Step ${step}: ${words}.`;
 // as long as any step and any share in words
@@ -37,25 +38,27 @@ const LATE = 9999, SHARE = 0.0123;
  * the last step. The line keeps room for the longest of them, with `aside`, the longest that is added.
  * @param {{
  *   line: ReturnType<typeof import("../kit.js").sentence>, begin: string, events: Happening[],
- *   ended: (step: number, last: Point) => string, aside?: string,
+ *   ended: (step: number, last: Point) => string, aside?: string, rate?: string,
  * }} how
  */
-export function tellerOf({ line, begin, events, ended, aside = "" }) {
+export function tellerOf({ line, begin, events, ended, aside = "", rate }) {
   const two = events.map((event) => happened(LATE, event)).sort((a, b) => b.length - a.length).slice(0, 2).join(" ");
   const anything = /** @type {Point} */ (new Proxy({}, { get: () => SHARE }));
-  line.keep(longestOf([begin, ended(LATE, anything), diverging(LATE, NaN, SHARE), two].map((words) => `${words} ${aside}`)));
+  line.keep(longestOf([begin, ended(LATE, anything), diverging(LATE, NaN, SHARE, rate), two].map((words) => `${words} ${aside}`)));
   /** @type {Set<Happening>} */
   let told = new Set();
   let seen = 0, moment = "";
+  // the step after which the reader did something that is told
+  let notedAt = -1, at = 0;
   let over = /** @type {number | null} */ (null);
-  const reset = () => { [told, seen, moment] = [new Set(), 0, ""]; };
+  const reset = () => { [told, seen, moment, notedAt] = [new Set(), 0, "", -1]; };
   return {
     reset,
     /**
      * Something that the reader did and that is told as an event is.
      * @param {string} words
      */
-    note(words) { moment = words; },
+    note(words) { [moment, notedAt] = [words, at]; },
     /**
      * `lr` is the learning rate, `beside` what is added to whatever is said.
      * @param {Pick<View, "points" | "step" | "done" | "diverged" | "loss">} view
@@ -64,6 +67,7 @@ export function tellerOf({ line, begin, events, ended, aside = "" }) {
      */
     view({ points, step, done, diverged, loss }, { playing, stepped }, lr, beside = "") {
       if (points.length < seen) reset();
+      at = step;
       const /** @type {string[]} */ news = [];
       for (; seen < points.length; seen++) {
         for (const event of events) {
@@ -78,10 +82,10 @@ export function tellerOf({ line, begin, events, ended, aside = "" }) {
       // the rate may be another by now
       over = diverged ? over ?? lr : null;
       if (diverged) {
-        line.say(diverging(step, loss, over ?? lr));
+        line.say(diverging(step, loss, over ?? lr, rate));
       } else if (done && last) say(ended(step, last));
       else if (step === 0 && !playing) say(begin);
-      else if (stepped && !playing) say(news.length ? moment : making(step, loss));
+      else if (stepped && !playing && notedAt !== step) say(news.length ? moment : making(step, loss));
       else say(moment || (playing ? "Training has begun." : `Paused after step ${step}.`));
     },
   };

@@ -19,6 +19,7 @@ from mechbook.gradients.three_steps.factors import (
     spurious_ratio,
     step_two_gap,
     tau,
+    without_end,
 )
 from mechbook.gradients.three_steps.probes import diagonal_gap
 from tests.gradients.three_steps.small import generator
@@ -78,12 +79,27 @@ def test_the_second_step_s_gap_is_lemma_4_s():
 
 def test_the_gap_is_gamma_in_full_up_to_terms_of_order_one_over_n():
     """Oracle: the closed form: within 3/N and 4 standard errors over four seeds, at T = 16; gamma itself is refused."""
-    how = replace(LAPTOP, T=16, gap=replace(LAPTOP.gap, sequences=20_000))
     for n in (32, 128):
-        found = torch.tensor([step_two_gap(how, seed, n) for seed in range(4)])
-        full, error = gamma_in_full(16) / gamma(16), 4 * float(found.std()) / 2
-        assert abs(float(found.mean()) / full - 1) < 3 / n + error
-    assert float(found.mean()) - 1 > 3 / n + error
+        found = torch.tensor([step_two_gap(LAPTOP, seed, n, short=True) for seed in range(4)])
+        error = 4 * float(found.std()) / 2
+        assert abs(float(found.mean()) - 1) < 3 / n + error
+    assert float(found.mean()) * gamma_in_full(16) / gamma(16) - 1 > 3 / n + error
+
+
+def test_the_gap_is_taken_at_the_length_that_is_asked_for():
+    """Oracle: `W_K2_gap` at T = 16 and T = 9 from as many sequences, over gamma in full there."""
+    how = replace(LAPTOP, T=9, gap=replace(LAPTOP.gap, sequences=10_000))
+    assert step_two_gap(how, 1, 32) == pytest.approx(W_K2_gap(9, how.gap, 1, 32) / gamma_in_full(9))
+    short = replace(how.gap, sequences=20_000)
+    assert step_two_gap(how, 1, 32, short=True) == pytest.approx(W_K2_gap(16, short, 1, 32) / gamma_in_full(16))
+
+
+def test_what_falls_as_one_over_n_is_extrapolated_away():
+    """Oracle: 1 + 3/N and 2 - 5/N, by hand; and the sentence."""
+    assert without_end(64, 1 + 3 / 64, 256, 1 + 3 / 256) == pytest.approx(1)
+    assert without_end(2, 2 - 5 / 2, 7, 2 - 5 / 7) == pytest.approx(2)
+    with pytest.raises(ValueError, match="few is 7 and many is 7; they must have 1 <= few < many."):
+        without_end(7, 1.0, 7, 1.0)
 
 
 def test_counted_ratio_follows_the_preset():

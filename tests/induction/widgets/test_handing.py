@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,6 @@ import torch
 from mechbook.induction.widgets.handing import TrainerWidget
 from mechbook.induction.widgets.trainer import trainer_widget
 from mechbook.shared.simplified import SimplifiedConfig, SimplifiedTransformer
-from tests.browser.browser import library_page
 from tests.browser.checks_trainer import press, set_up, until
 from tests.induction.widgets.test_trainer import SPEC
 
@@ -54,13 +52,6 @@ ALONE = """(steps) => {
 }"""
 
 
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    with library_page(browser) as found:
-        found.emulate_media(reduced_motion="no-preference")
-        yield found
-
-
 def rendered(page: Any, widget: TrainerWidget) -> Any:
     data = base64.b64encode(widget.store.data).decode()
     settings = json.loads(json.dumps(widget.settings))
@@ -77,16 +68,16 @@ def handed_over(page: Any, widget: TrainerWidget) -> SimplifiedTransformer:
     return widget.model()
 
 
-def test_what_is_trained_arrives_in_python(page: Any) -> None:
+def test_what_is_trained_arrives_in_python(moving_page: Any) -> None:
     widget = trainer_widget(SPEC)
-    shown = rendered(page, widget)
-    assert page.evaluate("globalThis.kernel.saved") == 0
+    shown = rendered(moving_page, widget)
+    assert moving_page.evaluate("globalThis.kernel.saved") == 0
     for count in (1, 2, 3):
         press(shown, "One step")
         until(shown, f"d.step === '{count}'")
-    model = handed_over(page, widget)
-    assert widget.handed["step"] == 3 and page.evaluate("globalThis.kernel.saved") == 3
-    W_K2, logits = page.evaluate(ALONE, 3)
+    model = handed_over(moving_page, widget)
+    assert widget.handed["step"] == 3 and moving_page.evaluate("globalThis.kernel.saved") == 3
+    W_K2, logits = moving_page.evaluate(ALONE, 3)
     assert model.W_K2.flatten().tolist() == W_K2
     with torch.no_grad():
         found = model(torch.tensor([[3, 1, 4, 1]]))[0].flatten()
@@ -94,22 +85,22 @@ def test_what_is_trained_arrives_in_python(page: Any) -> None:
 
 
 @pytest.mark.parametrize("size", ["letters", "shakespeare"])
-def test_a_model_that_is_given_is_trained_on(page: Any, size: str) -> None:
+def test_a_model_that_is_given_is_trained_on(moving_page: Any, size: str) -> None:
     widget = trainer_widget(SPEC)
-    shown = rendered(page, widget)
+    shown = rendered(moving_page, widget)
     config = SimplifiedConfig(N=16, T=32, d=64) if size == "letters" else SPEC.model
     assert isinstance(config, SimplifiedConfig)
     model = SimplifiedTransformer(config, torch.Generator().manual_seed(5))
     widget.give(model)
     assert widget.given_size == size
-    page.evaluate(GIVE, [size, base64.b64encode(widget.given).decode()])
-    page.wait_for_function("(n) => document.querySelectorAll('select')[0].value === n", arg=size)
+    moving_page.evaluate(GIVE, [size, base64.b64encode(widget.given).decode()])
+    moving_page.wait_for_function("(n) => document.querySelectorAll('select')[0].value === n", arg=size)
     until(shown, "d.step === '0'")
     # at a rate that changes nothing it comes back as it was; weight decay is a share of the rate
     set_up(shown, Learning_rate="0")
     press(shown, "One step")
     until(shown, "d.step === '1'")
-    back = handed_over(page, widget)
+    back = handed_over(moving_page, widget)
     for name in ("W_E", "P", "W_U", "W_V1", "W_O1", "W_V2"):
         assert torch.equal(getattr(back, name), getattr(model, name))
     for name in ("W_K1", "W_K2", "W_O2"):

@@ -1,13 +1,9 @@
 """Leaving a page while a run of it trains. Oracle: the step on the screen when the reader leaves."""
 
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from mechbook.induction.widgets.trainer import birth_widget
 from tests.browser import checks
-from tests.browser.browser import library_page
 from tests.browser.checks_trainer import press, until
 
 NAME = "widget-birth"
@@ -24,13 +20,6 @@ HIDDEN = """(now) => {
 }"""
 
 
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    with library_page(browser) as found:
-        found.emulate_media(reduced_motion="no-preference")
-        yield found
-
-
 def playing(page: Any) -> Any:
     """The widget, some steps on."""
     shown = checks.render(page, birth_widget())
@@ -40,36 +29,36 @@ def playing(page: Any) -> Any:
     return shown
 
 
-def test_what_is_on_the_screen_is_what_is_kept(page: Any) -> None:
+def test_what_is_on_the_screen_is_what_is_kept(moving_page: Any) -> None:
     """At any moment: no view of the run is without the state that makes it."""
-    shown = playing(page)
+    shown = playing(moving_page)
     for _ in range(12):
-        step, kept = page.evaluate(LEFT)
+        step, kept = moving_page.evaluate(LEFT)
         assert step == kept > 0
-        page.wait_for_timeout(61)
+        moving_page.wait_for_timeout(61)
     assert shown.get_attribute("data-playing") == "true"
 
 
-def test_a_reader_who_wants_little_motion_loses_no_more(page: Any) -> None:
+def test_a_reader_who_wants_little_motion_loses_no_more(moving_page: Any) -> None:
     """Where a picture is drawn each second only, what is kept is that of the last views, not that of the picture."""
-    playing(page)
-    page.emulate_media(reduced_motion="reduce")
-    page.wait_for_timeout(300)
+    playing(moving_page)
+    moving_page.emulate_media(reduced_motion="reduce")
+    moving_page.wait_for_timeout(300)
     found = []
     for _ in range(8):
-        found.append(page.evaluate(LEFT))
-        page.wait_for_timeout(90)
+        found.append(moving_page.evaluate(LEFT))
+        moving_page.wait_for_timeout(90)
     assert all(kept >= step for step, kept in found)
     steps = [kept for _, kept in found]
     assert steps == sorted(set(steps)) and len({step for step, _ in found}) < 4
 
 
-def test_two_tabs_that_are_reloaded_a_second_after_the_start_keep_a_state_each(page: Any) -> None:
-    other = page.context.new_page()
+def test_two_tabs_that_are_reloaded_a_second_after_the_start_keep_a_state_each(moving_page: Any) -> None:
+    other = moving_page.context.new_page()
     other.emulate_media(reduced_motion="reduce")
-    other.goto(page.url)
+    other.goto(moving_page.url)
     ends = []
-    for tab, wait in ((page, 400), (other, 1000)):
+    for tab, wait in ((moving_page, 400), (other, 1000)):
         tab.bring_to_front()
         playing(tab)
         tab.wait_for_timeout(wait)
@@ -83,28 +72,28 @@ def test_two_tabs_that_are_reloaded_a_second_after_the_start_keep_a_state_each(p
     assert ends[0] != ends[1]
 
 
-def test_out_of_sight_the_run_is_kept_as_it_comes_to_rest(page: Any) -> None:
+def test_out_of_sight_the_run_is_kept_as_it_comes_to_rest(moving_page: Any) -> None:
     """A browser may end a hidden tab without an event: what is kept is the last step that was made."""
-    shown = playing(page)
-    page.evaluate(HIDDEN, "hidden")
-    page.wait_for_timeout(400)
+    shown = playing(moving_page)
+    moving_page.evaluate(HIDDEN, "hidden")
+    moving_page.wait_for_timeout(400)
     kept = "JSON.parse(sessionStorage.getItem(`mechbook ${location.pathname} widget-birth`)).kept.step"
-    rests = page.evaluate(kept)
-    page.evaluate(HIDDEN, "visible")
+    rests = moving_page.evaluate(kept)
+    moving_page.evaluate(HIDDEN, "visible")
     until(shown, f"Number(d.step) > {rests}")
     assert rests >= 1
-    page.evaluate(HIDDEN, "hidden")
-    page.wait_for_timeout(400)
-    assert page.evaluate(kept) == int(shown.get_attribute("data-step")) > rests
+    moving_page.evaluate(HIDDEN, "hidden")
+    moving_page.wait_for_timeout(400)
+    assert moving_page.evaluate(kept) == int(shown.get_attribute("data-step")) > rests
 
 
-def test_a_run_begun_anew_is_not_kept_as_the_one_before(page: Any) -> None:
+def test_a_run_begun_anew_is_not_kept_as_the_one_before(moving_page: Any) -> None:
     """Until its first view arrives there is nothing of it, and nothing is what is kept."""
-    shown = playing(page)
+    shown = playing(moving_page)
     until(shown, "d.done === 'true'")
     again = """() => {
       document.querySelector("[data-widget='widget-birth'] button.mb-main").click();
       dispatchEvent(new PageTransitionEvent("pagehide"));
       return JSON.parse(sessionStorage.getItem(`mechbook ${location.pathname} widget-birth`)).kept;
     }"""
-    assert page.evaluate(again) is None
+    assert moving_page.evaluate(again) is None
