@@ -18,8 +18,8 @@ NAME = re.compile(r"\bfa-[a-z0-9-]+")
 # `.fa-list:before,.fa-list-squares:before{content:"\f03a"}`
 RULE = re.compile(r'((?:\.fa-[a-z0-9-]+:{1,2}before,?)+)\{content:"[^"]*"\}')
 FACE = re.compile(r"src:url\(\.\./vendor/fontawesome/webfonts/([\w-]+)\.woff2\)[^;}]*")
-# Characters as style sheets write them: escaped, or themselves.
-ESCAPED = re.compile(r"\\([0-9a-f]{2,5})")
+# Characters as style sheets write them: escaped, in small or in capital digits, or themselves.
+ESCAPED = re.compile(r"\\([0-9A-Fa-f]{1,6})")
 PRIVATE = re.compile("[\ue000-\uf8ff]")
 
 
@@ -54,6 +54,17 @@ def cut_font(font: Path, points: set[int]) -> bytes:
         out = io.BytesIO()
         read.save(out)
     return out.getvalue()
+
+
+def cut_in_place(font: Path, points: set[int]) -> None:
+    """Cut a WOFF down to `points`; one that has none of them stays whole.
+
+    Browsers refuse a font without characters; the one that MathJax names for its height has none that a formula shows.
+    """
+    with TTFont(font) as read:
+        has = set(read.getBestCmap())
+    if points & has:
+        font.write_bytes(cut_font(font, points))
 
 
 def cut(static: Path, texts: Iterable[str]) -> None:

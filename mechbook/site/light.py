@@ -75,8 +75,9 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         app.statuscode = 1
         return
     (static / "formulas.css").write_text(style, encoding="utf-8")
+    shown = {ord(one) for one in style} | icons.characters([style])
     for font in sorted((site / "vendor" / "formulas").glob("*.woff")):
-        font.write_bytes(icons.cut_font(font, {ord(one) for one in style} | icons.characters([style])))
+        icons.cut_in_place(font, shown)
     icons.cut(static, pages.values())
     calm(static / "scripts" / "pydata-sphinx-theme.js")
     for path, text in pages.items():

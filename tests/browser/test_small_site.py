@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fontTools.ttLib import TTFont
 
 from mechbook.induction.widgets.induction import QUOTATION, Shipped
 from mechbook.site import vendor
@@ -131,6 +132,27 @@ def test_the_style_of_formulas_names_fonts_that_are_there(page: Any, site: Path)
     fonts = re.findall(r'url\("([^"]+)"\)', style.read_text(encoding="utf-8"))
     assert len(fonts) >= 6
     assert [font for font in fonts if not (style.parent / font).is_file()] == []
+
+
+READABLE = """async () => {
+  const faces = [...document.fonts].filter((face) => face.family.startsWith("MJX"));
+  const read = await Promise.allSettled(faces.map((face) => face.load()));
+  return read.map(({ status }, index) => [faces[index].family, status]);
+}"""
+
+
+def test_a_browser_reads_every_font_of_formulas_and_each_character_is_in_one(page: Any, site: Path) -> None:
+    """Oracle: Chromium, and fontTools' reading of the fonts; a character that is in none comes from anywhere."""
+    read = page.evaluate(READABLE)
+    assert len(read) >= 6 and [family for family, status in read if status != "fulfilled"] == []
+    style = (site / "_static" / "formulas.css").read_text(encoding="utf-8")
+    wanted = {chr(int(code, 16)) for code in re.findall(r'content: "\\([0-9A-F]+)"', style)}
+    assert {"\N{GREEK SMALL LETTER ALPHA}", "\N{LESS-THAN OR EQUAL TO}"} <= wanted
+    held: set[str] = set()
+    for font in sorted((site / "vendor" / "formulas").glob("*.woff")):
+        with TTFont(font) as opened_font:
+            held |= {chr(point) for point in opened_font.getBestCmap()}
+    assert wanted - held == set()
 
 
 def test_a_formula_is_no_stop_of_the_tab_key_and_has_words(page: Any) -> None:

@@ -72,6 +72,7 @@ def test_only_icons_that_are_shown_are_left() -> None:
     assert "fa-bomb" not in cut and 'fa-list:before,.fa-list-squares:before{content:"\\f03a"}' in cut
     assert 'src:url(../icons/fa-solid-900.woff) format("woff")}' in cut
     assert icons.characters([cut, "p:before{content:'\uf0f3'}"]) == {0xF03A, 0xF08E, 0xF0F3}
+    assert icons.characters([r'.mjx-c3B1::before { content: "\3B1"; } i::before { content: "\AF" }']) == {0x3B1, 0xAF}
 
 
 def test_a_font_keeps_the_glyphs_that_are_wanted(tmp_path: Path) -> None:
@@ -81,6 +82,18 @@ def test_a_font_keeps_the_glyphs_that_are_wanted(tmp_path: Path) -> None:
         name = whole.getBestCmap()[0xF03A]
         assert cut["hmtx"][cut.getBestCmap()[0xF03A]] == whole["hmtx"][name]
     assert (tmp_path / "cut.woff").stat().st_size < 4000
+
+
+def test_a_font_of_which_nothing_is_wanted_stays_whole(tmp_path: Path) -> None:
+    """Oracle: the font before. Without characters it would be none that a browser reads."""
+    font = tmp_path / "cut.woff"
+    font.write_bytes(icons.cut_font(WEBFONTS / "fa-solid-900.ttf", {0xF03A, 0xF105}))
+    before = font.read_bytes()
+    icons.cut_in_place(font, {0x41})
+    assert font.read_bytes() == before
+    icons.cut_in_place(font, {0x41, 0xF105})
+    with TTFont(font) as cut:
+        assert set(cut.getBestCmap()) == {0xF105}
 
 
 def test_formulas_are_set_with_their_mathml() -> None:
