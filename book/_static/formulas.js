@@ -18,4 +18,14 @@
     });
   });
   for (const formula of document.querySelectorAll('mjx-container[display="true"]')) watch.observe(formula);
+
+  // What is far from the screen is not drawn, so no browser asks for its fonts: paper would show others, and so would the
+  // first glance at a formula that is neared.
+  const fetchFonts = () => {
+    for (const face of document.fonts) {
+      const name = /^"?MJX(ZERO|TEX[\w-]*)/.exec(face.family)?.[1];
+      if (name && (name === "ZERO" || name === "TEX" || document.querySelector(`mjx-container .${name}`))) face.load();
+    }
+  };
+  if (document.querySelector("mjx-container")) window.addEventListener("load", fetchFonts);
 })();

@@ -25,6 +25,13 @@ MOST = {"load": 3.5, "alive": 3.0}
 LONGEST = {"longest": 2.9, "after": 2.9}
 
 
+# The fonts that formulas of a page are set in, by their classes, and the state of each.
+FONTS = """() => [...document.fonts].flatMap(({ family, status }) => {
+  const used = family === "MJXTEX" || document.querySelector(`mjx-container .${family.replace("MJX", "")}`);
+  return family.startsWith("MJXTEX") && used ? [[family, status]] : [];
+})"""
+
+
 @pytest.fixture(scope="module")
 def address(html: Path) -> Iterator[str]:
     """The site over http."""
@@ -99,5 +106,18 @@ def test_a_link_into_a_page_leads_there_though_what_is_before_is_not_laid_out(
                 anchor,
             )
             assert -5 <= top <= 150 or height < 5, f"#{anchor} stands at {top}"
+    finally:
+        page.close()
+
+
+@pytest.mark.parametrize("name", TOC)
+def test_formulas_that_nobody_has_neared_have_their_fonts_for_paper(browser: Any, address: str, name: str) -> None:
+    """Oracle: the browser's own list of fonts, on a page of which only the top was on the screen."""
+    page = browser.new_page(viewport={"width": 1280, "height": 300})
+    try:
+        page.goto(f"{address}/{name}.html", wait_until="load")
+        page.wait_for_timeout(1000)
+        found = page.evaluate(FONTS)
+        assert len(found) >= 2 and [family for family, status in found if status != "loaded"] == []
     finally:
         page.close()
