@@ -26,10 +26,9 @@ LONGEST = {"longest": 2.9, "after": 2.9}
 
 
 # The fonts that formulas of a page are set in, by their classes, and the state of each.
-FONTS = """() => [...document.fonts].flatMap(({ family, status }) => {
-  const used = family === "MJXTEX" || document.querySelector(`mjx-container .${family.replace("MJX", "")}`);
-  return family.startsWith("MJXTEX") && used ? [[family, status]] : [];
-})"""
+FONTS = """() => [...document.fonts].filter(({ family }) => family.startsWith("MJXTEX"))
+  .filter(({ family }) => family === "MJXTEX" || document.querySelector(`mjx-container .${family.slice(3)}`))
+  .map(({ family, status }) => [family, status])"""
 
 
 @pytest.fixture(scope="module")
