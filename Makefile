@@ -38,7 +38,7 @@ SECOND := $(VENV)/.second-$(KEY)-$(shell cksum < requirements-second-model.txt |
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F '|' '{ printf "make %-12s %s\n", $$1, $$2 }'
-	@echo "Settings: MECHBOOK_SCALE=laptop|paper  MECHBOOK_SEED=0  MECHBOOK_DEVICE=cpu  MECHBOOK_TF32=0  MECHBOOK_FRESH=1  WORKERS=2  THREADS=1  MODEL=pythia-1b  PYTHON=python3  PORT=8000"
+	@echo "Settings: MECHBOOK_SCALE=laptop|paper  MECHBOOK_SEED=0  MECHBOOK_DEVICE=cpu  MECHBOOK_TF32=0  MECHBOOK_FRESH=1  MECHBOOK_MODEL_IN_SITE=0  WORKERS=2  THREADS=1  MODEL=pythia-1b  PYTHON=python3  PORT=8000"
 
 # A misspelt setting is one line and nothing done: make stops here, before the recipe's first command runs.
 refuse = $(if $(1),$(error $(1)))

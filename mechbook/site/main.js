@@ -10,6 +10,7 @@ import { induction_trainer } from "../induction/widgets/trainer.js";
 import { truncation } from "../noisy/widgets/truncation.js";
 import { noisy_recall } from "../noisy/widgets/recall.js";
 import { noise_attention } from "../noisy/widgets/noise_attention.js";
+import { laser_live } from "../laser/widgets/laser_live.js";
 import { laser_map } from "../laser/widgets/laser_map.js";
 import { laser_time } from "../laser/widgets/laser_time.js";
 import { laser_tokens } from "../laser/widgets/laser_tokens.js";
@@ -30,7 +31,7 @@ import * as training from "../widgets/training/all.js";
 /** By their `kind` in Python. */
 const widgets = {
   capacity, gradient_step, memory_steps, induction, induction_small, induction_birth, induction_trainer, memory_maps, truncation, noise_attention, noisy_recall,
-  laser_map, laser_time, laser_tokens, fact_time, fact_tradeoff, fact_learning, hops, hop_regimes,
+  laser_live, laser_map, laser_time, laser_tokens, fact_time, fact_tradeoff, fact_learning, hops, hop_regimes,
 };
 
 engine.useProduct(training.compiledProduct);

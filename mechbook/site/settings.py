@@ -73,7 +73,19 @@ def wrong_setting(root: Path, given: Mapping[str, str] | None = None) -> str | N
     fresh = given.get("MECHBOOK_FRESH", "0")
     if fresh not in ("", "0", "1"):
         return f"MECHBOOK_FRESH is {fresh!r}; it must be 1 (compute everything anew) or 0."
+    try:
+        model_in_site(given)
+    except ValueError as error:
+        return str(error)
     return wrong_address(given.get("MECHBOOK_CLUSTER") or None)
+
+
+def model_in_site(given: Mapping[str, str]) -> bool:
+    """Whether the site gets the language model's weights. ValueError where MECHBOOK_MODEL_IN_SITE is not "0" or "1"."""
+    value = given.get("MECHBOOK_MODEL_IN_SITE") or "1"
+    if value not in ("0", "1"):
+        raise ValueError(f"MECHBOOK_MODEL_IN_SITE is {value!r}; it must be 1 (lay the model beside the site) or 0.")
+    return value == "1"
 
 
 def wrong_address(cluster: str | None) -> str | None:

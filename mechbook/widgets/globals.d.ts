@@ -15,6 +15,9 @@ declare const INDEX: string;
 /** What scripts of a page share. */
 declare var mechbook: { widgets: Record<string, (place: { model: object; el: HTMLElement }) => Promise<unknown>> };
 declare var mechbookStore: (id: string, description: object, data: string) => void;
+/** What a site says of a model beside it, and the engine that runs one, once they are loaded. */
+declare var mechbookModel: import("./language/opening.js").Offer | undefined;
+declare var mechbookLanguage: import("./language/opening.js").Engine | undefined;
 declare var mechbookSearch: { options: any; ask: any; index?: string };
 declare var mechbookAnswer: (query: string) => Promise<object[]>;
 declare var MiniSearch: any;

@@ -193,3 +193,35 @@ export const sequence = ({ offers, hint, check, toLine, fromLine, insert }) => (
     say: line.say,
   };
 };
+
+/**
+ * A line of the reader's own. `ready` gets what tells of a problem that is found later than `check`, and takes it back.
+ * @param {{
+ *   label: string, hint: string, check: (text: string) => string | null, ready?: (say: (problem: string | null) => void) => void,
+ * }} how
+ * @returns {Declared}
+ */
+export const line = ({ label, hint, check, ready = () => {} }) => (key, change) => {
+  /** @type {string | null} */
+  let shown = null;
+  const control = textInput({ label, hint, check, input: (typed) => { shown = typed; change({ [key]: typed }); } });
+  ready(control.say);
+  return {
+    elements: [control.element],
+    show(values, anew) {
+      // what a reader is typing, right or wrong, stays as it is
+      if (!anew && values[key] === shown) return;
+      shown = values[key];
+      control.set(values[key]);
+    },
+    take(found, values) {
+      if (!Object.hasOwn(found, key)) return [];
+      const problem = check(found[key]);
+      if (problem) return [problem];
+      values[key] = found[key];
+      return [];
+    },
+    carry: (values) => ({ [key]: values[key] }),
+    say: control.say,
+  };
+};

@@ -1,9 +1,10 @@
 // @ts-check
 // Widget 5a: what follows a prompt, in the whole model and after any truncation of the map.
 import { bars } from "../../widgets/charts.js";
-import { expose, frame, glyph, panels, range, remark, sentence, short, spoken as usual, weightsOf } from "../../widgets/kit.js";
+import { expose, frame, panels, range, remark, sentence, weightsOf } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
+import { spoken, two, visible } from "./tokens.js";
 
 /** @typedef {import("../../widgets/tensors.js").Tensor} Tensor */
 /**
@@ -25,16 +26,6 @@ import { stateOf } from "../../widgets/state.js";
 const THE = " the";
 /** The most characters of a prompt in the choice of prompts. */
 const BRIEF = 28;
-const two = (/** @type {number} */ value) => (value >= 0.0001 && value < 99.5 ? value.toPrecision(2) : short(value, 2));
-/** @type {Record<string, string>} */
-const SIGNS = { "\t": "⇥", "\u00a0": "(nbsp)" };
-const visible = (/** @type {string} */ word) => [...word].map((c) => SIGNS[c] ?? glyph(c)).join("") || "(empty)";
-/**
- * A token in a sentence: a word without its space.
- * @param {string} word
- */
-const spoken = (word) => ("\n ".includes(word) && word ? usual(word) : `“${visible(/^ [^ ]/.test(word) ? word.slice(1) : word)}”`);
-
 /**
  * A prompt as a choice on a phone can show it, its beginning and its end; the sentence has the whole of it.
  * @param {string} text

@@ -173,5 +173,7 @@ export function language(worker, code) {
       }
     },
     stop: () => stop(),
+    /** Whether a model is open, or on its way. */
+    running: () => running !== null,
   };
 }

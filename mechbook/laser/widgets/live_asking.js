@@ -1,0 +1,158 @@
+// @ts-check
+// What widget 5d asks of the model: one state at a time, the latest next; each answer in the order in which it is seen.
+import { Refused } from "../../widgets/language/refused.js";
+
+/** @typedef {import("../../widgets/language/client.js").Language} Language */
+/** @typedef {import("./laser_live.js").State} State */
+/** @typedef {{ top: [token: string, p: number][], answer: number, the: number }} After what follows a prompt */
+/** @typedef {{ lens: { top: [string, number][], answer: number, the: number }[], heads: Float32Array, mlps: Float32Array, difference: number, cut: boolean }} Inside */
+/**
+ * All that a state has for answer; `right` is whether the answer is “the” itself, `rank` null where nothing is cut.
+ * @typedef {{
+ *   asked: State & { inside: boolean }, word: string, other: string, right: boolean, full: After, cut: After, rank: number | null, whole: number,
+ *   cost: { full: number, cut: number } | null, inside: Inside | null, ms: number, serial: number,
+ * }} Answers
+ */
+
+const THE = " the", TOP = 6;
+/** A word that a reader names, as it stands in a sentence: after a space. @param {string} typed */
+export const within = (typed) => (typed.trim() ? ` ${typed.trim()}` : "");
+
+/**
+ * Asks a model for one state after another. `shown` draws, twice where what comes later takes a while; `problem` tells
+ * what is wrong with a line the reader typed, and null where nothing is; `lost` that the model is gone.
+ * @param {Language} language
+ * @param {{
+ *   shown: (all: Answers) => void, problem: (key: string, words: string | null) => void, waiting: (words: string) => void,
+ *   lost: (words: string) => void,
+ * }} how
+ */
+export function asker(language, { shown, problem, waiting, lost }) {
+  /** @type {(State & { inside: boolean }) | null} */
+  let wanted = null;
+  let busy = false, serial = 0;
+  /** The singular values of matrices, by their place. @type {Map<string, Float32Array>} */
+  const known = new Map();
+  /** @type {Map<string, number[]>} */
+  const tokens = new Map();
+
+  /** The ids of a text. @param {string} text */
+  async function idsOf(text) {
+    const found = tokens.get(text) ?? (await language.ask({ type: "tokens", texts: [text] }))[0].ids;
+    if (tokens.size > 200) tokens.clear();
+    tokens.set(text, found);
+    return /** @type {number[]} */ (found);
+  }
+
+  /**
+   * What `ask` gives, or null where it is refused, which is told beside the line `key`.
+   * @template T
+   * @param {string} key
+   * @param {() => Promise<T>} ask
+   */
+  async function told(key, ask) {
+    try {
+      const found = await ask();
+      problem(key, null);
+      return found;
+    } catch (error) {
+      if (!(error instanceof Refused) || !language.running()) throw error;
+      problem(key, error.message);
+      return null;
+    }
+  }
+
+  /** The one token of a word that the reader named. @param {string} key @param {string} typed */
+  const oneToken = (key, typed) => told(key, async () => {
+    const word = within(typed);
+    if (!word) throw new Refused("Name a word: one token of the model.");
+    const ids = await idsOf(word);
+    if (ids.length !== 1) throw new Refused(`“${word.trim().slice(0, 40)}” is ${ids.length} tokens of this model; name a word that is one.`);
+    return ids[0];
+  });
+
+  /** @param {State & { inside: boolean }} asked */
+  async function answer(asked) {
+    const begun = performance.now(), { text, matrix: name, rho, off } = asked, layer = asked.block - 1;
+    const token = await oneToken("answer", asked.answer), theIds = await idsOf(THE), the = theIds.length === 1 ? theIds[0] : -1;
+    if (token === null) return;
+    const watch = [token, Math.max(the, 0)];
+    const after = (/** @type {any} */ found) => ({
+      top: found.top.map((/** @type {[number, number]} */ [, p], /** @type {number} */ i) => [found.pieces[i], p]),
+      answer: found.watched[0], the: the < 0 ? 0 : found.watched[1],
+    });
+    const full = await told("text", () => language.ask({ type: "next", text, top: TOP, watch }));
+    if (!full) return;
+    /** @type {Record<string, any>} */
+    const change = off.length ? { off: off.map((head) => head.split(".").map(Number)) } : {};
+    let whole = 0, rank = /** @type {number | null} */ (null);
+    if (rho < 1) {
+      const place = `${layer} ${name}`;
+      if (!known.has(place)) waiting(`Block ${asked.block}’s ${name} is being decomposed, which is done once …`);
+      const values = known.get(place) ?? await language.ask({ type: "decompose", layer, name });
+      known.set(place, values);
+      whole = values.length;
+      rank = Math.floor(rho * whole + 1e-9);
+      change.cut = { layer, name, rank };
+    }
+    const changed = rank !== null || off.length > 0;
+    const cut = changed ? await language.ask({ type: "next", text, top: TOP, watch, ...change }) : full;
+    const /** @type {Answers} */ all = {
+      asked, word: within(asked.answer), other: within(asked.other), right: token === the, full: after(full), cut: after(cut), rank, whole, cost: null, inside: null,
+      ms: performance.now() - begun, serial: 0,
+    };
+    // what a slider moves is drawn before what else there is to ask
+    shown(all);
+    if (wanted) return;
+    const price = the < 0 ? null : await told("right", async () => {
+      const order = { type: /** @type {const} */ ("next"), text: asked.right, top: 1, watch: [the] }, before = await language.ask(order);
+      return { full: before.watched[0], cut: (changed ? await language.ask({ ...order, ...change }) : before).watched[0] };
+    });
+    if (asked.inside && !wanted) all.inside = await within_(text, token, watch, the, asked, change, changed);
+    shown({ ...all, cost: price, serial: ++serial });
+  }
+
+  /**
+   * @param {string} text
+   * @param {number} token
+   * @param {number[]} watch
+   * @param {number} the
+   * @param {State} asked
+   * @param {object} change
+   * @param {boolean} changed
+   * @returns {Promise<Inside | null>}
+   */
+  async function within_(text, token, watch, the, asked, change, changed) {
+    const other = await oneToken("other", asked.other);
+    if (other === null) return null;
+    const lens = await language.ask({ type: "lens", text, top: 1, watch, ...change });
+    const found = await language.ask({ type: "attribution", text, tokens: [token, other], ...change });
+    return {
+      lens: lens.map((/** @type {any} */ one) => ({ top: [[one.pieces[0], one.top[0][1]]], answer: one.watched[0], the: the < 0 ? 0 : one.watched[1] })),
+      heads: found.heads, mlps: found.mlps, difference: found.difference, cut: changed,
+    };
+  }
+
+  async function work() {
+    busy = true;
+    while (wanted) {
+      const asked = wanted;
+      wanted = null;
+      try {
+        await answer(asked);
+      } catch (error) {
+        if (!language.running()) lost(error instanceof Error ? error.message : String(error));
+        else waiting(`This cannot be computed: ${error instanceof Error ? error.message.split("\n")[0].slice(0, 200) : error}`);
+      }
+    }
+    busy = false;
+  }
+
+  return {
+    /** Answer this next. @param {State & { inside: boolean }} next */
+    want(next) {
+      wanted = next;
+      if (!busy) work();
+    },
+  };
+}

@@ -1,0 +1,97 @@
+// @ts-check
+// Widget 5d, beyond LASER: heads switched off, what each of them adds to a logit, what each block would answer.
+import { presets } from "../../widgets/controls.js";
+import { heatMap } from "../../widgets/heatmap.js";
+import { decimal, h, legible, range, write } from "../../widgets/kit.js";
+import { spoken, two, visible } from "./tokens.js";
+
+/** @typedef {import("./live_asking.js").Inside} Inside */
+/** @typedef {import("./live_asking.js").Answers} Answers */
+
+/**
+ * `heads` are sets of heads to switch off, `switched` is told which are off, as "block.head" from 0.
+ * @param {{ heads: [words: string, heads: [number, number][]][], switched: (off: string[]) => void }} how
+ */
+export function inside({ heads, switched }) {
+  const named = heads.map(([words, group]) => /** @type {[string, string[]]} */ ([words, group.map((head) => head.join("."))]));
+  /** @type {[string, string[]][]} */
+  const sets = [...named, ["All heads on", []]];
+  /** @type {string[]} */
+  let off = [];
+  let size = { blocks: 0, heads: 0 };
+  const buttons = presets({ label: "Heads", press: (i) => switched(sets[i][1].filter(exists)) });
+  const toggle = h("button", { type: "button", click: () => turn() }, "Switch this head off");
+  const map = heatMap({
+    title: "What each head adds", rowName: "block, from 0", columnName: "head, from 0",
+    describe: (i, j, value) => `head ${i}.${j}${off.includes(`${i}.${j}`) ? ", off" : ""}: ${decimal(value, 2)}`,
+  });
+  const says = h("p", { class: "mb-axes" }), list = h("ol", { class: "mb-lens", start: 0, tabindex: 0, "aria-label": "What each block would answer" });
+  const lens = h("figure", { class: "mb-chart" }, h("figcaption", {}, "What the model would answer before each block"), list);
+  const slot = h("div", {});
+  const element = h("details", { class: "mb-more" }, h("summary", {}, "Beyond LASER: switch heads off, and look inside"),
+    h("div", {}, buttons.element, slot, h("div", { class: "mb-panels" }, h("div", {}, map.element, toggle), lens), says));
+  map.element.addEventListener("keyup", label);
+  map.element.addEventListener("pointerup", label);
+
+  /** @param {string} head */
+  function exists(head) {
+    const [block, own] = head.split(".").map(Number);
+    return block < size.blocks && own < size.heads;
+  }
+  const place = () => {
+    const { row, column } = /** @type {HTMLElement} */ (map.element.querySelector(".mb-cell")).dataset;
+    return row === undefined ? null : `${row}.${column}`;
+  };
+  function label() {
+    const head = place();
+    toggle.disabled = head === null;
+    write(toggle, head ? `Switch head ${head} ${off.includes(head) ? "on" : "off"}` : "Switch a head off");
+  }
+  function turn() {
+    const head = place();
+    if (head) switched(off.includes(head) ? off.filter((one) => one !== head) : [...off, head].slice(-60));
+  }
+  const mark = () => {
+    buttons.set(sets.map(([words, set]) => [words, JSON.stringify(set.filter(exists)) === JSON.stringify(off)]));
+    label();
+  };
+
+  return {
+    element, map,
+    open: () => element.open,
+    /** Put the controls of the state where they belong. @param {HTMLElement} controls */
+    place(controls) { slot.append(controls); },
+    /** The part of the state: which heads are off. @type {import("../../widgets/state.js").Declared} */
+    part: (key) => ({
+      elements: [],
+      show(values) { off = values[key]; mark(); },
+      take(found, values) {
+        if (!Object.hasOwn(found, key)) return [];
+        const all = found[key] ? found[key].split(",") : [], strange = all.find((head) => !/^\d{1,3}\.\d{1,3}$/.test(head));
+        if (strange !== undefined) return [`${key} cannot be “${legible(strange.slice(0, 20))}”`];
+        values[key] = [...new Set(all)].slice(0, 60);
+        return [];
+      },
+      carry: (values) => ({ [key]: values[key].join(",") }),
+    }),
+    /** A model of so many blocks and heads. @param {{ blocks: number, heads: number }} said */
+    begin(said) { size = said; mark(); },
+    clear() {
+      list.replaceChildren();
+      write(says, "");
+    },
+    /** @param {Inside} found @param {Answers} all */
+    show({ lens: steps, heads: added, difference, mlps }, { word, other }) {
+      const reach = added.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+      map.update({
+        rows: range(size.blocks).map(String), columns: range(size.heads).map(String), data: added, diverging: true, low: -reach, high: reach,
+        frames: off.map((head) => /** @type {[number, number]} */ (head.split(".").map(Number))), frameRole: "noise",
+      });
+      label();
+      const a = legible(spoken(word)), b = legible(spoken(other)), own = added.reduce((x, y) => x + y, 0), rest = mlps.reduce((x, y) => x + y, 0);
+      write(says, `Orange heads raise the logit of ${a} against ${b}, purple ones lower it; framed ones are off. Together the heads add ${decimal(own, 1)} and the MLPs ${decimal(rest, 1)} to the difference of ${decimal(difference, 1)}. Heads are named as in the section on names: block and head from 0.`);
+      list.replaceChildren(...steps.map(({ top: [[token]], answer, the }, i) => h("li", { "data-answer": answer },
+        h("span", { class: "mb-token" }, legible(visible(token))), h("span", { class: "mb-readout" }, ` ${a} ${two(answer)}, “the” ${two(the)}${i === steps.length - 1 ? " (the answer)" : ""}`))));
+    },
+  };
+}
