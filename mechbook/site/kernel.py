@@ -30,7 +30,8 @@ LOADED = "import sys as _s; print(*sorted(m for m in _s.modules if m.split('.')[
 CPU = "import os as _o; print(sum(_o.times()[:4]))"
 # which trained runs it asked for, as `mechbook.site.noting` has them
 NOTED = (
-    "import json as _j, sys as _s; print(_j.dumps(getattr(_s.modules.get('mechbook.core.cache.entries'), 'noted', {})))"
+    "import json as _j, sys as _s; "
+    "print(_j.dumps(getattr(_s.modules.get('mechbook.core.cache.entries'), 'noted', {})))"
 )
 NOTING = Path(__file__).with_name("noting.py").read_text(encoding="utf-8")
 # Whose kernels an interruption has to stop.

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import shutil
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from mechbook.pretrained.packages import UnavailableWeights, packaged
+from mechbook.pretrained.packages import WHOLE, UnavailableWeights, packaged
 from mechbook.site.light import digest, written
 from mechbook.site.settings import model_in_site
 from mechbook.widgets.language_engine import script
@@ -40,8 +41,8 @@ The files {parts} are one file in parts, {file}: the model in 4 bits a weight (G
 as the Python package {package} brings it, unchanged. Joined in the order of their names they have the SHA-256
 {sha256}.
 """
-# Hosts refuse files of 25 MB and more.
-MOST = 24_000_000
+# Hosts refuse files of 25 MB and more; a browser checks a part once all of it has come, and only then gives any of it.
+MOST = 8_000_000
 
 
 def write_model(site: Path, weights: Path | None, most: int = MOST) -> dict[str, Any]:
@@ -55,7 +56,8 @@ def write_model(site: Path, weights: Path | None, most: int = MOST) -> dict[str,
     engine = site / "vendor" / "language.js"
     engine.parent.mkdir(parents=True, exist_ok=True)
     engine.write_text(script(), encoding="utf-8")
-    offer: dict[str, Any] = {**ABOUT, "engine": f"vendor/language.js?v={digest(engine)}", "parts": []}
+    named = {"file": WHOLE[MODEL][1], "bytes": 0}
+    offer: dict[str, Any] = {**ABOUT, **named, "engine": f"vendor/language.js?v={digest(engine)}", "parts": []}
     if weights is not None:
         offer |= _in_parts(weights, folder, most)
         package = f"{weights.parent.name}"
@@ -70,20 +72,21 @@ def write_model(site: Path, weights: Path | None, most: int = MOST) -> dict[str,
 
 
 def _in_parts(weights: Path, folder: Path, most: int) -> dict[str, Any]:
-    """The file's name, bytes and SHA-256, and those of its parts, which are written."""
+    """The file's name, bytes and SHA-256, and of its parts, which are written, what `fetch` is to check."""
     size = weights.stat().st_size
     each = math.ceil(size / math.ceil(size / most))
     whole, parts = hashlib.sha256(), list[dict[str, Any]]()
     with open(weights, "rb") as stream:
         while part := stream.read(each):
             whole.update(part)
-            found = hashlib.sha256(part).hexdigest()
-            place = folder / f"{weights.stem}-{found[:12]}.gguf.part{len(parts) + 1}"
+            found = hashlib.sha256(part)
+            place = folder / f"{weights.stem}.part{len(parts) + 1:02}-{found.hexdigest()[:12]}"
             if not place.is_file() or place.stat().st_size != len(part):
-                draft = place.with_suffix(".draft")
+                draft = place.with_name(f"{place.name}.draft")
                 draft.write_bytes(part)
                 draft.replace(place)
-            parts.append({"file": place.name, "bytes": len(part), "sha256": found})
+            checked = f"sha256-{b64encode(found.digest()).decode()}"
+            parts.append({"file": place.name, "bytes": len(part), "integrity": checked})
     return {"file": weights.name, "bytes": size, "sha256": whole.hexdigest(), "parts": parts}
 
 

@@ -67,3 +67,4 @@ def write(target: Path, wanted: Mapping[str, list[str]], folder: Path | None = N
     target.parent.mkdir(parents=True, exist_ok=True)
     zipped(target, files)
     return Served(target.name, len(runs), size, left_out)
+

@@ -2,11 +2,13 @@
 
     python -m mechbook.site.wheel FOLDER
 
-It has what `pip wheel .` gives and the widgets' scripts, ready, which otherwise take Node.js and npm's packages.
+It has what `pip wheel .` gives and, ready, the widgets' scripts and the language model's engine, which otherwise take
+Node.js and npm's packages.
 """
 
 import base64
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mechbook.core.cache.closure import PACKAGE
+from mechbook.widgets import language_engine
 from mechbook.widgets.bundle import BUILT, library
 
 # What a build of the package reads, beside the package itself and its records.
@@ -55,6 +58,7 @@ def wheel(target: Path, root: Path = PACKAGE.parent) -> Path:
         with zipfile.ZipFile(made) as parts:
             found = {info.filename: parts.read(info) for info in parts.infolist() if not info.is_dir()}
         found[BUILT] = library(root).encode()
+        found[language_engine.BUILT] = json.dumps(language_engine.engine(root)).encode()
         return packed(target / made.name, found)
 
 

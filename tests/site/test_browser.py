@@ -35,6 +35,7 @@ from tests.browser import (
     checks,
     checks_facts,
     checks_hops,
+    checks_laser_live,
     checks_laser_map,
     checks_laser_time,
     checks_laser_tokens,
@@ -349,7 +350,13 @@ def exercise_steps(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
     return checks_trainer.exercise_steps(page, name)
 
 
+def exercise_laser_live(page: Any, name: str, sent: dict[str, Any]) -> list[str]:
+    """Load chapter 5's model into its page, and cut it."""
+    return checks_laser_live.exercise(page, load("smollm2-135m"))
+
+
 EXERCISES = {
+    "laser_live": exercise_laser_live,
     "laser_map": exercise_laser_map,
     "laser_time": exercise_laser_time,
     "laser_tokens": exercise_laser_tokens,

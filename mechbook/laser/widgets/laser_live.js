@@ -50,7 +50,7 @@ export const laser_live = async ({ model, el }) => {
     name, root, start: /** @type {State} */ ({ ...prompts[0], right, ...chosen[0], off: [] }),
     parts: {
       text: parts.line({ label: "Prompt", hint: "What the model reads; it goes on from here.", check: any, ready: ready("text") }),
-      answer: parts.line({ label: "Answer", hint: "One token, watched beside “the”.", check: any, ready: ready("answer") }),
+      answer: parts.line({ label: "Answer", hint: "One token of the model, after a space; watched beside “the”.", check: any, ready: ready("answer") }),
       block: parts.slider({ label: "Block, from 1", wide: true, values: () => range(blocks).map((i) => i + 1), words: (value) => `${value} of ${blocks}` }),
       matrix: parts.choice({ label: "Matrix", options: matrices.map((own) => [own, own]) }),
       rho: parts.slider({ label: "ρ, the rank that stays", wide: true, values: RATES, words: (value) => value.toFixed(2) }),
@@ -91,7 +91,7 @@ export const laser_live = async ({ model, el }) => {
       write(time, "");
       look.clear();
       says.say(FIRST);
-      expose(root, { open: false });
+      expose(root, { open: false, drawn: 0 });
     },
   });
 
@@ -128,18 +128,23 @@ export const laser_live = async ({ model, el }) => {
     return `“${legible(end)}” with ${how} takes ${takes}${own} from ${two(full.answer)} to ${two(cut.answer)}${ratio}. ${likeliest}`;
   }
 
+  let room = "", roomFor = "";
   /** @param {Answers} all */
   function shown(all) {
     const { full, cut, cost: price, asked, ms } = all;
     sides[0].update(entries(full, all));
     sides[1].update(entries(cut, all));
-    says.say(sentenceOf(all));
+    const words = sentenceOf(all);
+    // as much room as this prompt has needed: what follows does not move with the slider
+    if (asked.text !== roomFor || words.length > room.length) [roomFor, room] = [asked.text, words];
+    says.keep(room);
+    says.say(words);
     if (price) write(cost, `What it costs: after “${legible(asked.right.slice(-80))}” P(the) goes from ${two(price.full)} to ${two(price.cut)}.`);
     write(time, `Probability of the next token, the ${full.top.length} likeliest. Computed in this page in ${Math.round(ms)} ms.`);
     if (all.inside) look.show(all.inside, all);
     expose(root, {
-      text: asked.text, block: asked.block, matrix: asked.matrix, rho: asked.rho, off: asked.off.join(","), rank: all.rank ?? all.whole, answer: full.answer, the: full.the,
-      cutAnswer: cut.answer, cutThe: cut.the, costFull: price?.full, costCut: price?.cut, drawn: all.serial,
+      text: asked.text, block: asked.block, matrix: asked.matrix, rho: asked.rho, off: asked.off.join(","), rank: all.rank ?? "", answer: full.answer, the: full.the,
+      cutAnswer: cut.answer, cutThe: cut.the, costFull: price?.full ?? "", costCut: price?.cut ?? "", drawn: all.serial,
     });
   }
 

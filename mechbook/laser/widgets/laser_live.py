@@ -12,8 +12,8 @@ from mechbook.widgets.base import BookWidget, Store, in_site_build
 from mechbook.widgets.language_engine import engine
 
 MATRICES = ("mlp_in", "mlp_gate", "mlp_out", "q", "k", "v", "o")
-FACT = ("Madrid is located in", " Spain")
-IOI = ("When Mary and John went to the store, John gave a drink to", " Mary", " John")
+FACT = ("Madrid is located in", "Spain")
+IOI = ("When Mary and John went to the store, John gave a drink to", "Mary", "John")
 # a sentence of ordinary text in which "the" is right
 RIGHT = "She put the book on"
 # Heads of the circuit to switch off, by the names of their roles in `Roles`.
@@ -63,7 +63,7 @@ def live_widget(
         "tasks": list(TASKS.values()),
         "chosen": [_place(chosen[task]) for task in TASKS],
         "prompts": [
-            {"text": FACT[0], "answer": FACT[1], "other": " the"},
+            {"text": FACT[0], "answer": FACT[1], "other": "the"},
             {"text": IOI[0], "answer": IOI[1], "other": IOI[2]},
         ],
         "right": RIGHT,

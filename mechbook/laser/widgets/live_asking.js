@@ -7,7 +7,7 @@ import { Refused } from "../../widgets/language/refused.js";
 /** @typedef {{ top: [token: string, p: number][], answer: number, the: number }} After what follows a prompt */
 /** @typedef {{ lens: { top: [string, number][], answer: number, the: number }[], heads: Float32Array, mlps: Float32Array, difference: number, cut: boolean }} Inside */
 /**
- * All that a state has for answer; `right` is whether the answer is “the” itself, `rank` null where nothing is cut.
+ * All that a state has for answer; `right` is whether the answer is “the” itself, or the model has no such token, `rank` null where nothing is cut.
  * @typedef {{
  *   asked: State & { inside: boolean }, word: string, other: string, right: boolean, full: After, cut: After, rank: number | null, whole: number,
  *   cost: { full: number, cut: number } | null, inside: Inside | null, ms: number, serial: number,
@@ -98,7 +98,7 @@ export function asker(language, { shown, problem, waiting, lost }) {
     const changed = rank !== null || off.length > 0;
     const cut = changed ? await language.ask({ type: "next", text, top: TOP, watch, ...change }) : full;
     const /** @type {Answers} */ all = {
-      asked, word: within(asked.answer), other: within(asked.other), right: token === the, full: after(full), cut: after(cut), rank, whole, cost: null, inside: null,
+      asked, word: within(asked.answer), other: within(asked.other), right: token === the || the < 0, full: after(full), cut: after(cut), rank, whole, cost: null, inside: null,
       ms: performance.now() - begun, serial: 0,
     };
     // what a slider moves is drawn before what else there is to ask
@@ -108,7 +108,7 @@ export function asker(language, { shown, problem, waiting, lost }) {
       const order = { type: /** @type {const} */ ("next"), text: asked.right, top: 1, watch: [the] }, before = await language.ask(order);
       return { full: before.watched[0], cut: (changed ? await language.ask({ ...order, ...change }) : before).watched[0] };
     });
-    if (asked.inside && !wanted) all.inside = await within_(text, token, watch, the, asked, change, changed);
+    if (asked.inside && !wanted) all.inside = await lookInside(text, token, watch, the, asked, change, changed);
     shown({ ...all, cost: price, serial: ++serial });
   }
 
@@ -122,7 +122,7 @@ export function asker(language, { shown, problem, waiting, lost }) {
    * @param {boolean} changed
    * @returns {Promise<Inside | null>}
    */
-  async function within_(text, token, watch, the, asked, change, changed) {
+  async function lookInside(text, token, watch, the, asked, change, changed) {
     const other = await oneToken("other", asked.other);
     if (other === null) return null;
     const lens = await language.ask({ type: "lens", text, top: 1, watch, ...change });

@@ -8,6 +8,9 @@ import { spoken, two, visible } from "./tokens.js";
 /** @typedef {import("./live_asking.js").Inside} Inside */
 /** @typedef {import("./live_asking.js").Answers} Answers */
 
+/** A probability; what is too small to matter is not spelt out. @param {number} p */
+const small = (p) => (p < 0.0005 ? "<0.001" : two(p));
+
 /**
  * `heads` are sets of heads to switch off, `switched` is told which are off, as "block.head" from 0.
  * @param {{ heads: [words: string, heads: [number, number][]][], switched: (off: string[]) => void }} how
@@ -25,13 +28,13 @@ export function inside({ heads, switched }) {
     title: "What each head adds", rowName: "block, from 0", columnName: "head, from 0",
     describe: (i, j, value) => `head ${i}.${j}${off.includes(`${i}.${j}`) ? ", off" : ""}: ${decimal(value, 2)}`,
   });
-  const says = h("p", { class: "mb-axes" }), list = h("ol", { class: "mb-lens", start: 0, tabindex: 0, "aria-label": "What each block would answer" });
+  const says = h("p", { class: "mb-axes" }), list = h("ol", { class: "mb-lens", tabindex: 0, "aria-label": "What each block would answer" });
   const lens = h("figure", { class: "mb-chart" }, h("figcaption", {}, "What the model would answer before each block"), list);
   const slot = h("div", {});
   const element = h("details", { class: "mb-more" }, h("summary", {}, "Beyond LASER: switch heads off, and look inside"),
     h("div", {}, buttons.element, slot, h("div", { class: "mb-panels" }, h("div", {}, map.element, toggle), lens), says));
   map.element.addEventListener("keyup", label);
-  map.element.addEventListener("pointerup", label);
+  for (const event of ["pointerup", "pointermove"]) map.element.addEventListener(event, label);
 
   /** @param {string} head */
   function exists(head) {
@@ -91,7 +94,8 @@ export function inside({ heads, switched }) {
       const a = legible(spoken(word)), b = legible(spoken(other)), own = added.reduce((x, y) => x + y, 0), rest = mlps.reduce((x, y) => x + y, 0);
       write(says, `Orange heads raise the logit of ${a} against ${b}, purple ones lower it; framed ones are off. Together the heads add ${decimal(own, 1)} and the MLPs ${decimal(rest, 1)} to the difference of ${decimal(difference, 1)}. Heads are named as in the section on names: block and head from 0.`);
       list.replaceChildren(...steps.map(({ top: [[token]], answer, the }, i) => h("li", { "data-answer": answer },
-        h("span", { class: "mb-token" }, legible(visible(token))), h("span", { class: "mb-readout" }, ` ${a} ${two(answer)}, “the” ${two(the)}${i === steps.length - 1 ? " (the answer)" : ""}`))));
+        h("span", { class: "mb-readout" }, i === steps.length - 1 ? "end" : String(i)), h("span", { class: "mb-token" }, legible(visible(token))),
+        h("span", { class: "mb-readout" }, `${a} ${small(answer)}, “the” ${small(the)}`))));
     },
   };
 }

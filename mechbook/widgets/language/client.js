@@ -6,8 +6,9 @@ import { Refused } from "./refused.js";
 /** @typedef {import("./worker.js").Order} Order */
 /** @typedef {import("./worker.js").Answer} Answer */
 /**
- * Where weights come from: parts of one file in order, each with its bytes; or a file of the reader's.
- * @typedef {{ url: string, bytes: number }[] | Blob} Source
+ * Where weights come from: parts of one file in order, each with its bytes and, where it is known, its checksum as
+ * fetch() takes it; or a file of the reader's.
+ * @typedef {{ url: string, bytes: number, integrity?: string }[] | Blob} Source
  */
 /** @typedef {ReturnType<typeof language>} Language */
 
@@ -28,13 +29,16 @@ async function* pieces(source, signal) {
     }
     return;
   }
-  for (const { url } of source) {
+  for (const { url, integrity } of source) {
     let response;
     try {
       // what was fetched once is kept by the browser's cache
-      response = await fetch(url, { signal, cache: "force-cache" });
+      response = await fetch(url, { signal, integrity, cache: "force-cache" });
     } catch (error) {
       signal?.throwIfAborted();
+      // a browser says the same of all of these
+      const why = "the site is out of reach, or a part of them is missing or changed";
+      if (integrity) throw new Refused(`The weights cannot be fetched: ${why}.`);
       throw new Refused(
         `The weights cannot be fetched from here (${error instanceof Error ? error.message : error}): ` +
           "pick a GGUF file instead.",

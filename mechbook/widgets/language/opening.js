@@ -10,7 +10,7 @@ import { Refused } from "./refused.js";
  * What the site says of the weights beside it, as mechbook/site/model_files.py writes it; without `parts` it has none.
  * @typedef {{
  *   name: string, by: string, license: string, address: string, file: string, bytes: number, engine: string,
- *   parts: { file: string, bytes: number }[],
+ *   parts: { file: string, bytes: number, integrity: string }[],
  * }} Offer
  */
 /** @typedef {{ about: Record<string, string>, d: number, heads: number, N: number, blocks: number, longest: number, bytes: number }} Said */
@@ -48,6 +48,15 @@ async function offered() {
 /** @param {number} bytes */
 const megabytes = (bytes) => `${Math.round(bytes / 1e6)} MB`;
 
+/** Whose model it is, and on what terms it is passed on. @param {Offer} offer */
+const origin = ({ name, by, license, address }) => [`${name} by ${by}, `, h("a", { href: address, rel: "noopener" }, license)];
+
+/** What a file of the reader's says of its origin. @param {Record<string, string>} about */
+function saysOf({ name, organization, license }) {
+  const found = [["", name], ["by ", organization], ["licence ", license]].filter(([, words]) => words);
+  return found.length ? ` Its file says: ${found.map(([front, words]) => front + legible(words.slice(0, 60))).join(", ")}.` : "";
+}
+
 /**
  * The files that a reader picked as one: a model's file, or all its parts, by the order of their names.
  * @param {File[]} files
@@ -74,7 +83,7 @@ export function opening({ engine, opened, closed, aside }) {
   const cancel = h("button", { type: "button", click: () => stopper?.abort() }, "Cancel");
   const way = h("div", { class: "mb-loading", hidden: "" }, bar, share, cancel);
   const close = h("button", { type: "button", click: () => shut("The model is closed, and its memory is free.") }, "Close the model");
-  const open = h("div", { class: "mb-open", hidden: "" }, h("span", {}), close);
+  const what = h("span", {}), open = h("div", { class: "mb-open", hidden: "" }, what, close);
   const choices = h("div", { class: "mb-choices", hidden: "" }, begin, own);
   const element = h("div", { class: "mb-opening" }, choices, way, open, said, about);
   /** @type {{ offer: Offer, base: string } | null} */
@@ -89,6 +98,7 @@ export function opening({ engine, opened, closed, aside }) {
     choices.hidden = which !== "choices";
     way.hidden = which !== "way";
     open.hidden = which !== "open";
+    about.hidden = which === "open";
   }
 
   /** @param {string} words */
@@ -109,8 +119,8 @@ export function opening({ engine, opened, closed, aside }) {
     throw new Refused("What runs the model is not on this page: the book's site has it.");
   }
 
-  /** @param {import("./client.js").Source} source @param {string} name */
-  async function from(source, name) {
+  /** @param {import("./client.js").Source} source @param {string} name @param {Offer} [offer] where it is the site's */
+  async function from(source, name, offer) {
     said.textContent = "";
     stage("way");
     bar.removeAttribute("value");
@@ -129,9 +139,9 @@ export function opening({ engine, opened, closed, aside }) {
       };
       const found = await made.load(source, { progress, signal });
       model = made;
-      const { name: called, organization, license } = found.about;
-      const from = [called && legible(called.slice(0, 60)), organization && `by ${legible(organization.slice(0, 60))}`, license && `licence ${legible(license.slice(0, 60))}`];
-      write(/** @type {HTMLElement} */ (open.firstChild), `${legible(name.slice(0, 80))} is open${from.some(Boolean) ? ` (its file says: ${from.filter(Boolean).join(", ")})` : ""}: ${found.blocks} blocks of ${found.heads} heads, ${megabytes(found.bytes)} of memory.`);
+      const sizes = `is open: ${found.blocks} blocks of ${found.heads} heads, ${megabytes(found.bytes)} of memory.`;
+      if (offer) what.replaceChildren(...origin(offer), ` ${sizes}`);
+      else write(what, `${legible(name.slice(0, 80))} ${sizes}${saysOf(found.about)}`);
       const focused = way.contains(document.activeElement);
       stage("open");
       if (focused) close.focus({ preventScroll: true });
@@ -151,7 +161,7 @@ export function opening({ engine, opened, closed, aside }) {
   function fetched() {
     if (!site) return;
     const { offer, base } = site;
-    from(offer.parts.map(({ file, bytes }) => ({ url: new URL(file, base).href, bytes })), offer.name);
+    from(offer.parts.map(({ file, ...part }) => ({ url: new URL(file, base).href, ...part })), offer.name, offer);
   }
 
   function picked() {
@@ -169,16 +179,16 @@ export function opening({ engine, opened, closed, aside }) {
       const here = location.protocol !== "file:", has = Boolean(site?.offer.parts.length);
       begin.hidden = !(has && here);
       if (site) {
-        const { name, by, license, bytes, file } = site.offer;
+        const { bytes, file } = site.offer;
         write(begin, `Load the model (${megabytes(bytes)})`);
-        const origin = `${name} by ${by}, ${license}, in 4 bits a weight: ${megabytes(bytes)}`;
         const kept = "It comes from this site, when you ask for it, and your browser keeps it; nothing you type leaves this page.";
         const files = has
-          ? `Read from files, this page may not fetch it: pick all files ${site.offer.parts[0].file.replace(/\d+$/, "*")} at once, in the folder model of the site, or a GGUF file of your own.`
+          ? `Read from files, this page may not fetch it: pick all files ${site.offer.parts[0].file.replace(/\d+-\w+$/, "*")} at once, in the folder model of the site, or a GGUF file of your own.`
           : `This copy of the site does not have its weights: pick the file ${file}, or another in GGUF.`;
-        write(about, `${origin}. ${has && here ? kept : files} A file of your own is read where it is: a Llama in Q4_1, Q8_0, F16 or F32.`);
+        about.replaceChildren(...origin(site.offer), `, in 4 bits a weight. ${has && here ? kept : files} A file of your own is read where it is: a Llama in Q4_1, Q8_0, F16 or F32.`);
       } else write(about, "Pick a model's file in GGUF: a Llama in Q4_1, Q8_0, F16 or F32. It is read where it is, and nothing you type leaves this page.");
-      stage("choices");
+      if (typeof WebAssembly === "object") stage("choices");
+      else said.textContent = `This browser has no WebAssembly, which the model needs. ${aside}`;
     },
     /** The worker died: say so. @param {string} words */
     lost(words) { if (model) shut(words); },

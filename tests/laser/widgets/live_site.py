@@ -15,9 +15,8 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title>
 <meta name="viewport" content="width=device-width">
 <body><main></main><script src="../vendor/mechbook.js"></script><script>
 const traits = TRAITS;
-const store = { get: (key) => ({ description: { dtype: "float32", count: 0, tensors: [] }, data: new DataView(new ArrayBuffer(0)) })[key] };
-const model = { get: (key) => traits[key], widget_manager: { get_model: async () => store } };
-mechbook.widgets[traits.kind]({ model, el: document.querySelector("main") }).then((stop) => { globalThis.stop = stop; });
+const model = { get: (key) => traits[key] };
+mechbook.widgets[traits.kind]({ model, el: document.querySelector("main") });
 </script></body></html>
 """
 
