@@ -16,7 +16,8 @@ DRAWN = """([key, value, least]) => {
   return Number(dataset.drawn ?? 0) > least && (key === "" || dataset[key] === value);
 }"""
 BARS = """() => [...document.querySelectorAll('section[data-widget="widget-5d"] .mb-bars')].map((panel) =>
-  [...panel.querySelectorAll("li")].map((bar) => [bar.dataset.label, Number(bar.querySelector(".mb-readout").dataset.value)]))"""
+  [...panel.querySelectorAll("li")].map((bar) =>
+    [bar.dataset.label, Number(bar.querySelector(".mb-readout").dataset.value)]))"""
 
 
 def shown(page: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Widget 5d: the language model itself in the page: the reader types, cuts a matrix, switches heads off, and watches."""
+"""Widget 5d: the language model itself in the page. The reader types, cuts a matrix, switches heads off; it answers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
