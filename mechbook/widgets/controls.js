@@ -65,7 +65,8 @@ export function textInput({ label, check, input, hint: first }) {
   /** @param {string | null} problem */
   const say = (problem) => {
     box.setAttribute("aria-invalid", problem ? "true" : "false");
-    said.textContent = problem ?? hint;
+    // what is said already is not said again
+    if (said.textContent !== (problem ?? hint)) said.textContent = problem ?? hint;
     said.classList.toggle("mb-problem", Boolean(problem));
   };
   box.addEventListener("input", () => {

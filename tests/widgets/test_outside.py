@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from mechbook.widgets import base, bundle
+from mechbook.widgets import base, bundle, language_engine
 
 
 def made(words: str = "What it shows.") -> base.BookWidget:
@@ -20,6 +20,14 @@ def test_a_wheel_s_own_scripts_are_taken_as_they_are(tmp_path: Path) -> None:
     (tmp_path / bundle.BUILT).parent.mkdir(parents=True)
     (tmp_path / bundle.BUILT).write_text("(() => {})();\n")
     assert bundle.library(tmp_path) == "(() => {})();\n"
+
+
+def test_a_wheel_s_own_engine_is_taken_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / language_engine.BUILT).parent.mkdir(parents=True)
+    (tmp_path / language_engine.BUILT).write_text('{"worker": "w", "kernels": ["a", "b"]}')
+    assert language_engine.engine(tmp_path) == {"worker": "w", "kernels": ["a", "b"]}
+    script = language_engine.script(tmp_path)
+    assert script == 'globalThis.mechbookLanguage = {"worker": "w", "kernels": ["a", "b"]};\n'
 
 
 def test_without_scripts_the_picture_is_shown_and_a_sentence(
