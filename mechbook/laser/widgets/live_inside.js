@@ -29,7 +29,8 @@ export function inside({ heads, switched }) {
     describe: (i, j, value) => `head ${i}.${j}${off.includes(`${i}.${j}`) ? ", off" : ""}: ${decimal(value, 2)}`,
   });
   const says = h("p", { class: "mb-axes" }), list = h("ol", { class: "mb-lens", tabindex: 0, "aria-label": "What each block would answer" });
-  const lens = h("figure", { class: "mb-chart" }, h("figcaption", {}, "What the model would answer before each block"), list);
+  const caption = h("figcaption", {}, "What the model would answer before each block");
+  const lens = h("figure", { class: "mb-chart" }, caption, list);
   const slot = h("div", {});
   const element = h("details", { class: "mb-more" }, h("summary", {}, "Beyond LASER: switch heads off, and look inside"),
     h("div", {}, buttons.element, slot, h("div", { class: "mb-panels" }, h("div", {}, map.element, toggle), lens), says));
@@ -95,7 +96,8 @@ export function inside({ heads, switched }) {
       write(says, `Orange heads raise the logit of ${a} against ${b}, purple ones lower it; framed ones are off. Together the heads add ${decimal(own, 1)} and the MLPs ${decimal(rest, 1)} to the difference of ${decimal(difference, 1)}. Heads are named as in the section on names: block and head from 0.`);
       list.replaceChildren(...steps.map(({ top: [[token]], answer, the }, i) => h("li", { "data-answer": answer },
         h("span", { class: "mb-readout" }, i === steps.length - 1 ? "end" : String(i)), h("span", { class: "mb-token" }, legible(visible(token))),
-        h("span", { class: "mb-readout" }, `${a} ${small(answer)}, “the” ${small(the)}`))));
+        h("span", { class: "mb-readout" }, small(answer)), h("span", { class: "mb-readout" }, small(the)))));
+      write(caption, `What the model would answer before each block; P(${a}), P(“the”)`);
     },
   };
 }
