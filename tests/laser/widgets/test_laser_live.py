@@ -204,16 +204,13 @@ def test_axe_finds_nothing_serious(browser: Any, address: str, dark: bool) -> No
 
 
 def test_a_phone_shows_the_slider_and_both_panels_on_one_screen(browser: Any, address: str) -> None:
-    """Oracle: the screen, less what the site's bar covers; nothing moves with the slider."""
+    """Oracle: the screen, less what the site's bar covers."""
     with opened(browser, address, width=390, height=844) as found:
         page = found.page
         on.fill(page, "Answer", "a")
         shown = on.load(page)
-        heights = set()
         for place in (0, 20, 99, 100, 50):
             on.move(page, "ρ", place)
             slider, panel = shown.get_by_label("ρ").bounding_box(), shown.locator(".mb-bars").last.bounding_box()
             assert panel["y"] + panel["height"] - slider["y"] < 844 - 60
-            heights |= {round(one.bounding_box()["height"]) for one in shown.locator(".mb-bars").all()}
         assert checks.overflow(page) == 0 and checks.cut_choices(shown) == []
-        assert len(heights) == 1, heights
