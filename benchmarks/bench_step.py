@@ -87,7 +87,9 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, one thread, random triggers, milliseconds of processor time (fastest of n)")
     ways = " ".join(f"{way:>8}" for way in WAYS)
-    print(f"{'B':>4} {'T':>4} {'d':>4} {'n':>3} {'selected':>9} {'sample':>7} {ways} plain/step maps/step products  share")
+    print(
+        f"{'B':>4} {'T':>4} {'d':>4} {'n':>3} {'selected':>9} {'sample':>7} {ways} plain/step maps/step products  share"
+    )
     setups = (LAPTOP,) if small else (LAPTOP, PAPER)
     with Line("make bench, a training step", len(setups), "sizes") as line:
         for setup in setups:
