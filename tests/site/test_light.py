@@ -31,6 +31,16 @@ FONTS = """() => [...document.fonts].filter(({ family }) => family.startsWith("M
   .map(({ family, status }) => [family, status])"""
 
 
+# Which of the page's parts is the first on the screen, or the one that was before, its words, and where it stands.
+READ = """(before) => {
+  const all = document.querySelectorAll("article.bd-article :is(p, pre, h2, h3, li, td, img)");
+  const parts = [...all].filter((one) => !one.closest(".mb-place"));
+  const seen = ({ top, height }) => height > 0 && top >= 80 && top < 800;
+  const index = before ?? parts.findIndex((one) => seen(one.getBoundingClientRect()));
+  return [index, parts[index].textContent || parts[index].src, parts[index].getBoundingClientRect().top];
+}"""
+
+
 @pytest.fixture(scope="module")
 def address(html: Path) -> Iterator[str]:
     """The site over http."""
@@ -118,5 +128,44 @@ def test_formulas_that_nobody_has_neared_have_their_fonts_for_paper(browser: Any
         page.wait_for_timeout(1000)
         found = page.evaluate(FONTS)
         assert len(found) >= 2 and [family for family, status in found if status != "loaded"] == []
+    finally:
+        page.close()
+
+
+@pytest.mark.parametrize("away", ["reload", "back"])
+@pytest.mark.parametrize("anchor", ["", "#the-task"])
+def test_a_reader_comes_back_to_where_they_were(browser: Any, address: str, anchor: str, away: str) -> None:
+    """Oracle: the words on the screen before; what is above them is not laid out again."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    try:
+        page.goto(f"{address}/book/03_induction_heads.html{anchor}", wait_until="load")
+        for _ in range(30):
+            page.mouse.wheel(0, 800)
+            page.wait_for_timeout(40)
+        page.wait_for_timeout(1000)
+        index, words, top = page.evaluate(READ)
+        if away == "reload":
+            page.reload()
+        else:
+            page.goto(f"{address}/book/status.html")
+            page.go_back()
+        page.wait_for_timeout(1500)
+        _, again, now = page.evaluate(READ, index)
+        assert again == words and abs(now - top) < 60
+    finally:
+        page.close()
+
+
+def test_whoever_drags_the_bar_at_the_side_is_not_drawn_back_to_the_link(browser: Any, address: str) -> None:
+    """Oracle: where it was dragged to. Dragging tells a page nothing but that it scrolls."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    try:
+        page.goto(f"{address}/book/03_induction_heads.html#the-task", wait_until="load")
+        page.wait_for_timeout(700)
+        for y in (9000, 12000, 15000):
+            page.evaluate("(top) => scrollTo({ top, behavior: 'instant' })", y)
+            page.wait_for_timeout(300)
+        page.wait_for_timeout(700)
+        assert page.evaluate("scrollY") > 9000
     finally:
         page.close()
