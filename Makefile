@@ -84,7 +84,7 @@ pins: $(READY)  ## refresh every pinned version, build with them, and show what 
 	@$(MAKE) book
 	@-$(PY) -m mechbook.site.compare _build/claims-before.json _build/html/claims.json
 
-bench: $(READY)  ## print how much faster fast paths are than the definitions, and a widget's times
+bench: $(READY)  ## print how much faster fast paths are than the definitions, times of widgets, weight and times of pages
 	@$(PY) -m benchmarks.bench_step
 	@$(PY) -m benchmarks.bench_capacity
 	@$(PY) -m benchmarks.bench_hops
@@ -92,8 +92,8 @@ bench: $(READY)  ## print how much faster fast paths are than the definitions, a
 	@$(PY) -m benchmarks.bench_noisy
 	@$(PY) -m benchmarks.bench_laser
 	@$(PY) -m benchmarks.bench_training
-	@if [ -e _build/html/index.html ]; then $(PY) -m benchmarks.bench_widget; \
-	else echo "The widgets are timed on the built site: run make book first."; fi
+	@if [ -e _build/html/index.html ]; then $(PY) -m benchmarks.bench_widget; $(PY) -m benchmarks.bench_pages; \
+	else echo "Widgets and pages are timed on the built site: run make book first."; fi
 
 # Patterns are quoted word by word, so that no * becomes the name of a file here.
 paper: $(READY)  ## record runs at the papers' size, the most wanted first; it can be stopped, and goes on where it was

@@ -17,8 +17,13 @@ module.exports = [
     },
   },
   {
-    // Loaded as it is, beside RequireJS.
-    files: ["mechbook/site/widgets-config.js"],
-    languageOptions: { sourceType: "script", globals: { requirejs: "readonly" } },
+    // Loaded as they are; serving.py tells the first its version.
+    files: ["mechbook/site/live.js", "mechbook/site/search*.js"],
+    languageOptions: { sourceType: "script", globals: { VERSION: "readonly", INDEX: "readonly" } },
+  },
+  {
+    // Run by Node.js when the site is built.
+    files: ["mechbook/site/*.cjs"],
+    languageOptions: { sourceType: "commonjs", globals: globals.node },
   },
 ];

@@ -3,6 +3,9 @@
 `_config.yml` names them by their place in the site, /vendor; only pages with widgets load the widgets' scripts.
 """
 
+import hashlib
+import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +13,11 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
+from sphinx.util import logging
 
-from mechbook.site import vendor
+from mechbook.site import places, vendor
 
-STATE = "application/vnd.jupyter.widget-state+json"
+LOG = logging.getLogger(__name__)
 
 
 def add_vendored(app: Sphinx, config: Config) -> None:
@@ -34,15 +38,21 @@ def _is_thebe(script: Any) -> bool:
     return "sphinx-thebe" in str(getattr(script, "filename", "")) or "THEBE_JS_URL" in body
 
 
-def guard_states(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Spell every "<" of the widgets' states as JSON can: no text of theirs ends the script they stand in.
-
-    myst-nb escapes "</script>" alone, where a browser also ends a script at "</SCRIPT >".
-    """
-    for script in context["script_files"]:
-        attributes = getattr(script, "attributes", {})
-        if attributes.get("type") == STATE:
-            attributes["body"] = attributes["body"].replace("<", "\\u003c")
+def place_widgets(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Put the widgets' settings into their places and their weights into files; leave out the rest of their states."""
+    states = [
+        script for script in context["script_files"] if getattr(script, "attributes", {}).get("type") == places.STATE
+    ]
+    context["script_files"] = [script for script in context["script_files"] if script not in states]
+    found: dict[str, Any] = {}
+    for script in states:
+        found |= json.loads(script.attributes["body"])["state"]
+    try:
+        context["body"], files = places.placed(context.get("body", ""), found)
+    except places.NotOurs as error:
+        LOG.error(str(error), location=page)
+        return
+    places.write(Path(app.outdir) / places.FOLDER, files)
 
 
 # What others' extensions write, and what a page should say instead.
@@ -62,9 +72,10 @@ def mend_body(app: Sphinx, page: str, template: str, context: dict[str, Any], do
 
 
 def write_scripts(app: Sphinx) -> None:
-    """Write the script of the widgets, and the one that tells RequireJS where the vendored ones are.
+    """Write the script of the widgets, and the one that asks for it when a widget is neared.
 
-    Before any page: Sphinx puts a file's checksum into its address, so that a new one is not taken from a cache.
+    Before any page: Sphinx puts a file's checksum into its address, so that a new one is not taken from a cache. The
+    address of the widgets' script has their version, which the other is told.
     """
     if app.builder.format != "html":
         return
@@ -73,12 +84,16 @@ def write_scripts(app: Sphinx) -> None:
 
     place = Path(app.outdir) / "vendor"
     place.mkdir(parents=True, exist_ok=True)
+    # What pages of an earlier build read.
+    shutil.rmtree(Path(app.outdir) / places.FOLDER, ignore_errors=True)
     try:
-        (place / "mechbook.js").write_text(library(), encoding="utf-8")
+        text = library()
     except RuntimeError as error:
         raise ExtensionError(str(error)) from error
-    config = Path(__file__).with_name("widgets-config.js").read_text(encoding="utf-8")
-    (place / "widgets-config.js").write_text(config, encoding="utf-8")
+    (place / "mechbook.js").write_text(text, encoding="utf-8")
+    version = hashlib.sha256(text.encode()).hexdigest()[:16]
+    live = Path(__file__).with_name("live.js").read_text(encoding="utf-8")
+    (place / "live.js").write_text(f'const VERSION = "{version}";\n{live}', encoding="utf-8")
 
 
 def setup(app: Sphinx) -> Mapping[str, Any]:
@@ -86,7 +101,7 @@ def setup(app: Sphinx) -> Mapping[str, Any]:
     app.connect("config-inited", add_vendored)
     # After sphinx-thebe has added it.
     app.connect("html-page-context", drop_thebe, priority=900)
-    app.connect("html-page-context", guard_states, priority=900)
+    app.connect("html-page-context", place_widgets, priority=900)
     app.connect("html-page-context", mend_body)
     app.connect("builder-inited", write_scripts)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""What the built site serves itself instead of asking other hosts: formulas and the widgets' runtime.
+"""What the built site serves itself instead of asking other hosts: the fonts of formulas, and what searches.
 
     python -m mechbook.site.vendor
 
@@ -10,22 +10,16 @@ import hashlib
 import json
 import shutil
 import sys
-from importlib.metadata import distribution
 from pathlib import Path
 
 from mechbook.core import npm
 from mechbook.core.cache.closure import PACKAGE
-
-# From MathJax: the one script the pages load, and what it asks for beside itself as they need it.
-MATHJAX = ("tex-mml-chtml.js", "output/chtml/fonts", "input/tex/extensions", "a11y", "sre", "ui", "core.js")
-FONTS = (".woff2", ".woff", ".ttf", ".eot", ".svg")
 
 
 def key(project: Path = PACKAGE.parent) -> str:
     """The name of the folder for this lock file; RuntimeError where there is none."""
     found = hashlib.sha256(Path(__file__).read_bytes())
     found.update(npm.key(project).encode())
-    found.update(distribution("anywidget").version.encode())
     return found.hexdigest()[:16]
 
 
@@ -39,17 +33,10 @@ def folder(project: Path = PACKAGE.parent) -> Path:
 
 
 def assemble(modules: Path, target: Path) -> None:
-    """Copy out of npm's `modules`, and of site-packages, what the site needs, with the licences beside it."""
+    """Copy out of npm's `modules` what the site needs, with the licences beside it."""
     vendor = target / "site" / "vendor"
-    for part in MATHJAX:
-        _copy(modules / "mathjax" / "es5" / part, vendor / "mathjax" / part)
-    _copy(modules / "requirejs" / "require.js", vendor / "require.js")
-    manager = modules / "@jupyter-widgets" / "html-manager" / "dist"
-    _copy(manager / "embed-amd.js", vendor / "embed-amd.js")
-    for font in sorted(path for path in manager.iterdir() if path.suffix in FONTS):
-        _copy(font, vendor / font.name)
-    anywidget = distribution("anywidget")
-    _copy(Path(str(anywidget.locate_file("anywidget/nbextension/index.js"))), vendor / "anywidget.js")
+    _copy(modules / "mathjax" / "es5" / "output" / "chtml" / "fonts" / "woff-v2", vendor / "formulas")
+    _copy(modules / "minisearch" / "dist" / "umd" / "index.js", vendor / "minisearch.js")
     (vendor / "LICENCES.txt").write_text(_licences(modules), encoding="utf-8")
     _copy(modules / "axe-core" / "axe.min.js", target / "tests" / "axe.min.js")
     _copy(modules / "axe-core" / "LICENSE", target / "tests" / "axe.LICENSE")
@@ -77,9 +64,6 @@ def _licences(modules: Path) -> str:
         words = "\n".join(file.read_text(encoding="utf-8", errors="replace").strip() for file in texts)
         head = f"{about['name']} {about['version']} ({about.get('license', 'see the package')})"
         parts.append(f"{head}\n\n{words}".strip())
-    files = [file for file in distribution("anywidget").files or () if file.name.upper().startswith("LICEN")]
-    words = "\n".join(file.read_text(encoding="utf-8").strip() for file in files)
-    parts.append(f"anywidget {distribution('anywidget').version} (MIT)\n\n{words}")
     return ("\n\n" + "=" * 80 + "\n\n").join(parts) + "\n"
 
 

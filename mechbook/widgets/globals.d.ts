@@ -7,12 +7,14 @@ declare const BOOK: {
   kernels: string;
 };
 
-/** What RequireJS and MathJax 3 bring, as far as mechbook/site/widgets-config.js asks for it. */
-declare const requirejs: { config(settings: { paths: Record<string, string> }): void };
-interface Window {
-  MathJax?: {
-    startup?: { promise: Promise<void> };
-    typesetPromise(elements: Element[]): Promise<void>;
-    Hub?: object;
-  };
-}
+/** The widgets' version, which mechbook/site/serving.py tells live.js. */
+declare const VERSION: string;
+/** The index's version, which mechbook/site/search.py tells search.js. */
+declare const INDEX: string;
+
+/** What scripts of a page share. */
+declare var mechbook: { widgets: Record<string, (place: { model: object; el: HTMLElement }) => Promise<unknown>> };
+declare var mechbookStore: (id: string, description: object, data: string) => void;
+declare var mechbookSearch: { options: any; ask: any; index?: string };
+declare var mechbookAnswer: (query: string) => Promise<object[]>;
+declare var MiniSearch: any;

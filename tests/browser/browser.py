@@ -24,6 +24,12 @@ FLAGS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
+# Sections far from the screen are not laid out for a reader; for checks that measure a page they are.
+WHOLE = """document.addEventListener("DOMContentLoaded", () => {
+  const sheet = document.createElement("style");
+  sheet.textContent = "* { content-visibility: visible !important; }";
+  document.head.append(sheet);
+});"""
 HOW = "install it (Debian: apt-get install chromium)"
 HERE = ("127.0.0.1", "localhost")
 
@@ -122,6 +128,8 @@ def opened(
     )
     try:
         found = Opened(context.new_page())
+        if script:
+            found.page.add_init_script(WHOLE)
         found.page.on("request", lambda request: _note(found, request))
         found.page.on("requestfinished", lambda request: found.waiting.discard(request))
         found.page.on("requestfailed", lambda request: found.waiting.discard(request))

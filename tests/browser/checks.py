@@ -22,7 +22,7 @@ KNOWN = ("Got invalid theme mode",)
 CONTENT = "article.bd-article"
 CLOSE = 1e-4
 FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-ALIVE = "(n) => document.querySelectorAll('.mb-widget .mb-says:not(:empty)').length >= n"
+ALIVE = "(place) => Boolean(place.querySelector('.mb-widget .mb-says:not(:empty)'))"
 WIDE_FORMULAS = """() => [...document.querySelectorAll('mjx-container[display="true"]')]
   .filter((formula) => formula.clientWidth > 0 && formula.scrollWidth > formula.clientWidth + 3)
   .map((formula) => `${formula.closest("[id]")?.id}: ${formula.scrollWidth} in ${formula.clientWidth} pixels`)"""
@@ -62,7 +62,10 @@ def render(page: Any, shown: BookWidget) -> Any:
 
 
 def widget(page: Any, name: str) -> Any:
-    """The widget `name`, once it lives."""
+    """The widget `name`, once it lives; on a page of a site it is brought on the screen, which wakes it."""
+    place = page.locator(f'.mb-place[data-name="{name}"]')
+    if place.count() and not place.locator(".mb-widget").count():
+        place.evaluate("(one) => one.scrollIntoView({ block: 'center', behavior: 'instant' })")
     found = page.locator(f'section.mb-widget[data-widget="{name}"]')
     found.locator(".mb-says:not(:empty)").wait_for(timeout=30_000)
     return found
@@ -86,17 +89,25 @@ def settle(page: Any) -> None:
 def complaints(found: Opened) -> list[str]:
     """Requests to other hosts, errors, and widgets that are on the page and do not live."""
     page = found.page
-    missing = []
-    if views := page.locator('script[type="application/vnd.jupyter.widget-view+json"]').count():
-        try:
-            page.wait_for_function(ALIVE, arg=views, timeout=30_000)
-        except Exception as error:
-            if type(error).__name__ != "TimeoutError":
-                raise
-            missing.append(f"{page.locator('.mb-widget').count()} of {views} widgets are there")
+    missing = dead(page)
     found.settle()
     errors = [error for error in found.errors if not error.startswith(KNOWN)]
     return [f"asks {url}" for url in found.outside] + errors + missing
+
+
+def dead(page: Any) -> list[str]:
+    """Bring the place of each widget on the screen, as a reader does, and go back; name those that do not live."""
+    missing, at = [], page.evaluate("scrollY")
+    for place in page.locator(".mb-place").all():
+        place.evaluate("(one) => one.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        try:
+            page.wait_for_function(ALIVE, arg=place.element_handle(), timeout=30_000)
+        except Exception as error:
+            if type(error).__name__ != "TimeoutError":
+                raise
+            missing.append(f"{place.get_attribute('data-name')} does not live")
+    page.evaluate("(top) => scrollTo({ top, behavior: 'instant' })", at)
+    return missing
 
 
 def serious_violations(page: Any, script: Path, context: str = CONTENT) -> list[str]:
@@ -120,7 +131,6 @@ def cut_choices(shown: Any) -> list[str]:
 
 def wide_formulas(page: Any) -> list[str]:
     """The displayed formulas that have to be scrolled to be read: label and width against the width of their place."""
-    page.evaluate("() => window.MathJax?.startup?.promise")
     settle(page)
     found: list[str] = page.evaluate(WIDE_FORMULAS)
     return found

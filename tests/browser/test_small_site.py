@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fontTools.ttLib import TTFont
 
 from mechbook.induction.widgets.induction import QUOTATION, Shipped
 from mechbook.site import vendor
@@ -53,9 +54,9 @@ def test_a_page_lives_by_itself(browser: Any, address: str, site: Path, name: st
         assert checks.complaints(found) == []
         formulas = found.page.locator("mjx-container").count()
         assert formulas == (name != "book/plain.html")
-        # MathJax, RequireJS with its settings, the manager, anywidget, and the book's own.
+        # What waits for a widget to be neared, and the widgets' own.
         scripts = found.page.locator('script[src*="vendor/"]').count()
-        assert scripts == (0 if name == "book/plain.html" else 6)
+        assert scripts == (0 if name == "book/plain.html" else 2)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -95,22 +96,69 @@ def test_without_scripts_and_in_print_there_is_a_picture(browser: Any, address: 
         found.page.emulate_media(media="print")
         assert found.page.locator("#widget-3a img").is_visible()
         assert not found.page.locator("section.mb-widget").first.is_visible()
-    assert len(re.findall(r'<img alt="Attention of layer 1 [^"]{40,}"', (site / "book/widgets.html").read_text())) == 1
+    text = (site / "book/widgets.html").read_text(encoding="utf-8")
+    assert len(re.findall(r'<img [^>]*alt="Attention of layer 1 [^"]{40,}"', text)) == 1
 
 
 def test_the_widgets_of_a_page_share_one_copy_of_the_weights(site: Path, page: Any) -> None:
     text = (site / "book" / "widgets.html").read_text(encoding="utf-8")
-    assert text.count('"path": ["data"]') == 1
+    stores = re.findall(r'"store": "(\w+)"', text)
+    assert len(stores) == 2 and len(set(stores)) == 1
+    assert page.locator(f'script[src$="widgets/{stores[0]}.js"]').count() == 1
     assert text.count('"kind": "induction"') == text.count('"kind": "memory_maps"') == 1
 
 
-def test_every_style_of_the_runtime_names_fonts_that_are_there(page: Any, site: Path) -> None:
-    """Oracle: the files of the site. Which style a browser asks for its font depends on when it paints."""
-    urls = """() => [...document.querySelectorAll("style")].flatMap((style) =>
-      style.textContent.match(/https?:[^)"']*\\.(woff2?|ttf)/g) ?? [])"""
-    found = page.evaluate(urls)
-    assert len(found) >= 6
-    assert [url for url in found if not (site / url.split("/", 3)[3]).is_file()] == []
+def test_a_widget_waits_until_it_is_neared(browser: Any, address: str) -> None:
+    """Oracle: what the page asks for, before and after the reader goes there, and for a link to a state at once."""
+    with opened(browser, f"{address}/book/memories.html", height=300) as found:
+        found.page.evaluate("document.querySelector('article').style.paddingBottom = '4000px'")
+        found.settle()
+        asked = """() => performance.getEntriesByType("resource")
+          .filter((one) => /vendor.mechbook|widgets.\\w+.js/.test(one.name)).length"""
+        place = found.page.locator('.mb-place[data-name="widget-1"]')
+        far = place.evaluate("(one) => one.getBoundingClientRect().top > 2 * innerHeight")
+        assert found.page.evaluate(asked) == 0 if far else True
+        assert checks.complaints(found) == []
+        assert found.page.evaluate(asked) >= 2
+    with opened(browser, f"{address}/book/memories.html#widget-2?steps=7", height=300) as found:
+        shown = found.page.locator('section.mb-widget[data-widget="widget-2"]')
+        shown.locator(".mb-says:not(:empty)").wait_for(timeout=30_000)
+        assert shown.get_by_label("Gradient steps").input_value() == "7"
+
+
+def test_the_style_of_formulas_names_fonts_that_are_there(page: Any, site: Path) -> None:
+    """Oracle: the files of the site. Which of them a browser asks for depends on the characters of a page."""
+    style = site / "_static" / "formulas.css"
+    fonts = re.findall(r'url\("([^"]+)"\)', style.read_text(encoding="utf-8"))
+    assert len(fonts) >= 6
+    assert [font for font in fonts if not (style.parent / font).is_file()] == []
+
+
+READABLE = """async () => {
+  const faces = [...document.fonts].filter((face) => face.family.startsWith("MJX"));
+  const read = await Promise.allSettled(faces.map((face) => face.load()));
+  return read.map(({ status }, index) => [faces[index].family, status]);
+}"""
+
+
+def test_a_browser_reads_every_font_of_formulas_and_each_character_is_in_one(page: Any, site: Path) -> None:
+    """Oracle: Chromium, and fontTools' reading of the fonts; a character that is in none comes from anywhere."""
+    read = page.evaluate(READABLE)
+    assert len(read) >= 6 and [family for family, status in read if status != "fulfilled"] == []
+    style = (site / "_static" / "formulas.css").read_text(encoding="utf-8")
+    wanted = {chr(int(code, 16)) for code in re.findall(r'content: "\\([0-9A-F]+)"', style)}
+    assert {"\N{GREEK SMALL LETTER ALPHA}", "\N{LESS-THAN OR EQUAL TO}"} <= wanted
+    held: set[str] = set()
+    for font in sorted((site / "vendor" / "formulas").glob("*.woff")):
+        with TTFont(font) as opened_font:
+            held |= {chr(point) for point in opened_font.getBestCmap()}
+    assert wanted - held == set()
+
+
+def test_a_formula_is_no_stop_of_the_tab_key_and_has_words(page: Any) -> None:
+    """Oracle: the page's own tree: MathML stands beside what is seen, and nothing of it can be focused."""
+    assert page.locator("mjx-container [tabindex], mjx-container[tabindex]").count() == 0
+    assert page.locator("mjx-container mjx-assistive-mml math").count() == page.locator("mjx-container").count() > 0
 
 
 def test_training_time_moves_everything(page: Any, sent: Shipped) -> None:

@@ -157,6 +157,16 @@ def test_a_misspelt_quotation_fails_the_build_and_shows_on_the_page(built: Any) 
     assert done.returncode == 1 and told in done.stderr and "am.one has no value named" in page
 
 
+def test_a_widget_that_is_not_the_book_s_fails_the_build_in_one_sentence(built: Any) -> None:
+    """Oracle: the page before: without a kernel nothing would answer the slider."""
+    slider = "```{code-cell} ipython3\nimport ipywidgets\nipywidgets.IntSlider(3)\n```\n"
+    built.edit("book/02_second.md", "# Second\n", f"# Second\n\n{slider}")
+    done = built.run("build")
+    built.edit("book/02_second.md", f"# Second\n\n{slider}", "# Second\n")
+    told = "IntSliderModel of @jupyter-widgets/controls is shown, which needs a kernel"
+    assert done.returncode == 1 and done.stderr.count(told) == 1 and "02_second.md" in done.stderr
+
+
 def test_a_misspelt_setting_is_one_line_and_loses_nothing(built: Any) -> None:
     claims = built.root / "_build/html/claims.json"
     claims.write_text("[]", encoding="utf-8")
