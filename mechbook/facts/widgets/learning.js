@@ -52,7 +52,7 @@ export const fact_learning = async ({ model, el }) => {
     begin: `Press Play: the model reads ${people.length * questions.length} facts, each again and again among noise, and knows nothing yet.`,
     ended: (step, last) => `Trained for ${step} steps: on average the true answer has probability ${percent(last.truth)}.`,
   });
-  const chart = curves({ title: "Probability of answers, over all questions", lines: LINES, dated: true, earlierIs: "Faint lines: other seeds, trained before." });
+  const chart = curves({ title: "Average probability of answers", lines: LINES, dated: true, earlierIs: "Faint lines: other seeds, trained before." });
   const answering = (/** @type {string} */ text, /** @type {string} */ person, /** @type {string} */ found, /** @type {string} */ verdict) => `${text.replace("{}", person)} ${found}. ${verdict}.`;
   const surely = (/** @type {string} */ word, /** @type {number} */ p) => `“${word}”, with ${percent(p)}`;
   const answer = h("p", {

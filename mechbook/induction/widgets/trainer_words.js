@@ -46,6 +46,6 @@ const EVENTS = LINES.flatMap(({ key }) => LEVELS.map((level, i) => ({ key, level
 export const teller = (begin) => tellerOf({
   begin, events: EVENTS, aside: "W_O2, W_K2, W_K1",
   ended: (step, last, frozen) => (frozen
-    ? `Trained for ${step} steps with ${frozen} frozen: accuracy ${percent(last.accuracy)}. Untick it and press Play again: both runs are then drawn.`
+    ? `Trained for ${step} steps with ${frozen} frozen: accuracy ${percent(last.accuracy)}. Untick it and play again: both are drawn.`
     : `Trained for ${step} steps: accuracy ${percent(last.accuracy)}. Of their memories W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)}.`),
 });

@@ -31,7 +31,7 @@ const LINES = [
 const EVENTS = [
   { key: "share", level: 0.8, words: "the model answers the trigger with the noise, about as often as it comes: right on average, without looking" },
   { key: "found", level: 0.5, words: "attention begins to find what followed the trigger in this sequence" },
-  { key: "gain", level: 0.08, words: "without F_2 the right output is more probable: attention has the answer, and F_2 speaks over it. Drop F_2 and look" },
+  { key: "gain", level: 0.08, words: "without F_2 the right output is more probable: F_2 speaks over what attention finds. Drop F_2 and look" },
 ];
 const WATCH = 200, SHOWN = 5;
 

@@ -27,7 +27,7 @@ export const progress = ({ step, speed, vectors, diverged }, steps, playing) =>
  * @param {string} [called] what the page calls it
  */
 const diverging = (step, loss, rate, called = "learning rate") =>
-  `Step ${step}: the loss is ${Number.isFinite(loss) ? loss.toFixed(0) : "no number any more"}. With a ${called} of ${rate} training diverges and stops here. Choose a smaller one and press Reset.`;
+  `Step ${step}: the loss is ${Number.isFinite(loss) ? loss.toFixed(0) : "no number any more"}. With a ${called} of ${rate} training diverges: choose a smaller one and press Reset.`;
 const making = (/** @type {number} */ step, /** @type {number} */ loss) => `Step ${step} is made; its batch had a loss of ${loss.toFixed(2)}.`;
 const happened = (/** @type {number} */ step, /** @type {Happening} */ { words }) => `Step ${step}: ${words}.`;
 // as long as any step and any share in words
@@ -95,7 +95,7 @@ export function tellerOf({ begin, events, ended, aside = "", rate }) {
       else if (ends) line.say(ends);
       else if (step === 0 && !playing) line.say(begin);
       else if (stepped && !playing && notedAt !== step) line.say(news.length ? moment : making(step, loss));
-      else line.say(moment || (playing ? "Training has begun." : `Paused after step ${step}.`));
+      else line.say(moment || (playing ? "Training has begun. What happens in it is told here." : `Paused after step ${step}.`));
     },
   };
 }
