@@ -92,7 +92,7 @@ export function curves({ title, lines, earlierIs = "", rangeIs = "", dated = fal
         drawn = key;
         drawAxes();
         // as wide as it can become, so that no line of the legend breaks anew
-        for (const span of reached) if (span) span.style.minWidth = `${0.66 * dates([allReached(lines, last)], lines[0].key).length}ch`;
+        for (const span of reached) if (span) span.style.minWidth = `${0.72 * dates([allReached(lines, last)], lines[0].key).length}ch`;
       }
       const /** @type {Drawn[]} */ wanted = [];
       if (what.range) {
