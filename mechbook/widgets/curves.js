@@ -46,8 +46,9 @@ export function curves({ title, lines, earlierIs = "", rangeIs = "", dated = fal
     axes, inside, svg("text", { x: (W + left) / 2, y: H - 3, "text-anchor": "middle" }, "training step"),
   );
   const numbers = lines.map(({ name }) => h("span", { class: "mb-readout", "data-series": name }, "–"));
-  const reached = lines.map(() => (dated ? h("span", { class: "mb-dates" }) : null));
-  const legend = h("ul", { class: dated ? "mb-legend mb-dated" : "mb-legend" }, ...lines.map((line, i) => h("li", {}, sample(lookOf(line)), ` ${line.name} `, numbers[i], reached[i])));
+  // the longest dates lie unseen under those that are there, so that no line of the legend breaks anew
+  const reached = lines.map(() => ({ dates: h("span", {}), spare: h("span", { class: "mb-unseen", "aria-hidden": "true" }) }));
+  const legend = h("ul", { class: dated ? "mb-legend mb-dated" : "mb-legend" }, ...lines.map((line, i) => h("li", {}, sample(lookOf(line)), ` ${line.name} `, numbers[i], dated ? h("span", { class: "mb-dates" }, reached[i].spare, reached[i].dates) : null)));
   const note = h("p", { class: "mb-axes" });
   let last = 1, drawn = "";
   const px = (/** @type {number} */ step) => left + (step / last) * (W - left - right);
@@ -91,8 +92,7 @@ export function curves({ title, lines, earlierIs = "", rangeIs = "", dated = fal
         last = what.last;
         drawn = key;
         drawAxes();
-        // as wide as it can become, so that no line of the legend breaks anew
-        for (const span of reached) if (span) span.style.minWidth = `${0.72 * dates([allReached(lines, last)], lines[0].key).length}ch`;
+        for (const { spare } of reached) write(spare, dates([allReached(lines, last)], lines[0].key));
       }
       const /** @type {Drawn[]} */ wanted = [];
       if (what.range) {
@@ -118,10 +118,7 @@ export function curves({ title, lines, earlierIs = "", rangeIs = "", dated = fal
       } else {
         for (const number of numbers) { number.textContent = "–"; delete number.dataset.value; }
       }
-      lines.forEach(({ key: name }, i) => {
-        const span = reached[i];
-        if (span) write(span, dates(what.points, name));
-      });
+      if (dated) lines.forEach(({ key: name }, i) => write(reached[i].dates, dates(what.points, name)));
       draw(wanted);
       const words = [what.earlier.length ? earlierIs : "", what.range ? rangeIs : ""].filter(Boolean).join(" ");
       if (note.textContent !== words) note.textContent = words;
