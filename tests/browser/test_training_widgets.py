@@ -120,11 +120,11 @@ def test_a_sentence_has_the_room_that_the_longest_needs(alone: Callable[..., Any
         line.textContent = words;
         all.push(place.offsetHeight);
       }
-      line.textContent = "One line";
-      return [room, Math.max(...all), place.offsetHeight, parseFloat(getComputedStyle(line).lineHeight)];
+      const { lineHeight, paddingTop, paddingBottom } = getComputedStyle(line);
+      return [room, Math.max(...all), (room - parseFloat(paddingTop) - parseFloat(paddingBottom)) / parseFloat(lineHeight)];
     }"""
-    room, needed, one, line = shown.locator(".mb-telling").evaluate(heights)
-    assert room == needed and round((room - one) / line) + 1 <= 4
+    room, needed, lines = shown.locator(".mb-telling").evaluate(heights)
+    assert room == needed and round(lines) <= 4
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
@@ -134,9 +134,12 @@ def test_leaving_and_coming_back_keeps_the_run(moving_page: Any, name: str) -> N
     page = moving_page
     shown = checks.render(page, MADE[name]())
     until(shown, "d.step === '0'")
-    if name == "widget-birth":
-        press(shown, "Train it now")
-        until(shown, "Number(d.step) > 20")
+    if name in ("widget-birth", "widget-6c"):
+        # the latter's first steps change hardly a digit
+        if name == "widget-6c":
+            set_up(shown, Speed="fast")
+        press(shown, "Train it now" if name == "widget-birth" else "Play")
+        until(shown, f"Number(d.step) > {20 if name == 'widget-birth' else 1500}")
         press(shown, "Pause")
         until(shown, "d.playing === 'false'")
     else:
