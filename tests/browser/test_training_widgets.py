@@ -120,8 +120,8 @@ def test_a_sentence_has_the_room_that_the_longest_needs(alone: Callable[..., Any
         line.textContent = words;
         all.push(place.offsetHeight);
       }
-      const { lineHeight, paddingTop, paddingBottom } = getComputedStyle(line);
-      return [room, Math.max(...all), (room - parseFloat(paddingTop) - parseFloat(paddingBottom)) / parseFloat(lineHeight)];
+      const { lineHeight, paddingTop } = getComputedStyle(line);
+      return [room, Math.max(...all), (room - 2 * parseFloat(paddingTop)) / parseFloat(lineHeight)];
     }"""
     room, needed, lines = shown.locator(".mb-telling").evaluate(heights)
     assert room == needed and round(lines) <= 4

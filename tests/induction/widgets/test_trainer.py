@@ -71,6 +71,11 @@ def test_played_to_the_end_the_memories_fill_in_order(page: Any) -> None:
     assert first_at(points, "W_O2", 0.9) < first_at(points, "W_K2", 0.9) < first_at(points, "W_K1", 0.7) < 900
     assert points[-1]["accuracy"] > 0.85 and float(shown.get_attribute("data-accuracy")) > 0.85
     assert f"accuracy {100 * points[-1]['accuracy']:.0f}%" in says(shown, "Trained for 900 steps")
+    # the legend keeps when each level was reached
+    dates = shown.locator(".mb-dates > :last-child").all_text_contents()
+    for key, words in zip((*MATRICES, "accuracy"), dates, strict=True):
+        reached = [(level, first_at(points, key, level)) for level in (0.5, 0.9)]
+        assert words == ", ".join(f"{level} at {step:.0f}" for level, step in reached if step < 1000)
 
 
 def test_with_W_O2_frozen_nothing_is_learned(page: Any) -> None:
