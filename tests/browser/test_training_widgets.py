@@ -162,6 +162,37 @@ def test_leaving_and_coming_back_keeps_the_run(moving_page: Any, name: str) -> N
         assert shown.get_by_label("Speed", exact=True).input_value() == "fast"
 
 
+@pytest.mark.parametrize("name", [name for name in MADE if name != "widget-birth"])
+def test_a_link_carries_what_all_have_in_common(moving_page: Any, name: str) -> None:
+    """Oracle: what was set."""
+    page = moving_page
+    own = "Step size" if name == "widget-2b" else "Learning rate"
+    shown = checks.render(page, MADE[name]())
+    set_up(shown, Speed="fast", Seed="4", **{own: "1"})
+    rate = shown.get_by_label(own).get_attribute("aria-valuetext")
+    press(shown, "Link to this view")
+    link = page.evaluate("location.hash")
+    assert all(part in link for part in ("pace=fast", "seed=4", f"lr={rate}"))
+    page.evaluate("() => { sessionStorage.clear(); history.replaceState(null, '', '#'); }")
+    shown = checks.render(page, MADE[name]())
+    assert shown.get_by_label("Speed", exact=True).input_value() == "watch"
+    assert checks.follow(page, name, link.split("?")[1]) == ""
+    assert shown.get_by_label("Speed", exact=True).input_value() == "fast"
+    for label, value in (("Seed", "4"), (own, rate)):
+        assert shown.get_by_label(label).get_attribute("aria-valuetext") == value
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_without_webassembly_each_says_so_and_trains(moving_page: Any, name: str) -> None:
+    """Oracle: steps are made where there is no WebAssembly, and a sentence tells of it once."""
+    page = moving_page
+    page.evaluate("delete globalThis.WebAssembly")
+    shown = checks.render(page, MADE[name]())
+    shown.locator("button.mb-main").click()
+    until(shown, "Number(d.step) > 2")
+    assert shown.text_content().count("no WebAssembly with vectors: the same numbers come from plain JavaScript") == 1
+
+
 @pytest.mark.parametrize("name", MADE)
 def test_the_pages_own_thread_stays_free(moving_page: Any, name: str) -> None:
     """Oracle: the browser's list of tasks of 50 ms and more; the best of three plays, as a machine has more to do."""
