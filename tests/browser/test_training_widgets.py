@@ -66,9 +66,9 @@ CONTROLS = """(root) => [...root.querySelectorAll("button, input, select")].map(
 BUTTONS, COMMON = ["Play", "One step", "Reset", "Next seed"], ["Speed", "Learning rate", "Seed"]
 
 
-def on_a_phone(page: Any, name: str) -> Any:
+def on_a_phone(page: Any, name: str, width: int = WIDTH) -> Any:
     """The widget as wide as the site has it."""
-    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    page.set_viewport_size({"width": width, "height": HEIGHT})
     page.evaluate("[document.body, document.querySelector('main')].map((one, i) => one.style.margin = `0 ${16 * i}px`)")
     checks.settle(page)
     return checks.widget(page, name)
@@ -241,8 +241,7 @@ def test_no_sentence_pushes_what_is_there(alone: Callable[..., Any], name: str, 
     page = alone(MADE[name]())
     page.evaluate("sessionStorage.clear()")
     page.emulate_media(reduced_motion="no-preference")
-    page.set_viewport_size({"width": width, "height": HEIGHT})
-    shown = checks.widget(page, name)
+    shown = on_a_phone(page, name, width)
     until(shown, "d.step === '0'")
     shown.evaluate(WATCH)
     set_up(shown, Speed="fast")

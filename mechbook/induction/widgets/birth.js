@@ -15,7 +15,7 @@ import { LINES } from "./trainer_words.js";
 
 const BEGIN = "Three matrices are random. Press, and they are trained, here in your browser.";
 const begun = (/** @type {number} */ batch) => `Training: each step reads ${batch} sequences and moves the matrices a little.`;
-const BORN = "an induction head is born";
+const BORN = "nine tenths of its answers are right: an induction head is born";
 /**
  * Of each number: what holds before it reaches LEVELS, and what once it has.
  * @type {[key: string, before: string, words: [half: string, most: string]][]}
@@ -60,7 +60,7 @@ function storyOf() {
         for (const one of reached) {
           if (told.has(one[1])) continue;
           told.add(one[1]);
-          news.push(one[1] === STORY[3][2][1] ? [one[0], `${one[1]} right: ${BORN}`] : one);
+          news.push(one[1] === STORY[3][2][1] ? [one[0], BORN] : one);
         }
       });
       return news.sort(([one], [other]) => one - other).map((one) => line([one]));
@@ -74,7 +74,7 @@ export const induction_birth = async ({ model, el }) => {
   const name = model.get("name"), root = frame(el, { name, title }), before = remembered(name), characters = [...size.vocabulary];
   const z = [...size.seq].map((character) => characters.indexOf(character)), last = z.length - 1;
   const said = STORY.flatMap(([, , words]) => words.map((one) => line([[999, one]])));
-  const story = storyOf(), now = heldSentence([BEGIN, begun(size.batch), ...said, line([[999, `${STORY[3][2][1]} right: ${BORN}`]])]);
+  const story = storyOf(), now = heldSentence([BEGIN, begun(size.batch), ...said, line([[999, BORN]])]);
   const chart = curves({ title: "Memories stored, and accuracy", lines: LINES });
   const strip = h("ol", { class: "mb-strip", "aria-label": "What the last letter looks at" }), prediction = nextCharacter("The next letter", SHOWN);
   const marks = z.map((_, s) => {
