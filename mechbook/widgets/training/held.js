@@ -6,12 +6,13 @@ import { h, write } from "../kit.js";
 export const HOLD_MS = 2000;
 
 /**
- * A line that shows the newest of what happened, and tells a screen reader all of it. `longest` are the longest texts to
- * come: they are laid out unseen in the line's own place, so that it has the height that it needs at this width, and no more.
+ * A line that shows the newest of what happened, and tells a screen reader all of it. `longest` are the longest texts
+ * to come: they are laid out unseen in the line's own place, which so has the height that it needs at this width.
  * @param {string[]} longest
  */
 export function heldSentence(longest) {
-  const seen = h("p", { class: "mb-says" }), heard = h("p", { class: "mb-heard", role: "status", "aria-live": "polite" });
+  const seen = h("p", { class: "mb-says" });
+  const heard = h("p", { class: "mb-heard", role: "status", "aria-live": "polite" });
   const spare = longest.map((words) => h("p", { class: "mb-spare", "aria-hidden": "true" }, words));
   /** @type {string[]} */
   let waiting = [];
