@@ -1,7 +1,7 @@
 """How light the built site's pages are. Oracle: an empty page of the theme, loaded by the same browser beside them.
 
-Bytes are counted. For times stands what the page's main thread works, which a busy machine hardly changes, as ratios to
-its work for the empty page.
+Bytes are counted. For times stands what the page's main thread works, as ratios to its work for the empty page: on a
+machine with nothing else to do (make check-times), as the others do not depend on what else runs.
 """
 
 import re
@@ -18,7 +18,7 @@ from tests.browser.loading import EMPTY, Work, asked, empty_site, first_widget, 
 
 TOC = [name for name in pages(Path(__file__).resolve().parents[2]) if re.search(r"/(index|\d\d_)", name)]
 LANDING, MEGABYTE = TOC[0], 1_000_000
-RUNS = 2
+RUNS = 6
 # Against the work for the empty page, which is 0.12 s where this was written, its longest task 26 ms. With a processor
 # four times slower: loaded within 1.7 s, the widget alive 1.5 s after its place is reached, no task over 300 ms.
 MOST = {"load": 3.5, "alive": 3.0}
@@ -86,16 +86,22 @@ def test_a_page_weighs_little_to_its_end(browser: Any, html: Path, address: str,
         assert sum(part.raw for part in beside) <= 4 * MEGABYTE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TOC)
 def test_a_page_is_there_soon_and_its_widget_too(
     browser: Any, html: Path, address: str, unit: dict[str, float], name: str
 ) -> None:
+    """By itself, as make check-times: what else runs lengthens single tasks. The best of up to `RUNS` loads counts."""
     leap = first_widget(html / f"{name}.html")
-    own = [worked(browser, f"{address}/{name}.html", leap=leap) for _ in range(RUNS)]
     wanted = ("load", "longest", *(("alive", "after") if leap else ()))
-    shares = {one: best(own, one) / unit["load" if one in MOST else "longest"] for one in wanted}
-    most = MOST | LONGEST
-    assert {one: round(share, 2) for one, share in shares.items() if share > most[one]} == {}
+    most, own, over = MOST | LONGEST, [], {}
+    for _ in range(RUNS):
+        own.append(worked(browser, f"{address}/{name}.html", leap=leap))
+        shares = {one: best(own, one) / unit["load" if one in MOST else "longest"] for one in wanted}
+        over = {one: round(share, 2) for one, share in shares.items() if share > most[one]}
+        if not over:
+            break
+    assert over == {}
 
 
 @pytest.mark.parametrize("name", TOC)
