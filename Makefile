@@ -33,7 +33,7 @@ LAB := $(VENV)/.lab-$(KEY)-$(shell cksum < requirements-lab.txt | cut -d ' ' -f 
 SECOND := $(VENV)/.second-$(KEY)-$(shell cksum < requirements-second-model.txt | cut -d ' ' -f 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test faults lint check-site check-links serve lab sync pins new-chapter bench paper pythia second-model clean
+.PHONY: help book test faults lint check-site check-times check-links serve lab sync pins new-chapter bench paper pythia second-model clean
 .NOTPARALLEL:
 
 help:  ## list the targets
@@ -60,6 +60,9 @@ lint: $(READY)  ## check style and types
 
 check-site: $(READY)  ## check every page of the built site
 	@$(PY) -m pytest tests/site -n '$(WORKERS)' --dist worksteal
+
+check-times: $(READY)  ## hold the work of loading each page of the built site against an empty page's; on a quiet machine
+	@$(PY) -m pytest -m slow tests/site
 
 check-links: $(READY)  ## ask whether other hosts' addresses, which the built site names, still answer
 	@$(PY) -m mechbook.site.links _build/html README.md CONTRIBUTING.md SECURITY.md

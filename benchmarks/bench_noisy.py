@@ -3,7 +3,9 @@
 Run `python benchmarks/bench_noisy.py [--small]`. Three ways to the same loss, at the laptop's and at the paper's sizes:
 the plain forward, the fast logits, and the step that the runs take (at the laptop's sizes: the fast logits). They take
 turns, so that a busy machine slows all alike; the table shows each one's fastest time, how many times as long as the
-step the plain way takes, and what sampling the batch costs beside it.
+step the plain way takes, and what sampling the batch costs beside it. "products" is how many times as many
+floating-point operations the plain way's matrix products have, and "share" the part of the step's time that its own
+would take at this machine's rate: the ratio can grow by what is missing to 100%, and by fewer products.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from products import Products, rate
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -48,6 +51,12 @@ def step(model: NoisyTransformer, batch: NoisyBatch, loss: Loss) -> None:
     loss(model, batch).backward()
 
 
+def products(model: NoisyTransformer, batch: NoisyBatch, loss: Loss) -> int:
+    with Products() as counted:
+        step(model, batch, loss)
+    return counted.flops
+
+
 def measure(setup: NoisyPreset, d: int) -> str:
     """Return one line of the table."""
     task = shakespeare_noisy_task(T=setup.T, alpha=setup.alpha, K=setup.K)
@@ -62,7 +71,10 @@ def measure(setup: NoisyPreset, d: int) -> str:
             best[way] = min(best[way], milliseconds(step, model, batch, loss))
     times = " ".join(f"{best[way]:>8.1f}" for way in WAYS)
     ratio = best["plain"] / best["step"]
-    return f"{setup.batch:>4} {setup.T:>4} {d:>4} {repeats:>3} {sampling:>7.2f} {times} {ratio:>10.2f}"
+    made = {way: products(model, batch, WAYS[way]) for way in ("plain", "step")}
+    share = made["step"] / rate() / (best["step"] / 1e3)
+    counted = f"{made['plain'] / made['step']:>8.2f} {share:>6.0%}"
+    return f"{setup.batch:>4} {setup.T:>4} {d:>4} {repeats:>3} {sampling:>7.2f} {times} {ratio:>10.2f} {counted}"
 
 
 def main() -> None:
@@ -72,7 +84,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print("noisy recall, one step on one thread, milliseconds of processor time (fastest of n)")
     ways = " ".join(f"{way:>8}" for way in WAYS)
-    print(f"{'B':>4} {'T':>4} {'d':>4} {'n':>3} {'sample':>7} {ways} plain/step")
+    print(f"{'B':>4} {'T':>4} {'d':>4} {'n':>3} {'sample':>7} {ways} plain/step products  share")
     shapes = [(LAPTOP, d) for d in (*LAPTOP.other_d, LAPTOP.d)] + ([] if small else [(PAPER, PAPER.d)])
     with Line("make bench, noisy recall", len(shapes), "sizes") as line:
         for setup, d in shapes:

@@ -3,7 +3,9 @@
 Run `python benchmarks/bench_step.py [--small]`. Four ways to the same loss, at the laptop's and at the paper's sizes:
 maps written out (`trace`), the plain forward (torch's fused attention), the fast logits, and the step that the runs
 take (at the laptop's sizes: the fast logits). The ways take turns, so that a busy machine slows all of them alike; the
-table shows each one's fastest time, and how many times as long as the step the first two take.
+table shows each one's fastest time, and how many times as long as the step the first two take. "products" is how many
+times as many floating-point operations the plain way's matrix products have, and "share" the part of the step's time
+that its own would take at this machine's rate: the ratio can grow by what is missing to 100%, and by fewer products.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from products import Products, rate
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -49,6 +52,12 @@ def step(model: SimplifiedTransformer, batch: BigramBatch, loss: Loss) -> None:
     loss(model, batch).backward()
 
 
+def products(model: SimplifiedTransformer, batch: BigramBatch, loss: Loss) -> int:
+    with Products() as counted:
+        step(model, batch, loss)
+    return counted.flops
+
+
 def measure(setup: InductionPreset) -> str:
     """Return one line of the table."""
     B, T, repeats = setup.batch_size, setup.T, REPEATS[setup]
@@ -64,7 +73,10 @@ def measure(setup: InductionPreset) -> str:
             best[way] = min(best[way], milliseconds(step, model, batch, loss))
     share = batch.in_context.float().mean().item()
     times = " ".join(f"{best[way]:>8.1f}" for way in WAYS)
+    made = {way: products(model, batch, WAYS[way]) for way in ("plain", "step")}
+    part = made["step"] / rate() / (best["step"] / 1e3)
     ratios = f"{best['plain'] / best['step']:>10.2f} {best['maps'] / best['step']:>9.2f}"
+    ratios += f" {made['plain'] / made['step']:>8.2f} {part:>6.0%}"
     return f"{B:>4} {T:>4} {setup.d:>4} {repeats:>3} {share:>9.3f} {sampling:>7.2f} {times} {ratios}"
 
 
@@ -75,7 +87,9 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, one thread, random triggers, milliseconds of processor time (fastest of n)")
     ways = " ".join(f"{way:>8}" for way in WAYS)
-    print(f"{'B':>4} {'T':>4} {'d':>4} {'n':>3} {'selected':>9} {'sample':>7} {ways} plain/step maps/step")
+    print(
+        f"{'B':>4} {'T':>4} {'d':>4} {'n':>3} {'selected':>9} {'sample':>7} {ways} plain/step maps/step products  share"
+    )
     setups = (LAPTOP,) if small else (LAPTOP, PAPER)
     with Line("make bench, a training step", len(setups), "sizes") as line:
         for setup in setups:

@@ -6,9 +6,12 @@ results, so there is none in `CLAIMS`: at the `paper` preset the chapter takes t
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from mechbook.facts import capacity, construction_size, dynamics, knowledge, sizes, tradeoff
 from mechbook.facts.capacity import CapacitySettings
@@ -23,8 +26,10 @@ from mechbook.facts.experiments import (
     tradeoff_settings,
 )
 from mechbook.facts.knowledge import KnowledgeSettings
-from mechbook.facts.presets import FactsPreset
+from mechbook.facts.presets import PAPER, FactsPreset
 from mechbook.facts.tradeoff import TradeoffSettings
+from mechbook.records import shown
+from mechbook.records.kept import RunRecord
 from mechbook.records.wanted import PaperClaim, PaperRun, Settings
 
 Numbers = dict[str, int | float]
@@ -85,6 +90,27 @@ def curves(result: DynamicsResult) -> tuple[list[int], dict[str, list[float]]]:
     """Each seed's scores, by "seed 0, loss"."""
     seeds = range(result.scores["loss"].shape[1])
     return result.steps, {f"seed {s}, {name}": result.scores[name][:, s].tolist() for s in seeds for name in SCORES}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RecordedLosses:
+    """The curves of a recorded training of Figure 5: `scores[name]` is (probe steps, seeds), as in `DynamicsResult`."""
+
+    record: RunRecord
+    steps: list[int]
+    scores: dict[str, Tensor]
+
+
+def at_papers_size(setup: FactsPreset, name: str) -> RecordedLosses | None:
+    """What is recorded of "facts/`name`", of whatever code; None where there is nothing, or where `setup` is PAPER."""
+    record = None if setup == PAPER else shown.recorded(f"facts/{name}")
+    if record is None:
+        return None
+    seeds = len(record.values) // len(SCORES)
+    scores = {
+        score: torch.tensor([record.values[f"seed {seed}, {score}"] for seed in range(seeds)]).T for score in SCORES
+    }
+    return RecordedLosses(record=record, steps=record.steps, scores=scores)
 
 
 def _sizes(spec: CapacitySettings) -> Numbers:

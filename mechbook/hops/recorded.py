@@ -128,6 +128,19 @@ def ends(spec: Settings, seed: int) -> Tensor:
     return torch.tensor([record.final[name] for name in names], dtype=torch.float64)
 
 
+def at_papers_size(setup: HopsPreset, names: Sequence[str]) -> dict[str, tuple[RunRecord, list[HopTrainingResult]]]:
+    """What is recorded of these runs at the `paper` preset, by name, of whatever code; nothing where `setup` is it."""
+    if setup == PAPER:
+        return {}
+    listed = {run.name: run.settings for run in runs(PAPER)}
+    found = {}
+    for name in names:
+        record, spec = shown.recorded(f"hops/{name}"), listed.get(f"hops/{name}")
+        if record is not None and isinstance(spec, CompositionSettings):
+            found[name] = record, [_from_record(spec, record, seed) for seed in spec.seeds]
+    return found
+
+
 def _from_record(spec: Settings, record: RunRecord, seed: int) -> HopTrainingResult:
     loss = [value for value in record.values[f"seed {seed}, loss"] if not math.isnan(value)]
     hops = [record.values[f"seed {seed}, hop {r}"][: len(loss)] for r in range(1, spec.config().hops + 1)]

@@ -40,6 +40,8 @@ def numbers(model: LanguageModel, study: StudyResult, closer: Closer, per_templa
     sizes, whole, chosen: prompts of both halves; on half B the whole model's and the chosen edit's lines, by task
     right: the part of half B's cities whose country is the likeliest of all countries, whole and edited
     controls: by task what other edits of the same matrix do: name, factor on the ratio, factor on the perplexity
+    shares: by task the part of LASER's log gain, with its 95% interval, that comes of dropping the smallest 1 percent,
+        and of dropping the MLP
     values: what the claims judge, by the claim
     map: by task every point of the map: block (from 1), matrix, rho, factor on the ratio
     single: by task single directions that are dropped, the factor on the ratio and its 95% interval; tail: as `tail`
@@ -65,6 +67,7 @@ def numbers(model: LanguageModel, study: StudyResult, closer: Closer, per_templa
             task: [[line.row.kind, line.row.ratio / study.whole[task].ratio, line.gain[0]] for line in lines[task][1:]]
             for task in TASKS
         },
+        "shares": {task: shares_of_gain(study, task) for task in TASKS},
         "values": claimed(model, study, closer),
         "map": {task: [_point(row, study.map_whole[task]) for row in _of(study.map_rows, task)] for task in TASKS},
         "single": {task: _singles(found, task) for task in TASKS},
@@ -106,6 +109,15 @@ def tail(model: LanguageModel, task: str, edit: Edit, per_template: int, count: 
         "times": energy / (few / full),
         "constant": constancy(along[:, -few:]),
         "constant_all": constancy(along),
+    }
+
+
+def shares_of_gain(study: StudyResult, task: str) -> dict[str, tuple[float, float, float]]:
+    """The parts of LASER's log gain that two other edits have, each with its 95% interval."""
+    smallest = next(row.kind for row in study.controls[task] if row.kind.endswith(" smallest"))
+    kinds = {"smallest": smallest, "mlp": "without the MLP"}
+    return {
+        name: study_values.share_of_gain(study, task, kind, _own_generator(20)) for name, kind in kinds.items()
     }
 
 

@@ -105,7 +105,7 @@ def _cells() -> dict[str, Cell]:
         "the edit chosen on half A": both(_chosen),
         "without the whole MLP the ratio is, times the full one": both(lambda m, task: _control(m, task, "MLP")),
         "without the largest half of the directions": both(lambda m, task: _half(m, task)),
-        "the smallest 1%: part of LASER's log gain": value(controls, "smallest"),
+        "the smallest 1%: part of LASER's log gain": both(lambda m, task: _smallest(m, task)),
         "of the directions tried, the one whose loss raises the ratio most": both(
             lambda m, task: _single(m, task, max)
         ),
@@ -168,6 +168,11 @@ def _ratios(m: Numbers, task: str) -> str:
 def interval(ends: Sequence[float], form: str) -> str:
     """An interval in brackets after its number; nothing where a record of earlier code has none."""
     return f" [{ends[0]:{form}}, {ends[1]:{form}}]" if ends else ""
+
+
+def _smallest(m: Numbers, task: str) -> str:
+    part, ends = m["values"][CONTROLS.claim][f"{task}_smallest"], m.get("shares", {}).get(task, {}).get("smallest", ())
+    return f"{part:.2f}{interval(ends[1:], '.2f')}"
 
 
 def _place(m: Numbers, task: str) -> str:

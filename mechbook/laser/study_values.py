@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from mechbook.laser.intervals import check_draws
+from mechbook.laser.intervals import check_draws, of_means
 from mechbook.laser.prompts import Row, ratio_interval
 from mechbook.laser.study import StudyResult
 from mechbook.laser.values import REAL_LM_FACTS, REAL_LM_IOI
@@ -38,6 +38,26 @@ def worst_factor(study: StudyResult, task: str, kind: str) -> float:
     most."""
     whole = math.log(study.whole[task].ratio)
     return math.exp(max(abs(math.log(row.ratio) - whole) for row in study.controls[task] if kind in row.kind))
+
+
+def share_of_gain(study: StudyResult, task: str, kind: str, generator: Generator) -> tuple[float, float, float]:
+    """The part of the chosen edit's log gain that another control of its matrix has, with its 95% interval.
+
+    kind: how the control's name begins; prompts of half B are drawn with replacement, each with its probabilities under
+    the whole model and both edits. ValueError where no control's name begins so.
+    """
+    edits = [row.kind for row in study.controls[task]]
+    if (place := next((i for i, name in enumerate(edits) if name.startswith(kind)), None)) is None:
+        raise ValueError(f"no control of {task!r} is called {kind!r}; there are {', '.join(edits)}.")
+    whole, chosen, other = (p[:, :2].double() for p in (study.p_whole[task], *study.p[task][[0, place]]))
+
+    def share(m: Tensor) -> Tensor:
+        before, edited, controlled = (m[:, i].log() - m[:, i + 1].log() for i in (0, 2, 4))
+        return (controlled - before) / (edited - before)
+
+    rows = torch.cat([whole, chosen, other], 1)
+    low, high = of_means(share, rows, generator)
+    return float(share(rows.mean(0, keepdim=True))[0]), low, high
 
 
 def paired_change(

@@ -137,6 +137,10 @@
     const place = form.closest(".bd-search-container")?.querySelector("#search-results") ?? document.createElement("div");
     place.classList.add("mb-found");
     if (!place.isConnected) form.after(place);
+    // A place on this very page would else stay behind what was found.
+    place.addEventListener("click", ({ target }) => {
+      if (target instanceof Element && target.closest("a")) place.closest("dialog")?.close();
+    });
     let asked = "";
     const seek = async () => {
       const query = field.value;

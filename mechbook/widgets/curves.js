@@ -2,7 +2,7 @@
 // Curves that grow: of a run in the making, over faint ones of earlier runs and the range of others.
 import { roles } from "./book.js";
 import { canvas, sample } from "./charts.js";
-import { fresh, h, show, svg } from "./kit.js";
+import { fresh, h, show, svg, write } from "./kit.js";
 
 /** @typedef {{ key: string, name: string, role?: string }} Line without a role it is neutral */
 /** @typedef {Record<string, number> & { step: number }} Point */
@@ -13,11 +13,32 @@ import { fresh, h, show, svg } from "./kit.js";
 /** @param {Line} line */
 const lookOf = ({ role }) => (role ? roles[role] : { colour: "var(--mb-text)", dashes: [6, 2, 1, 2] });
 
+/** The levels whose steps a legend keeps. */
+const LEVELS = [0.5, 0.9];
 /**
- * Lines over training steps, on 0 to 1; the legend carries their last values.
- * @param {{ title: string, lines: Line[], earlierIs?: string, rangeIs?: string }} what in words what is drawn faint, and shaded
+ * When a line has reached the levels, in words; what was there at the start, by chance, is not reached.
+ * @param {Point[]} points
+ * @param {string} key
  */
-export function curves({ title, lines, earlierIs = "", rangeIs = "" }) {
+function dates(points, key) {
+  const steps = LEVELS.map((level) => points.find((point) => point.step > 0 && point[key] >= level)?.step);
+  return LEVELS.flatMap((level, i) => (steps[i] === undefined ? [] : `${level} at ${steps[i]}`)).join(", ");
+}
+
+/**
+ * A point at the last step at which every line is at its top.
+ * @param {Line[]} lines
+ * @param {number} step
+ * @returns {Point}
+ */
+const allReached = (lines, step) => ({ ...Object.fromEntries(lines.map(({ key }) => [key, 1])), step });
+
+/**
+ * Lines over training steps, on 0 to 1; the legend carries their last values, and where it is `dated` also the steps at
+ * which they reached LEVELS.
+ * @param {{ title: string, lines: Line[], earlierIs?: string, rangeIs?: string, dated?: boolean }} what in words what is drawn faint, and shaded
+ */
+export function curves({ title, lines, earlierIs = "", rangeIs = "", dated = false }) {
   const W = 360, H = 210, left = 30, right = 8, top = 8, bottom = 32, picture = canvas(W, H), clip = fresh("clip");
   const axes = svg("g", {}), inside = svg("g", { "clip-path": `url(#${clip})` });
   picture.append(
@@ -25,7 +46,9 @@ export function curves({ title, lines, earlierIs = "", rangeIs = "" }) {
     axes, inside, svg("text", { x: (W + left) / 2, y: H - 3, "text-anchor": "middle" }, "training step"),
   );
   const numbers = lines.map(({ name }) => h("span", { class: "mb-readout", "data-series": name }, "–"));
-  const legend = h("ul", { class: "mb-legend" }, ...lines.map((line, i) => h("li", {}, sample(lookOf(line)), ` ${line.name} `, numbers[i])));
+  // the longest dates lie unseen under those that are there, so that no line of the legend breaks anew
+  const reached = lines.map(() => ({ dates: h("span", {}), spare: h("span", { class: "mb-unseen", "aria-hidden": "true" }) }));
+  const legend = h("ul", { class: dated ? "mb-legend mb-dated" : "mb-legend" }, ...lines.map((line, i) => h("li", {}, sample(lookOf(line)), ` ${line.name} `, numbers[i], dated ? h("span", { class: "mb-dates" }, reached[i].spare, reached[i].dates) : null)));
   const note = h("p", { class: "mb-axes" });
   let last = 1, drawn = "";
   const px = (/** @type {number} */ step) => left + (step / last) * (W - left - right);
@@ -69,6 +92,7 @@ export function curves({ title, lines, earlierIs = "", rangeIs = "" }) {
         last = what.last;
         drawn = key;
         drawAxes();
+        for (const { spare } of reached) write(spare, dates([allReached(lines, last)], lines[0].key));
       }
       const /** @type {Drawn[]} */ wanted = [];
       if (what.range) {
@@ -94,6 +118,7 @@ export function curves({ title, lines, earlierIs = "", rangeIs = "" }) {
       } else {
         for (const number of numbers) { number.textContent = "–"; delete number.dataset.value; }
       }
+      if (dated) lines.forEach(({ key: name }, i) => write(reached[i].dates, dates(what.points, name)));
       draw(wanted);
       const words = [what.earlier.length ? earlierIs : "", what.range ? rangeIs : ""].filter(Boolean).join(" ");
       if (note.textContent !== words) note.textContent = words;

@@ -201,16 +201,12 @@ export function notice() {
 }
 
 /**
- * The sentence that says what one sees; with the `longest` of those to come it keeps room for them.
- * @returns {Line & { keep(longest: string): void }}
+ * The sentence that says what one sees.
+ * @returns {Line}
  */
 export function sentence() {
   const element = h("p", { class: "mb-says", role: "status", "aria-live": "polite" });
-  return {
-    element, say: (words) => { if (element.textContent !== words) element.textContent = words; },
-    // the style sheet lays it out unseen, so that it is right at every width
-    keep: (longest) => { element.dataset.longest = longest; },
-  };
+  return { element, say: (words) => { if (element.textContent !== words) element.textContent = words; } };
 }
 
 /**

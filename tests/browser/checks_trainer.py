@@ -40,6 +40,14 @@ def until(shown: Any, condition: str) -> None:
     )
 
 
+def says(shown: Any, words: str) -> str:
+    """What the widget says once that has `words` in it: each sentence stays for two seconds before the next."""
+    line = shown.locator(".mb-says", has_text=words)
+    line.wait_for(timeout=10_000)
+    found: str = line.text_content()
+    return found
+
+
 def play_to_the_end(shown: Any) -> None:
     set_up(shown, Speed="fast")
     press(shown, "Play")
@@ -75,8 +83,8 @@ def exercise_birth(page: Any, name: str) -> list[str]:
     last = page.evaluate(ALONE, [750, {"steps": 750}])["points"][-1]
     found = [float(line.get_attribute("data-value")) for line in shown.locator("[data-series]").all()]
     wrong = [] if found == [last[key] for key in ("W_O2", "W_K2", "W_K1", "accuracy")] else [f"{name} ends at {found}"]
-    if "an induction head is born." not in shown.locator(".mb-says").text_content():
-        wrong.append(f"{name} does not say what happened")
+    # the sentence before is left there long enough to be read
+    shown.locator(".mb-says", has_text="an induction head is born.").wait_for(timeout=10_000)
     shown.get_by_role("button", name="Watch again").wait_for()
     return wrong
 

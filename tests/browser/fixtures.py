@@ -75,8 +75,7 @@ PAGES = {
     "book/index.md": HEADER
     + """# Start
 
-A formula: $a^2 + b^2 = \\mathfrak{c}^2$, and $\\alpha \\le \\sqrt{N}$.
-The [other page](widgets.md). See {numref}`fig-drawn`.
+A formula: $a^2 + \\alpha \\le \\mathfrak{c}^2$. The [other page](widgets.md). See {numref}`fig-drawn`.
 
 ```{code-cell} ipython3
 ---

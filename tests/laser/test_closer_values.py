@@ -13,6 +13,7 @@ from mechbook.laser.fact_site import FactSite
 from mechbook.laser.quantisation import Noised
 from mechbook.laser.rho_curves import RhoCurves
 from mechbook.laser.study import TASKS
+from mechbook.laser.study_values import share_of_gain
 from mechbook.laser.words import Classes
 from tests.laser.made_up import made_up
 
@@ -128,3 +129,27 @@ def test_the_values_of_the_new_claims_are_worked_out_by_hand() -> None:
         {**by_hand, "asked_apart": 1, "kept_apart": 0.5, "neighbours_tried": 3, "likeliest": 0}
         | {"likeliest_at_start": 0.5, "likeliest_before": 1}
     )
+
+
+def test_a_share_of_the_gain_is_that_of_the_logarithms_of_the_mean_ratios() -> None:
+    """Oracle: by hand where all prompts are alike, the delta method where they differ; the edit itself has it all."""
+    made = made_up()
+    whole, chosen, other = (torch.tensor(row) for row in ([0.1, 0.4], [0.4, 0.1], [0.2, 0.2]))
+    alike = torch.stack([chosen, other, whole, chosen]).log()[:, None].expand(4, 30, 2)
+    shift = torch.zeros(4, 30, 2)
+    # one answer's log probability under the second edit differs from prompt to prompt
+    shift[1, :, 0] = 0.1 * torch.randn(30, generator=torch.Generator().manual_seed(3))
+    found = {}
+    for name, p in (("alike", alike.exp()), ("spread", (alike + shift).exp())):
+        made.p["facts"], made.p_whole["facts"] = p, whole.expand(30, 2)
+        found[name] = share_of_gain(made, "facts", "without the 6 smallest", torch.Generator().manual_seed(0))
+    # 1/4 to 4 by the chosen edit, to 1 by the other: half of the logarithm
+    assert found["alike"] == pytest.approx((0.5, 0.5, 0.5))
+    p_other = made.p["facts"][1, :, 0].double()
+    error = float(p_other.std() / p_other.mean() / math.sqrt(30)) / math.log(16)
+    share, low, high = found["spread"]
+    assert share == pytest.approx(math.log(float(p_other.mean()) / 0.2 / 0.25) / math.log(16))
+    assert (high - low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.15)
+    assert share_of_gain(made, "facts", "rho 0.1", torch.Generator())[0] == pytest.approx(1)
+    with pytest.raises(ValueError, match="no control of 'facts' is called 'dropped'"):
+        share_of_gain(made, "facts", "dropped", torch.Generator())

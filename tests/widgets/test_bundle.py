@@ -96,7 +96,7 @@ def test_lint_finds_what_is_planted_and_says_nothing_of_what_is_there(copy: Path
         ("facts/widgets/tradeoff.js", "export const wrong = count('many');\n"),
         ("hops/widgets/model.js", 'import { glyph } from "../../widgets/kit.js";\n'),
         ("laser/widgets/laser_map.js", "export const loose = (a) => a == 1;\n"),
-        ("site/widgets-config.js", "nowhere();\n"),
+        ("site/live.js", "nowhere();\n"),
     ):
         path = copy / "mechbook" / name
         path.write_text(path.read_text(encoding="utf-8") + planted, encoding="utf-8")

@@ -3,10 +3,10 @@
 import { roles } from "../../widgets/book.js";
 import { bars } from "../../widgets/charts.js";
 import { curves } from "../../widgets/curves.js";
-import { expose, frame, h, longestOf, panels, percent, range, remark, sentence, write } from "../../widgets/kit.js";
+import { expose, frame, h, longestOf, panels, percent, range, remark, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
-import { buttonsOf } from "../../widgets/training/buttons.js";
+import { buttonsOf, seed, settings, speed } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
 import { progress, tellerOf } from "../../widgets/training/teller.js";
 
@@ -19,12 +19,12 @@ import { progress, tellerOf } from "../../widgets/training/teller.js";
  *   run: Omit<import("../../widgets/training/facts_run.js").Settings, "lr" | "seed">,
  * }} Settings
  */
-/** @typedef {{ s: number, r: number, lr: number, seed: number }} State */
+/** @typedef {{ s: number, r: number, lr: number, seed: number, pace: string }} State */
 
 /** @type {import("../../widgets/curves.js").Line[]} */
 const LINES = [
-  { key: "valid", name: "on answers of the right kind", role: "predicted" },
-  { key: "truth", name: "on the true answer", role: "correct" },
+  { key: "valid", name: "of the right kind", role: "predicted" },
+  { key: "truth", name: "that are true", role: "correct" },
 ];
 const EVENTS = [
   { key: "valid", level: 0.5, words: "it has begun to learn which answers go with a question, whoever is asked about" },
@@ -32,7 +32,8 @@ const EVENTS = [
   { key: "truth", level: 0.5, words: "it has begun to look at who is asked about" },
   { key: "truth", level: 0.9, words: "it recalls the facts" },
 ];
-const SEEDS = range(10);
+/** Steps a second where one wants to watch. */
+const WATCH = 600;
 /** What is said of an answer. */
 const VERDICTS = {
   nothing: "It does not know anything yet", right: "That is right", hardly: "Right, but hardly surer than of the others",
@@ -44,14 +45,14 @@ export const fact_learning = async ({ model, el }) => {
   const /** @type {Settings} */ { title, people, questions, rates, lr, run: given } = model.get("settings");
   const name = model.get("name"), root = frame(el, { name, title }), { D, answers } = given;
   const before = remembered(name);
-  const /** @type {State} */ start = { s: 0, r: 0, lr, seed: 0, .../** @type {any} */ (before?.values ?? {}) };
-  const says = sentence(), speed = h("p", { class: "mb-axes" });
+  const /** @type {State} */ start = { s: 0, r: 0, lr, seed: 0, pace: "watch", .../** @type {any} */ (before?.values ?? {}) };
+  const where = h("p", { class: "mb-axes" });
   const tell = tellerOf({
-    line: says, events: EVENTS,
+    events: EVENTS,
     begin: `Press Play: the model reads ${people.length * questions.length} facts, each again and again among noise, and knows nothing yet.`,
     ended: (step, last) => `Trained for ${step} steps: on average the true answer has probability ${percent(last.truth)}.`,
   });
-  const chart = curves({ title: "Probability, over all questions", lines: LINES, earlierIs: "Faint lines: other seeds, trained before." });
+  const chart = curves({ title: "Average probability of answers", lines: LINES, dated: true, earlierIs: "Faint lines: other seeds, trained before." });
   const answering = (/** @type {string} */ text, /** @type {string} */ person, /** @type {string} */ found, /** @type {string} */ verdict) => `${text.replace("{}", person)} ${found}. ${verdict}.`;
   const surely = (/** @type {string} */ word, /** @type {number} */ p) => `“${word}”, with ${percent(p)}`;
   const answer = h("p", {
@@ -76,13 +77,15 @@ export const fact_learning = async ({ model, el }) => {
     parts: {
       s: parts.choice({ label: "Ask about", options: people.map((person, s) => [s, person]) }),
       r: parts.choice({ label: "Question", options: questions.map(({ text }, r) => [r, text.replace("{}", "…")]) }),
+      pace: speed(),
       lr: parts.slider({ label: "Learning rate", values: rates }),
-      seed: parts.slider({ label: "Seed", values: SEEDS }),
+      seed: seed(),
     },
     draw(values, moved) {
       if (values.seed !== begun) anew();
       else if (moved.has("lr") && values.lr !== rate) run.change({ lr: rate = values.lr });
       if (moved.has("s") || moved.has("r")) run.look();
+      if (moved.has("pace") && run.playing) run.go();
     },
   });
   let rate = start.lr;
@@ -117,20 +120,21 @@ export const fact_learning = async ({ model, el }) => {
       item.setAttribute("aria-label", `${people[i]}: ${knows ? `${wordOf(guess)}, ${right ? "right" : "wrong"}` : "nothing yet"}`);
       item.classList.toggle("mb-asked-about", i === s);
     });
-    write(speed, progress(next, given.steps, run.playing));
+    write(where, progress(next, given.steps, run.playing));
     tell.view(next, run, state.values.lr);
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, answer: wordOf(top), truth: own[truth] });
   }
 
   const run = player({
-    name, root, kind: "facts", shown, kept: before?.kept, pace: () => 0, values: () => ({ ...state.values }),
+    name, root, kind: "facts", shown, kept: before?.kept, pace: () => (state.values.pace === "watch" ? WATCH : 0), values: () => ({ ...state.values }),
     settings: () => ({ ...given, lr: state.values.lr, seed: state.values.seed }), query: () => ({ r: state.values.r }),
   });
-  const buttons = buttonsOf({ run, tell, seeds: SEEDS, anew, state });
+  const buttons = buttonsOf({ run, tell, anew, state });
   root.append(
-    buttons.element, speed, says.element, state.controls("s", "r"), answer, panels(chart, probable),
+    buttons.element, settings(state, "pace", "lr", "seed"),
+    panels({ element: h("div", {}, chart.element, where, tell.element) }, { element: h("div", {}, settings(state, "s", "r"), answer, probable.element) }),
     h("p", { class: "mb-axes" }, "Its best guess for everybody:"), table, remark("✓ right, ✗ wrong, – nothing stands out yet."),
-    state.controls("lr", "seed"), state.link,
+    state.link,
   );
   const stop = state.live();
   return () => { run.stop(); stop(); };

@@ -2,10 +2,10 @@
 // Widget 2b: step after step on one memory, along the gradient or along its polar factor.
 import { curves } from "../../widgets/curves.js";
 import { heatMap } from "../../widgets/heatmap.js";
-import { expose, frame, h, panels, percent, range, sentence, write } from "../../widgets/kit.js";
+import { expose, frame, h, panels, percent, range, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
-import { buttonsOf } from "../../widgets/training/buttons.js";
+import { buttonsOf, seed, settings, speed } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
 import { progress, tellerOf } from "../../widgets/training/teller.js";
 
@@ -15,32 +15,32 @@ import { progress, tellerOf } from "../../widgets/training/teller.js";
  * N pairs; the choices of dimension, exponent and step size; `rates` is where each way starts.
  * @typedef {{ title: string, N: number, steps: number, dimensions: number[], exponents: number[], sizes: number[], rates: Record<string, number> }} Settings
  */
-/** @typedef {{ way: "gradient" | "polar", d: number, a: number, lr: number, seed: number }} State */
+/** @typedef {{ way: "gradient" | "polar", d: number, a: number, lr: number, seed: number, pace: string }} State */
 
 /** @type {import("../../widgets/curves.js").Line[]} */
 const LINES = [
   { key: "stored", name: "pairs stored" },
-  { key: "answered", name: "answers that are right", role: "correct" },
+  { key: "answered", name: "right answers", role: "correct" },
 ];
 const EVENTS = [
   { key: "stored", level: 0.5, words: "half of the pairs are stored" },
   { key: "stored", level: 0.9, words: "nine tenths of the pairs are stored" },
   { key: "answered", level: 0.9, words: "nine tenths of what is asked is answered right: frequent pairs are asked for more often" },
 ];
-const WATCH = 5, SEEDS = range(10);
+const WATCH = 5;
 
 /** @type {import("../../widgets/kit.js").Widget} */
 export const memory_steps = async ({ model, el }) => {
   const /** @type {Settings} */ { title, N, steps, dimensions, exponents, sizes, rates } = model.get("settings");
   const name = model.get("name"), root = frame(el, { name, title });
   const before = remembered(name);
-  const /** @type {State} */ start = { way: "gradient", d: 32, a: 1, lr: rates.gradient, seed: 0, .../** @type {any} */ (before?.values ?? {}) };
-  const says = sentence(), where = h("p", { class: "mb-axes" });
+  const /** @type {State} */ start = { way: "gradient", d: 32, a: 1, lr: rates.gradient, seed: 0, pace: "watch", .../** @type {any} */ (before?.values ?? {}) };
+  const where = h("p", { class: "mb-axes" });
   const tell = tellerOf({
-    line: says, events: EVENTS, rate: "step size", begin: `W = 0, and nothing is stored. Pair i is drawn with a probability in proportion to 1/i^a. Take one step, or play.`,
+    events: EVENTS, rate: "step size", begin: `W = 0, and nothing is stored. Pair i is drawn with a probability in proportion to 1/i^a. Take one step, or play.`,
     ended: (step, last) => `After ${step} steps ${percent(last.stored)} of the pairs are stored, and ${percent(last.answered)} of the answers are right.`,
   });
-  const chart = curves({ title: "Along the steps", lines: LINES, earlierIs: "Faint: the run before, with other settings." });
+  const chart = curves({ title: "Along the steps", lines: LINES, dated: true, earlierIs: "Faint: the run before, with other settings." });
   const table = heatMap({
     title: "Logits v_k · W u_i", rowName: "the output k", columnName: "the input i, the frequent ones left",
     describe: (k, i, value) => `pair ${i + 1}, output ${k + 1}: ${value.toFixed(2)}${k === i ? " (the right one)" : ""}`,
@@ -58,17 +58,20 @@ export const memory_steps = async ({ model, el }) => {
       way: parts.choice({ wide: true, label: "A step goes along", options: [["gradient", "the gradient"], ["polar", "its polar factor (Muon’s limit)"]] }),
       d: parts.slider({ label: "Dimension d", values: dimensions }),
       a: parts.slider({ label: "Exponent a", values: exponents }),
+      pace: speed(),
+      // as chapter 2 calls it: a step along the polar factor has a length, and learns at no rate
       lr: parts.slider({ label: "Step size", values: sizes }),
-      seed: parts.slider({ label: "Seed", values: SEEDS }),
+      seed: seed(),
     },
     settle(values) {
       // a step along the polar factor has another length: each way starts with a size that suits it
       if (values.way !== way && values.lr === rates[way]) values.lr = rates[values.way];
       way = values.way;
     },
-    draw(values) {
+    draw(values, moved) {
       if (begunWith(values) !== begun) anew();
       else if (values.lr !== rate) run.change({ lr: rate = values.lr });
+      if (moved.has("pace") && run.playing) run.go();
     },
   });
 
@@ -94,12 +97,12 @@ export const memory_steps = async ({ model, el }) => {
   }
 
   const run = player({
-    name, root, kind: "memory", shown, kept: before?.kept, pace: () => WATCH, values: () => ({ ...state.values }), query: () => null,
+    name, root, kind: "memory", shown, kept: before?.kept, pace: () => (state.values.pace === "watch" ? WATCH : 0), values: () => ({ ...state.values }), query: () => null,
     settings: () => ({ N, steps, every: 1, ...state.values }),
   });
-  const buttons = buttonsOf({ run, tell, seeds: SEEDS, anew, state });
+  const buttons = buttonsOf({ run, tell, anew, state });
   root.append(
-    buttons.element, where, says.element, state.controls("way", "lr"), panels(chart, table), state.controls("d", "a", "seed"), state.link,
+    buttons.element, settings(state, "way", "d", "a", "pace", "lr", "seed"), panels({ element: h("div", {}, chart.element, where, tell.element) }, table), state.link,
   );
   const stop = state.live(table);
   return () => { run.stop(); stop(); };

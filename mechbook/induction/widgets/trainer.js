@@ -2,17 +2,17 @@
 // Widget 3c: the reader trains the two-layer model in the page. What is computed lies in widgets/training.
 import { curves } from "../../widgets/curves.js";
 import { heatMap } from "../../widgets/heatmap.js";
-import { expose, frame, h, legible, panels, range, remark, sentence, spoken, weightsOf, write } from "../../widgets/kit.js";
+import { expose, frame, h, legible, panels, range, remark, spoken, weightsOf, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { fromLine, toLine } from "../../widgets/runs.js";
 import { stateOf } from "../../widgets/state.js";
-import { buttonsOf } from "../../widgets/training/buttons.js";
+import { buttonsOf, seed, settings, speed } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
 import { progress } from "../../widgets/training/teller.js";
 import { hand, listens, taken } from "./handing.js";
 import { nextCharacter } from "./next_character.js";
 import { defaults, settingsOf } from "./trainer_settings.js";
-import { COMPARE, LINES, frozenOf, teller } from "./trainer_words.js";
+import { LINES, teller } from "./trainer_words.js";
 
 /** @typedef {import("../../widgets/training/worker.js").View} View */
 /** @typedef {import("../../widgets/training/stepping.js").Point} Point */
@@ -21,7 +21,6 @@ import { COMPARE, LINES, frozenOf, teller } from "./trainer_words.js";
 /** @typedef {{ title: string, sizes: Record<string, Size> }} Settings */
 
 const RATES = [0.001, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 1];
-const SEEDS = range(10);
 const SHOWN = 5;
 /** @type {[string, string][]} */
 const MATRICES = [["W_O2", "W_O2"], ["W_K2", "W_K2"], ["W_K1", "W_K1"]];
@@ -89,9 +88,9 @@ export const induction_trainer = async ({ model, el }) => {
   /** @type {{ size: string, weights: import("./handing.js").Weights } | null} */
   let given = null;
   const ownWeights = () => (given && given.size === state.values.size ? given.weights : undefined);
-  const says = sentence(), speed = h("p", { class: "mb-axes" }), tell = teller(says, "Press Play: all matrices are random, and those that are not frozen are trained, here in this page.");
+  const where = h("p", { class: "mb-axes" }), tell = teller("Press Play: all matrices are random, and those that are not frozen are trained, here in this page.");
   const chart = curves({
-    title: "Memories stored (recall), and accuracy", lines: LINES,
+    title: "Memories stored, and accuracy", lines: LINES, dated: true,
     earlierIs: "Faint lines: runs before this one, of other seeds or with other matrices frozen.", rangeIs: "Shaded: the range of this build's own runs.",
   });
   const maps = [1, 2].map((layer) => heatMap({
@@ -112,9 +111,9 @@ export const induction_trainer = async ({ model, el }) => {
       K: parts.slider({ label: "Triggers K of a sequence", values: (values) => range(sizes[values.size].mostK).map((k) => k + 1) }),
       optimizer: bringing({ label: "Optimizer", options: [["sgd", "SGD with momentum"], ["adamw", "Adam"]] },
         (which, values) => ({ lr: sizes[values?.size ?? first].rates[/** @type {"sgd" | "adamw"} */ (which)] })),
+      pace: speed(),
       lr: parts.slider({ label: "Learning rate", values: RATES }),
-      seed: parts.slider({ label: "Seed", values: SEEDS }),
-      pace: parts.choice({ label: "Speed", options: [["watch", "slow enough to watch"], ["fast", "as fast as it goes"]] }),
+      seed: seed(),
       frozen: parts.ticks({ label: "Freeze", options: MATRICES }),
       seq: parts.sequence({ offers: [], check, toLine, fromLine, hint: (values) => `Attention and prediction are shown on this${lines(sizes[values.size]) ? "; ↵ is a line break" : ""}.` }),
     },
@@ -165,11 +164,11 @@ export const induction_trainer = async ({ model, el }) => {
       for (const value of data) reach = Math.max(reach, Math.abs(value));
       memories[index].update({ rows: labels, columns: labels, data, diverging: true, low: -reach, high: reach });
     });
-    write(speed, progress(next, steps, run.playing));
+    write(where, progress(next, steps, run.playing));
     if (kernel && next.kept && !run.playing && next.kept.step > 0) hand(kernel, settingsOf(size(), state.values, tensors), ownWeights() ?? null, next.kept);
     const { lr, frozen } = state.values;
     if (!next.done) heldThen = frozen;
-    tell.view(next, run, lr, frozenOf(heldThen) + (next.done && heldThen.length ? COMPARE : ""));
+    tell.view(next, run, lr, heldThen.join(", "));
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, vectors: next.vectors, accuracy: points.at(-1)?.accuracy ?? 0 });
   }
 
@@ -178,9 +177,10 @@ export const induction_trainer = async ({ model, el }) => {
     settings: () => settingsOf(size(), state.values, tensors), query: () => encode(state.values.seq),
     pace: () => (state.values.pace === "watch" ? size().pace : 0), values: () => ({ ...state.values }),
   });
-  const buttons = buttonsOf({ run, tell, seeds: SEEDS, anew, state });
+  const buttons = buttonsOf({ run, tell, anew, state });
   root.append(
-    buttons.element, state.controls("frozen"), speed, says.element, panels(chart, prediction), state.controls("size", "pace", "triggers", "K", "optimizer", "lr", "seed", "seq"),
+    buttons.element, settings(state, "frozen"), settings(state, "size", "triggers", "K", "optimizer", "pace", "lr", "seed"),
+    panels({ element: h("div", {}, chart.element, where, tell.element) }, { element: h("div", {}, state.controls("seq"), prediction.element) }),
     panels(...maps), remark("Dashed frames in layer 2: where an induction head looks, right after earlier copies of the same character. After a wrong answer the last row of that map tells which of two went wrong: it looked elsewhere, or it looked there and what the last character adds by itself, which is random and not trained, outweighs what is copied."),
     panels(...memories), state.link,
   );

@@ -20,11 +20,11 @@ export const LINES = [
 const MEANING = {
   W_O2: [
     "W_O2 has stored half of its memories: what is attended to begins to raise its own logit",
-    "W_O2 has stored nine tenths of its memories: what is attended to is copied, but the model does not know yet where to look",
+    "W_O2 has stored nine tenths of its memories: what is attended to is copied, wherever the model looks",
   ],
   W_K2: [
     "W_K2 has stored half of its memories: layer 2 begins to look for the mark of the current character",
-    "W_K2 has stored nine tenths of its memories: layer 2 looks right after an earlier copy of the current character",
+    "W_K2 has stored nine tenths of its memories: layer 2 looks for what came after the current character",
   ],
   W_K1: [
     "W_K1 has stored half of its memories: more and more positions look at the one before them",
@@ -39,20 +39,13 @@ const LEVELS = [0.5, 0.9];
 const EVENTS = LINES.flatMap(({ key }) => LEVELS.map((level, i) => ({ key, level, words: MEANING[/** @type {Key} */ (key)][i] })));
 
 /**
- * What is added while matrices are frozen.
- * @param {string[]} frozen
- */
-export const frozenOf = (frozen) => (frozen.length ? `Frozen: ${frozen.join(", ")}.` : "");
-
-/** What is added once a run is over in which something was frozen. */
-export const COMPARE = " Untick it and press Play again: the two runs are then drawn over each other.";
-
-/**
- * Tells what happens to the memories; `begin` is said before the first step.
- * @param {ReturnType<typeof import("../../widgets/kit.js").sentence>} line
+ * Tells what happens to the memories; `begin` is said before the first step. What is said beside a view are the names of
+ * the matrices that were frozen.
  * @param {string} begin
  */
-export const teller = (line, begin) => tellerOf({
-  line, begin, events: EVENTS, aside: frozenOf(["W_O2", "W_K2", "W_K1"]) + COMPARE,
-  ended: (step, last) => `Trained for ${step} steps: ${percent(last.accuracy)} of the predictions that the context decides are right; W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)} of its memories.`,
+export const teller = (begin) => tellerOf({
+  begin, events: EVENTS, aside: "W_O2, W_K2, W_K1",
+  ended: (step, last, frozen) => (frozen
+    ? `Trained for ${step} steps with ${frozen} frozen: accuracy ${percent(last.accuracy)}. Untick it and play again: both are drawn.`
+    : `Trained for ${step} steps: accuracy ${percent(last.accuracy)}. Of their memories W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)}.`),
 });

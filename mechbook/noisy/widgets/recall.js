@@ -3,11 +3,11 @@
 import { bars } from "../../widgets/charts.js";
 import { curves } from "../../widgets/curves.js";
 import { heatMap } from "../../widgets/heatmap.js";
-import { expose, frame, h, legible, panels, percent, range, remark, sentence, spoken, write } from "../../widgets/kit.js";
+import { expose, frame, h, legible, panels, percent, range, remark, spoken, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
 import { softmax } from "../../widgets/tensors.js";
-import { buttonsOf } from "../../widgets/training/buttons.js";
+import { buttonsOf, seed, settings, speed } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
 import { progress, tellerOf } from "../../widgets/training/teller.js";
 
@@ -31,9 +31,9 @@ const LINES = [
 const EVENTS = [
   { key: "share", level: 0.8, words: "the model answers the trigger with the noise, about as often as it comes: right on average, without looking" },
   { key: "found", level: 0.5, words: "attention begins to find what followed the trigger in this sequence" },
-  { key: "gain", level: 0.08, words: "without F_2 the right output is more probable: attention has the answer, and F_2 speaks over it. Drop F_2 and look" },
+  { key: "gain", level: 0.08, words: "without F_2 the right output is more probable: F_2 speaks over what attention finds. Drop F_2 and look" },
 ];
-const SEEDS = range(10), WATCH = 200, SHOWN = 5;
+const WATCH = 200, SHOWN = 5;
 
 /**
  * The points of one state of the switch, and what the events are about: the noise and what attention finds as shares of
@@ -65,9 +65,9 @@ export const noisy_recall = async ({ model, el }) => {
   const /** @type {State} */ start = { cut: [], seed: 0, pace: "watch", ...given, .../** @type {any} */ (before?.values ?? {}) };
   const encode = (/** @type {string} */ text) => [...text].map((sign) => signs.indexOf(sign));
   const said = (/** @type {string} */ sign) => (sign === noise ? "the noise" : spoken(sign));
-  const says = sentence(), speed = h("p", { class: "mb-axes" });
+  const where = h("p", { class: "mb-axes" });
   const tell = tellerOf({
-    line: says, events: EVENTS,
+    events: EVENTS,
     begin: `Press Play. After the trigger “${letters[0]}” comes the sequence's own output, or, with probability α, the noise ${noise}.`,
     ended: (step, last) => `Trained for ${step} steps. The right output has probability ${percent(last.correct)}, the noise ${percent(last.noise)}; without F_2 they have ${percent(last["correct cut"])} and ${percent(last["noise cut"])}.`,
   });
@@ -93,10 +93,10 @@ export const noisy_recall = async ({ model, el }) => {
     name, root, start,
     parts: {
       cut: parts.ticks({ label: "Switch", options: [["F2", "drop F_2 from what is shown; training goes on with it"]] }),
-      pace: parts.choice({ label: "Speed", options: [["watch", "slow enough to watch"], ["fast", "as fast as it goes"]] }),
       alpha: parts.slider({ label: "Probability α of noise", values: alphas }),
+      pace: speed(),
       lr: parts.slider({ label: "Learning rate", values: rates }),
-      seed: parts.slider({ label: "Seed", values: SEEDS }),
+      seed: seed(),
       seq: parts.sequence({
         offers: [], check, toLine: String, fromLine: String, hint: `Letters ${letters[0]} to ${letters[N - 1]}, and the noise ${noise}.`,
         insert: { label: "Noise", text: noise, most: sizes.T },
@@ -143,7 +143,7 @@ export const noisy_recall = async ({ model, el }) => {
       })));
       expose(root, { noise: p[N] });
     }
-    write(speed, progress(next, sizes.steps, run.playing));
+    write(where, progress(next, sizes.steps, run.playing));
     write(most, `The noise comes with probability α = ${alpha}: with F_2 the right output can reach 1 − α = ${percent(1 - alpha)} at most.`);
     tell.view({ ...next, points: lines(next.points, false, alpha) }, run, state.values.lr);
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, dropped });
@@ -159,9 +159,10 @@ export const noisy_recall = async ({ model, el }) => {
     }),
     begin: () => ({ drop: state.values.cut.length > 0 }),
   });
-  const buttons = buttonsOf({ run, tell, seeds: SEEDS, anew, state });
+  const buttons = buttonsOf({ run, tell, anew, state });
   root.append(
-    buttons.element, state.controls("cut"), speed, says.element, panels({ element: h("div", {}, chart.element, most) }, prediction), state.controls("pace", "alpha", "lr", "seed", "seq"), map.element,
+    buttons.element, settings(state, "cut"), settings(state, "alpha", "pace", "lr", "seed"),
+    panels({ element: h("div", {}, chart.element, most, where, tell.element) }, { element: h("div", {}, state.controls("seq"), prediction.element) }), map.element,
     h("p", { class: "mb-axes" }, "Frames in the last row: what followed the last token before, the noise left out."), state.link,
   );
   const stop = state.live(map);

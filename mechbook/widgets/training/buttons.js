@@ -1,18 +1,35 @@
 // @ts-check
-// The buttons of a training run, and what they do.
-import { h } from "../kit.js";
+// What all trainers have: the buttons of a run and what they do, and the settings that each of them names alike.
+import { h, range } from "../kit.js";
+import * as parts from "../parts.js";
 
 /** @typedef {import("./worker.js").View} View */
 
+export const SEEDS = range(10);
+/** Whether a run is watched, or is to be over soon; what `pace` of a state may be. */
+export const speed = () => parts.choice({ label: "Speed", options: [["watch", "slow enough to watch"], ["fast", "as fast as it goes"]] });
+/** The seed of a run's random numbers. */
+export const seed = () => parts.slider({ label: "Seed", values: SEEDS });
 /**
- * `anew` begins another run with the settings as they are now, by way of `begin`; `seeds` are those of the part "seed" of
- * `state`; `tell` says what happens in the run.
+ * The settings `keys` of a state, which on a phone are rows close enough to have the curves on the same screen.
+ * @param {{ controls(...keys: string[]): HTMLElement }} state
+ * @param {string[]} keys
+ */
+export function settings(state, ...keys) {
+  const element = state.controls(...keys);
+  element.classList.add("mb-settings");
+  return element;
+}
+
+/**
+ * `anew` begins another run with the settings as they are now, by way of `begin`; the part "seed" of `state` is
+ * `seed`; `tell` says what happens in the run.
  * @param {{
- *   run: import("./player.js").Player, tell: { reset(): void }, seeds: number[], anew: () => void,
+ *   run: import("./player.js").Player, tell: { reset(): void }, anew: () => void,
  *   state: { values: { seed: number }, set(next: { seed: number }): void },
  * }} how
  */
-export function buttonsOf({ run, tell, seeds, anew, state }) {
+export function buttonsOf({ run, tell, anew, state }) {
   /** @type {View | null} */
   let view = null;
   let playNext = false;
@@ -32,7 +49,7 @@ export function buttonsOf({ run, tell, seeds, anew, state }) {
   }
   function another() {
     playNext = true;
-    state.set({ seed: seeds[(seeds.indexOf(state.values.seed) + 1) % seeds.length] });
+    state.set({ seed: SEEDS[(SEEDS.indexOf(state.values.seed) + 1) % SEEDS.length] });
   }
   /** @param {Pick<View, "step" | "done" | "diverged">} what */
   function draw({ step, done, diverged }) {
@@ -53,7 +70,7 @@ export function buttonsOf({ run, tell, seeds, anew, state }) {
   }
 
   return {
-    element: h("div", { class: "mb-presets", role: "group", "aria-label": "Training" }, play, one, reset, next),
+    element: h("div", { class: "mb-presets mb-run", role: "group", "aria-label": "Training" }, play, one, reset, next),
     /** A new run; it plays where the reader asked for the next seed, and where the one before was playing. */
     begin() {
       const plays = playNext || run.playing;

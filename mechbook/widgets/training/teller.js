@@ -1,6 +1,6 @@
 // @ts-check
-// What a training run says: the moments that matter, each once, in a line that screen readers read.
-import { longestOf } from "../kit.js";
+// What a training run says: the moments that matter, each once.
+import { heldSentence } from "./held.js";
 
 /** @typedef {import("./worker.js").View} View */
 /** @typedef {import("./stepping.js").Point} Point */
@@ -27,7 +27,7 @@ export const progress = ({ step, speed, vectors, diverged }, steps, playing) =>
  * @param {string} [called] what the page calls it
  */
 const diverging = (step, loss, rate, called = "learning rate") =>
-  `Step ${step}: the loss is ${Number.isFinite(loss) ? loss.toFixed(0) : "no number any more"}. With a ${called} of ${rate} training diverges: each step overshoots. Choose a smaller one and press Reset; until then no step is made.`;
+  `Step ${step}: the loss is ${Number.isFinite(loss) ? loss.toFixed(0) : "no number any more"}. With a ${called} of ${rate} training diverges: choose a smaller one and press Reset.`;
 const making = (/** @type {number} */ step, /** @type {number} */ loss) => `Step ${step} is made; its batch had a loss of ${loss.toFixed(2)}.`;
 const happened = (/** @type {number} */ step, /** @type {Happening} */ { words }) => `Step ${step}: ${words}.`;
 // as long as any step and any share in words
@@ -35,24 +35,29 @@ const LATE = 9999, SHARE = 0.0123;
 
 /**
  * A new sentence only when something has happened: `begin` before the first step, `events` as they come, `ended` after
- * the last step. The line keeps room for the longest of them, with `aside`, the longest that is added.
+ * the last step, which is told what `view` is given `beside`; the longest of that is `aside`. `rate` is what the page
+ * calls the learning rate.
  * @param {{
- *   line: ReturnType<typeof import("../kit.js").sentence>, begin: string, events: Happening[],
- *   ended: (step: number, last: Point) => string, aside?: string, rate?: string,
+ *   begin: string, events: Happening[], ended: (step: number, last: Point, beside: string) => string, aside?: string, rate?: string,
  * }} how
  */
-export function tellerOf({ line, begin, events, ended, aside = "", rate }) {
-  const two = events.map((event) => happened(LATE, event)).sort((a, b) => b.length - a.length).slice(0, 2).join(" ");
+export function tellerOf({ begin, events, ended, aside = "", rate }) {
   const anything = /** @type {Point} */ (new Proxy({}, { get: () => SHARE }));
-  line.keep(longestOf([begin, ended(LATE, anything), diverging(LATE, NaN, SHARE, rate), two].map((words) => `${words} ${aside}`)));
+  const line = heldSentence([
+    begin, ended(LATE, anything, ""), ended(LATE, anything, aside), diverging(LATE, NaN, SHARE, rate), ...events.map((event) => happened(LATE, event)),
+  ]);
   /** @type {Set<Happening>} */
   let told = new Set();
-  let seen = 0, moment = "";
+  let first = true, seen = 0, moment = "", end = "";
   // the step after which the reader did something that is told
   let notedAt = -1, at = 0;
   let over = /** @type {number | null} */ (null);
-  const reset = () => { [told, seen, moment, notedAt] = [new Set(), 0, "", -1]; };
+  const reset = () => {
+    [told, seen, moment, end, notedAt] = [new Set(), 0, "", "", -1];
+    line.clear();
+  };
   return {
+    element: line.element,
     reset,
     /**
      * Something that the reader did and that is told as an event is.
@@ -60,7 +65,7 @@ export function tellerOf({ line, begin, events, ended, aside = "", rate }) {
      */
     note(words) { [moment, notedAt] = [words, at]; },
     /**
-     * `lr` is the learning rate, `beside` what is added to whatever is said.
+     * `lr` is the learning rate.
      * @param {Pick<View, "points" | "step" | "done" | "diverged" | "loss">} view
      * @param {Pick<import("./player.js").Player, "playing" | "stepped">} run
      * @param {number} lr
@@ -77,16 +82,20 @@ export function tellerOf({ line, begin, events, ended, aside = "", rate }) {
           told.add(event);
         }
       }
-      if (news.length) moment = news.slice(-2).join(" ");
-      const last = points.at(-1), say = (/** @type {string[]} */ ...words) => line.say([...words, beside].filter(Boolean).join(" "));
+      if (news.length) moment = news[news.length - 1];
+      const last = points.at(-1);
       // the rate may be another by now
       over = diverged ? over ?? lr : null;
-      if (diverged) {
-        line.say(diverging(step, loss, over ?? lr, rate));
-      } else if (done && last) say(ended(step, last));
-      else if (step === 0 && !playing) say(begin);
-      else if (stepped && !playing && notedAt !== step) say(news.length ? moment : making(step, loss));
-      else say(moment || (playing ? "Training has begun." : `Paused after step ${step}.`));
+      const ends = diverged ? diverging(step, loss, over ?? lr, rate) : done && last ? ended(step, last, beside) : "";
+      const words = ends && ends !== end ? [...news, ends] : news, came = first && step > 0;
+      [first, end] = [false, ends];
+      // a run that was left and is there again has nothing new
+      if (came) line.say(ends || moment || `Paused after step ${step}.`);
+      else if (words.length && !stepped) line.happened(words);
+      else if (ends) line.say(ends);
+      else if (step === 0 && !playing) line.say(begin);
+      else if (stepped && !playing && notedAt !== step) line.say(news.length ? moment : making(step, loss));
+      else line.say(moment || (playing ? "Training has begun. What happens in it is told here." : `Paused after step ${step}.`));
     },
   };
 }

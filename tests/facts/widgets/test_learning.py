@@ -11,7 +11,7 @@ import torch
 from mechbook.facts.dynamics import DynamicsSettings
 from mechbook.facts.widgets.learning import PEOPLE, QUESTIONS, answers, fact_learning_widget
 from tests.browser import checks
-from tests.browser.checks_trainer import exercise_learning, press, until
+from tests.browser.checks_trainer import exercise_learning, press, says, until
 
 SPEC = DynamicsSettings(
     model="linear", S=16, R=4, D=8, T=12, n_noise=10, lr=0.5, steps=1600, batch_size=128, init=1e-4, seeds=1
@@ -36,22 +36,33 @@ def test_it_hallucinates_before_it_knows_and_says_so(shown: Any) -> None:
     page.evaluate("sessionStorage.clear()")
     page.evaluate(
         """() => {
-          const line = document.querySelector(".mb-says");
+          const line = document.querySelector(".mb-heard");
           globalThis.heard = [];
-          new MutationObserver(() => globalThis.heard.push(line.textContent)).observe(line, { childList: true });
+          new MutationObserver(() => globalThis.heard.push(line.textContent))
+            .observe(line, { childList: true, characterData: true, subtree: true });
         }"""
     )
     until(shown, "d.step === '0'")
     assert "No answer stands out" in shown.locator(".mb-answer").text_content()
     press(shown, "Play")
     until(shown, "d.done === 'true'")
-    heard = page.evaluate("globalThis.heard")
-    moments = [next(i for i, words in enumerate(heard) if part in words) for part in ("it hallucinates", "it recalls")]
-    assert moments == sorted(moments) and moments[0] < moments[1]
-    assert "Trained for 1600 steps" in shown.locator(".mb-says").text_content()
+    says(shown, "Trained for 1600 steps")
+    heard = " ".join(page.evaluate("globalThis.heard"))
+    assert 0 < heard.find("it hallucinates") < heard.find("it recalls")
     everybody = shown.locator(".mb-people li").all_text_contents()
     assert sum("✓" in words for words in everybody) == 16
     assert "That is right." in shown.locator(".mb-answer").text_content()
+
+
+def test_another_seed_is_drawn_over_the_one_before(shown: Any) -> None:
+    """Oracle: how many lines a run has."""
+    until(shown, "d.step === '0'")
+    press(shown, "One step")
+    until(shown, "d.step === '1'")
+    press(shown, "Next seed")
+    until(shown, "d.playing === 'true' && Number(d.step) > 0")
+    press(shown, "Pause")
+    assert shown.locator(".mb-faint").count() == 2 and "Faint lines: other seeds" in shown.text_content()
 
 
 def test_a_link_sets_what_it_may_and_names_what_it_may_not(shown: Any) -> None:

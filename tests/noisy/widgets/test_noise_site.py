@@ -237,5 +237,7 @@ def test_the_longest_sequence_fits_a_phone_and_controls_have_names(browser: Any,
         assert checks.complaints(found) == []
 
 
-def test_the_page_holds_one_copy_of_the_weights(browser: Any, address: str, page: Any) -> None:
-    assert page.content().count('"path": ["data"]') == 1
+def test_the_page_asks_once_for_the_weights_of_both(page: Any) -> None:
+    """Oracle: the scripts that stand in the page, each asked for."""
+    asked = page.evaluate("[...document.scripts].map(({ src }) => src)")
+    assert len([name for name in asked if "/widgets/" in name]) == 1

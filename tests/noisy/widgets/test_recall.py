@@ -7,7 +7,7 @@ import pytest
 
 from mechbook.noisy.widgets.recall import recall_widget
 from tests.browser import checks
-from tests.browser.checks_trainer import NOISY, exercise_recall, noisy_probabilities, press, set_up, until
+from tests.browser.checks_trainer import NOISY, exercise_recall, noisy_probabilities, press, says, set_up, until
 
 NAME = "widget-4c"
 
@@ -39,7 +39,7 @@ def test_the_noise_is_learned_first_and_goes_with_F2(shown: Any) -> None:
     shown.get_by_label("drop F_2").check()
     until(shown, "d.dropped === 'true'")
     assert noisy_probabilities(shown)[:2] == [last["correct cut"], last["noise cut"]]
-    assert "without F_2 they have" in shown.locator(".mb-says").text_content()
+    says(shown, "without F_2 they have")
 
 
 def test_the_sentence_says_what_the_switch_does(shown: Any) -> None:
@@ -66,6 +66,22 @@ def test_the_sentence_says_what_the_switch_does(shown: Any) -> None:
     words = shown.locator(".mb-says").text_content()
     assert f"F_2 brought back: the noise goes from {last['noise cut']} to {last['noise']}" in words
     assert "1 − α = 50%" in shown.text_content()
+
+
+def test_after_one_step_the_switch_is_told_and_then_the_next_step(shown: Any) -> None:
+    """Oracle: what was done; and the run by itself for the numbers."""
+    until(shown, "d.step === '0'")
+    press(shown, "One step")
+    until(shown, "d.step === '1'")
+    assert "Step 1 is made" in shown.locator(".mb-says").text_content()
+    shown.get_by_label("drop F_2").check()
+    until(shown, "d.dropped === 'true'")
+    point = shown.page.evaluate(NOISY, [1, {}, [0, 1, 0], False])["point"]
+    first, then = (f"{100 * point[key]:.1f}%" for key in ("noise", "noise cut"))
+    assert f"F_2 dropped: the noise goes from {first} to {then}" in shown.locator(".mb-says").text_content()
+    press(shown, "One step")
+    until(shown, "d.step === '2'")
+    assert "Step 2 is made" in shown.locator(".mb-says").text_content()
 
 
 def test_a_sequence_may_have_the_noise_and_nothing_else_strange(shown: Any) -> None:
