@@ -128,17 +128,18 @@ export const laser_live = async ({ model, el }) => {
     return `“${legible(end)}” with ${how} takes ${takes}${own} from ${two(full.answer)} to ${two(cut.answer)}${ratio}. ${likeliest}`;
   }
 
-  let room = "", roomFor = "";
+  let room = 0, roomFor = "";
   /** @param {Answers} all */
   function shown(all) {
     const { full, cut, cost: price, asked, ms } = all;
     sides[0].update(entries(full, all));
     sides[1].update(entries(cut, all));
-    const words = sentenceOf(all);
-    // as much room as this prompt has needed: what follows does not move with the slider
-    if (asked.text !== roomFor || words.length > room.length) [roomFor, room] = [asked.text, words];
-    says.keep(room);
-    says.say(words);
+    says.say(sentenceOf(all));
+    // as much room as this prompt has needed at this width: what follows does not move with the slider
+    const line = says.element, of = `${line.clientWidth} ${asked.text}`;
+    if (of !== roomFor) [roomFor, room, line.style.minHeight] = [of, 0, ""];
+    room = Math.max(room, line.offsetHeight);
+    line.style.minHeight = `${room}px`;
     if (price) write(cost, `What it costs: after “${legible(asked.right.slice(-80))}” P(the) goes from ${two(price.full)} to ${two(price.cut)}.`);
     write(time, `Probability of the next token, the ${full.top.length} likeliest. Computed in this page in ${Math.round(ms)} ms.`);
     if (all.inside) look.show(all.inside, all);
