@@ -63,13 +63,18 @@ function colours(diverging) {
 /** @type {Record<string, Cell>} */
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
+/** So much wider than high cells may be, where there are few columns. */
+const WIDER = 2.5;
+
 /**
- * A matrix with labels, a cell that pointer and arrow keys move, and a readout of that cell.
+ * A matrix with labels, a cell that pointer and arrow keys move, and a readout of that cell. Cells are squares, or with
+ * `wide` fill the width.
  * @param {{
  *   title: string, rowName: string, columnName: string, describe: (row: number, column: number, value: number) => string,
+ *   wide?: boolean,
  * }} words
  */
-export function heatMap({ title, rowName, columnName, describe }) {
+export function heatMap({ title, rowName, columnName, describe, wide = false }) {
   const canvas = h("canvas", { "aria-hidden": "true" });
   const readout = h("output", { class: "mb-readout mb-cell", id: fresh("cell"), "aria-live": "polite" });
   const box = h("div", {
@@ -83,7 +88,7 @@ export function heatMap({ title, rowName, columnName, describe }) {
   if (!pen || !dots) throw new Error("This browser has no canvas to draw on.");
   /** @type {Shown} */
   let shown = { rows: [], columns: [], data: [] };
-  let layout = { margin: 0, unit: 1 }, width = 0;
+  let layout = { margin: 0, unit: 1, across: 1 }, width = 0;
   /** @type {Cell | null} */
   let cell = null;
 
@@ -123,8 +128,9 @@ export function heatMap({ title, rowName, columnName, describe }) {
     if (!pen || !dots || !rows()) return;
     const size = Math.max(120, Math.min(width || 300, 520)), ratio = window.devicePixelRatio || 1;
     const margin = 14, unit = (size - margin) / Math.max(rows(), columns());
+    const across = wide ? Math.min((size - margin) / columns(), WIDER * unit) : unit;
     const height = Math.ceil(margin + unit * rows()) + 2;
-    layout = { margin, unit };
+    layout = { margin, unit, across };
     canvas.width = Math.round(size * ratio);
     canvas.height = Math.round(height * ratio);
     canvas.style.width = `${size}px`;
@@ -133,7 +139,7 @@ export function heatMap({ title, rowName, columnName, describe }) {
     pen.scale(ratio, ratio);
     const low = shown.low ?? 0, high = shown.high ?? 1;
     pen.fillStyle = ink("--mb-masked");
-    pen.fillRect(margin, margin, unit * columns(), unit * rows());
+    pen.fillRect(margin, margin, across * columns(), unit * rows());
     small.width = columns();
     small.height = rows();
     const picture = dots.createImageData(columns(), rows()), pixels = new Uint32Array(picture.data.buffer);
@@ -146,17 +152,17 @@ export function heatMap({ title, rowName, columnName, describe }) {
     }
     dots.putImageData(picture, 0, 0);
     pen.imageSmoothingEnabled = false;
-    pen.drawImage(small, margin, margin, unit * columns(), unit * rows());
+    pen.drawImage(small, margin, margin, across * columns(), unit * rows());
     pen.lineWidth = Math.min(2, Math.max(1, unit / 6));
     pen.strokeStyle = ink(shown.frameRole ? `--mb-${shown.frameRole}` : "color");
     pen.setLineDash(shown.solid ? [] : [3, 2]);
-    for (const [i, j] of shown.frames ?? []) pen.strokeRect(margin + j * unit + 0.5, margin + i * unit + 0.5, unit - 1, unit - 1);
+    for (const [i, j] of shown.frames ?? []) pen.strokeRect(margin + j * across + 0.5, margin + i * unit + 0.5, across - 1, unit - 1);
     pen.setLineDash([]);
-    labels(pen, ink("color"), unit, margin);
+    labels(pen, ink("color"));
     if (cell) {
       pen.lineWidth = 2;
       pen.strokeStyle = ink("--mb-focus");
-      pen.strokeRect(margin + cell[1] * unit - 1, margin + cell[0] * unit - 1, unit + 2, unit + 2);
+      pen.strokeRect(margin + cell[1] * across - 1, margin + cell[0] * unit - 1, across + 2, unit + 2);
     }
   }
 
@@ -164,18 +170,17 @@ export function heatMap({ title, rowName, columnName, describe }) {
    * Every label that fits: each, or every second, third, ...
    * @param {CanvasRenderingContext2D} pen
    * @param {string} colour
-   * @param {number} unit
-   * @param {number} margin
    */
-  function labels(pen, colour, unit, margin) {
-    const font = Math.max(8, Math.min(12, unit * 0.9)), every = Math.ceil((font * 0.95) / unit);
+  function labels(pen, colour) {
+    const { margin, unit, across } = layout;
+    const font = Math.max(8, Math.min(12, unit * 0.9)), every = Math.ceil((font * 0.95) / unit), beside = Math.ceil((font * 0.95) / across);
     pen.fillStyle = colour;
     pen.font = `${font}px ui-monospace, monospace`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     // Side by side a label needs its width, one above the other its height.
-    const widest = Math.max(...shown.columns.map((label) => label.length)), skip = Math.max(every, Math.ceil((font * 0.72 * widest) / unit));
-    for (let j = 0; j < columns(); j += widest > 1 ? skip : every) pen.fillText(glyph(shown.columns[j]), margin + (j + 0.5) * unit, margin / 2, unit * Math.max(skip, every));
+    const widest = Math.max(...shown.columns.map((label) => label.length)), skip = Math.max(beside, Math.ceil((font * 0.72 * widest) / across));
+    for (let j = 0; j < columns(); j += widest > 1 ? skip : beside) pen.fillText(glyph(shown.columns[j]), margin + (j + 0.5) * across, margin / 2, across * Math.max(skip, beside));
     for (let i = 0; i < rows(); i += every) pen.fillText(glyph(shown.rows[i]), margin / 2, margin + (i + 0.5) * unit, margin);
   }
 
@@ -183,8 +188,8 @@ export function heatMap({ title, rowName, columnName, describe }) {
   function pointed(event) {
     if (!rows()) return;
     const { left, top } = canvas.getBoundingClientRect();
-    const at = (/** @type {number} */ pixels) => Math.floor((pixels - layout.margin) / layout.unit);
-    const i = at(event.clientY - top), j = at(event.clientX - left);
+    const at = (/** @type {number} */ pixels, /** @type {number} */ unit) => Math.floor((pixels - layout.margin) / unit);
+    const i = at(event.clientY - top, layout.unit), j = at(event.clientX - left, layout.across);
     if (i >= 0 && j >= 0 && i < rows() && j < columns()) focus([i, j]);
   }
 

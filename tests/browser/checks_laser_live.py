@@ -1,5 +1,7 @@
 """What a test does with widget 5d on its page, and what the package says that it should show."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -61,6 +63,13 @@ def move(page: Any, label: str, index: int) -> None:
     until(page, key, value, before)
 
 
+def first_head_of_the_last_block(page: Any) -> None:
+    """Go there on the map of heads, by keys."""
+    page.locator(".mb-more .mb-canvas").focus()
+    for key in (*["ArrowDown"] * 40, "Home"):
+        page.keyboard.press(key)
+
+
 def fill(page: Any, label: str, text: str) -> None:
     """Type into a line."""
     shown(page).get_by_label(label, exact=True).fill(text)
@@ -87,14 +96,8 @@ def wrong(page: Any, model: LanguageModel, close: float) -> list[str]:
     right = shown(page).get_by_label("A sentence where “the” is right").input_value()
     off = [tuple(map(int, head.split("."))) for head in data(page, "off").split(",") if head]
     before = [after(model, one) for one in (text, right)]
-    W = model.adapter.matrix(block - 1, matrix)
-    whole = W.read()
-    if rho < 1:
-        U, S, Vh = torch.linalg.svd(whole.double(), full_matrices=False)
-        kept = len(S) - len(laser(model, block - 1, matrix, rho=rho).dropped)
-        W.write((U[:, :kept] * S[:kept] @ Vh[:kept]).float())
-    cut = [after(model, one, off) for one in (text, right)]
-    W.write(whole)
+    with truncated(model, block - 1, matrix, rho):
+        cut = [after(model, one, off) for one in (text, right)]
     a, the = model.token(f" {answer}"), model.token(" the")
     expected = {
         "answer": before[0][a],
@@ -135,6 +138,21 @@ def exercise(page: Any, model: LanguageModel) -> list[str]:
     said += wrong(page, model, BOOK)
     found.get_by_role("button", name="Close the model").click()
     return said
+
+
+@contextmanager
+def truncated(model: LanguageModel, layer: int, matrix: str, rho: float) -> Iterator[None]:
+    """Have one matrix with the share rho of its rank, by torch's decomposition in float64."""
+    W = model.adapter.matrix(layer, matrix)
+    whole = W.read()
+    if rho < 1:
+        U, S, Vh = torch.linalg.svd(whole.double(), full_matrices=False)
+        kept = len(S) - len(laser(model, layer, matrix, rho=rho).dropped)
+        W.write((U[:, :kept] * S[:kept] @ Vh[:kept]).float())
+    try:
+        yield
+    finally:
+        W.write(whole)
 
 
 def after(model: LanguageModel, text: str, off: Any = ()) -> torch.Tensor:

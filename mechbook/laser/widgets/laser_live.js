@@ -40,7 +40,7 @@ export const laser_live = async ({ model, el }) => {
   const problems = {};
   const ready = (/** @type {string} */ key) => (/** @type {(problem: string | null) => void} */ say) => { problems[key] = say; };
   const any = () => null;
-  const look = inside({ heads, switched: (off) => state.set({ off }) });
+  const look = inside({ heads, switched: (off) => state.set({ off }), attention: async (block) => asking?.attention(block) ?? null });
 
   const /** @type {import("../../widgets/state.js").Presets<State>} */ goals = [
     ...chosen.map((edit, i) => /** @type {[string, Partial<State>]} */ ([`Chosen for ${tasks[i]}`, { ...prompts[i], ...edit, off: [] }])),

@@ -33,15 +33,17 @@ export function asker(language, { shown, problem, waiting, lost }) {
   let busy = false, serial = 0;
   /** The singular values of matrices, by their place. @type {Map<string, Float32Array>} */
   const known = new Map();
-  /** @type {Map<string, number[]>} */
+  /** @type {Map<string, { ids: number[], pieces: string[] }>} */
   const tokens = new Map();
+  /** What the last answer was about, and what was changed in it. @type {{ text: string, change: object } | null} */
+  let last = null;
 
-  /** The ids of a text. @param {string} text */
-  async function idsOf(text) {
-    const found = tokens.get(text) ?? (await language.ask({ type: "tokens", texts: [text] }))[0].ids;
+  /** The tokens of a text. @param {string} text */
+  async function read(text) {
+    const found = tokens.get(text) ?? (await language.ask({ type: "tokens", texts: [text] }))[0];
     if (tokens.size > 200) tokens.clear();
     tokens.set(text, found);
-    return /** @type {number[]} */ (found);
+    return /** @type {{ ids: number[], pieces: string[] }} */ (found);
   }
 
   /**
@@ -66,7 +68,7 @@ export function asker(language, { shown, problem, waiting, lost }) {
   const oneToken = (key, typed) => told(key, async () => {
     const word = within(typed);
     if (!word) throw new Refused("Name a word: one token of the model.");
-    const ids = await idsOf(word);
+    const { ids } = await read(word);
     if (ids.length !== 1) throw new Refused(`“${word.trim().slice(0, 40)}” is ${ids.length} tokens of this model; name a word that is one.`);
     return ids[0];
   });
@@ -74,7 +76,7 @@ export function asker(language, { shown, problem, waiting, lost }) {
   /** @param {State & { inside: boolean }} asked */
   async function answer(asked) {
     const begun = performance.now(), { text, matrix: name, rho, off } = asked, layer = asked.block - 1;
-    const token = await oneToken("answer", asked.answer), theIds = await idsOf(THE), the = theIds.length === 1 ? theIds[0] : -1;
+    const token = await oneToken("answer", asked.answer), { ids: theIds } = await read(THE), the = theIds.length === 1 ? theIds[0] : -1;
     if (token === null) return;
     const watch = [token, Math.max(the, 0)];
     const after = (/** @type {any} */ found) => ({
@@ -96,6 +98,7 @@ export function asker(language, { shown, problem, waiting, lost }) {
       change.cut = { layer, name, rank };
     }
     const changed = rank !== null || off.length > 0;
+    last = { text, change };
     const cut = changed ? await language.ask({ type: "next", text, top: TOP, watch, ...change }) : full;
     const /** @type {Answers} */ all = {
       asked, word: within(asked.answer), other: within(asked.other), right: token === the || the < 0, full: after(full), cut: after(cut), rank, whole, cost: null, inside: null,
@@ -141,11 +144,16 @@ export function asker(language, { shown, problem, waiting, lost }) {
       try {
         await answer(asked);
       } catch (error) {
-        if (!language.running()) lost(error instanceof Error ? error.message : String(error));
-        else waiting(`This cannot be computed: ${error instanceof Error ? error.message.split("\n")[0].slice(0, 200) : error}`);
+        failed(error);
       }
     }
     busy = false;
+  }
+
+  /** @param {unknown} error */
+  function failed(error) {
+    if (!language.running()) lost(error instanceof Error ? error.message : String(error));
+    else waiting(`This cannot be computed: ${error instanceof Error ? error.message.split("\n")[0].slice(0, 200) : error}`);
   }
 
   return {
@@ -153,6 +161,23 @@ export function asker(language, { shown, problem, waiting, lost }) {
     want(next) {
       wanted = next;
       if (!busy) work();
+    },
+    /**
+     * Every head's attention in a block, from 0, as the changed model read the last prompt; null where a later block
+     * was asked for meanwhile, or nothing has been read yet.
+     * @param {number} layer
+     * @returns {Promise<import("./live_looks.js").Attention | null>}
+     */
+    async attention(layer) {
+      if (!last) return null;
+      try {
+        const { text, change } = last, { pieces } = await read(text);
+        const patterns = await language.latest("attention", { type: "attention", text, layer, ...change });
+        return patterns && { pieces, patterns };
+      } catch (error) {
+        failed(error);
+        return null;
+      }
     },
   };
 }

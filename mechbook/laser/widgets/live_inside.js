@@ -3,6 +3,7 @@
 import { presets } from "../../widgets/controls.js";
 import { heatMap } from "../../widgets/heatmap.js";
 import { decimal, h, legible, range, write } from "../../widgets/kit.js";
+import { looks } from "./live_looks.js";
 import { spoken, two, visible } from "./tokens.js";
 
 /** @typedef {import("./live_asking.js").Inside} Inside */
@@ -12,10 +13,14 @@ import { spoken, two, visible } from "./tokens.js";
 const small = (p) => (p < 0.0005 ? "<0.001" : two(p));
 
 /**
- * `heads` are sets of heads to switch off, `switched` is told which are off, as "block.head" from 0.
- * @param {{ heads: [words: string, heads: [number, number][]][], switched: (off: string[]) => void }} how
+ * `heads` are sets of heads to switch off, `switched` is told which are off, as "block.head" from 0; `attention` gives
+ * that of a block on the prompt, null where a later question came.
+ * @param {{
+ *   heads: [words: string, heads: [number, number][]][], switched: (off: string[]) => void,
+ *   attention: (block: number) => Promise<import("./live_looks.js").Attention | null>,
+ * }} how
  */
-export function inside({ heads, switched }) {
+export function inside({ heads, switched, attention }) {
   const named = heads.map(([words, group]) => /** @type {[string, string[]]} */ ([words, group.map((head) => head.join("."))]));
   /** @type {[string, string[]][]} */
   const sets = [...named, ["All heads on", []]];
@@ -25,17 +30,17 @@ export function inside({ heads, switched }) {
   const buttons = presets({ label: "Heads", press: (i) => switched(sets[i][1].filter(exists)) });
   const toggle = h("button", { type: "button", click: () => turn() }, "Switch this head off");
   const map = heatMap({
-    title: "What each head adds", rowName: "block, from 0", columnName: "head, from 0",
+    title: "What each head adds", wide: true, rowName: "block, from 0", columnName: "head, from 0",
     describe: (i, j, value) => `head ${i}.${j}${off.includes(`${i}.${j}`) ? ", off" : ""}: ${decimal(value, 2)}`,
   });
   const says = h("p", { class: "mb-axes" }), list = h("ol", { class: "mb-lens", tabindex: 0, "aria-label": "What each block would answer" });
   const caption = h("figcaption", {}, "What the model would answer before each block");
   const lens = h("figure", { class: "mb-chart" }, caption, list);
-  const slot = h("div", {});
+  const slot = h("div", {}), gaze = looks();
   const element = h("details", { class: "mb-more" }, h("summary", {}, "Beyond LASER: switch heads off, and look inside"),
-    h("div", {}, buttons.element, slot, h("div", { class: "mb-panels" }, h("div", {}, map.element, toggle), lens), says));
-  map.element.addEventListener("keyup", label);
-  for (const event of ["pointerup", "pointermove"]) map.element.addEventListener(event, label);
+    h("div", {}, buttons.element, slot, h("div", { class: "mb-panels" }, h("div", {}, map.element, toggle, gaze.element), lens), says));
+  map.element.addEventListener("keyup", picked);
+  for (const event of ["pointerup", "pointermove"]) map.element.addEventListener(event, picked);
 
   /** @param {string} head */
   function exists(head) {
@@ -50,6 +55,18 @@ export function inside({ heads, switched }) {
     const head = place();
     toggle.disabled = head === null;
     write(toggle, head ? `Switch head ${head} ${off.includes(head) ? "on" : "off"}` : "Switch a head off");
+  }
+  let looking = "";
+  /** The reader is on a head: say which, and show where it looks. */
+  function picked() {
+    label();
+    if (place() !== looking) gazed();
+  }
+  async function gazed() {
+    const head = looking = place() ?? "";
+    if (!head) return;
+    const [block, own] = head.split(".").map(Number), found = await attention(block);
+    if (found && head === looking) gaze.show(block, own, found);
   }
   function turn() {
     const head = place();
@@ -82,16 +99,21 @@ export function inside({ heads, switched }) {
     begin(said) { size = said; mark(); },
     clear() {
       list.replaceChildren();
+      looking = "";
+      gaze.clear();
       write(says, "");
     },
     /** @param {Inside} found @param {Answers} all */
     show({ lens: steps, heads: added, difference, mlps }, { word, other }) {
-      const reach = added.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+      const reach = added.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1, most = added.indexOf(Math.max(...added));
       map.update({
         rows: range(size.blocks).map(String), columns: range(size.heads).map(String), data: added, diverging: true, low: -reach, high: reach,
+        // at first the head that adds most
+        home: looking ? null : [Math.floor(most / size.heads), most % size.heads],
         frames: off.map((head) => /** @type {[number, number]} */ (head.split(".").map(Number))), frameRole: "noise",
       });
       label();
+      gazed();
       const a = legible(spoken(word)), b = legible(spoken(other)), own = added.reduce((x, y) => x + y, 0), rest = mlps.reduce((x, y) => x + y, 0);
       write(says, `Orange heads raise the logit of ${a} against ${b}, purple ones lower it; framed ones are off. Together the heads add ${decimal(own, 1)} and the MLPs ${decimal(rest, 1)} to the difference of ${decimal(difference, 1)}. Heads are named as in the section on names: block and head from 0.`);
       list.replaceChildren(...steps.map(({ top: [[token]], answer, the }, i) => h("li", { "data-answer": answer },

@@ -84,7 +84,7 @@ def test_heads_are_switched_off_by_set_and_one_by_one(live: Any, tiny: LanguageM
     assert "2 heads off" in found.locator(".mb-says").text_content()
     assert found.get_by_role("button", name="Name movers off").get_attribute("aria-pressed") == "true"
     # by keys: from the last block's first head up and to the right
-    found.locator(".mb-canvas").focus()
+    on.first_head_of_the_last_block(live)
     for key in ("ArrowUp", "ArrowRight"):
         live.keyboard.press(key)
     found.get_by_role("button", name="Switch head 1.1 off").click()
@@ -100,15 +100,22 @@ def test_what_heads_add_and_each_block_would_answer(live: Any, tiny: LanguageMod
     found, adapter = on.shown(live), tiny.adapter
     on.move(live, "ρ", 100)
     found.locator("summary").click()
+    found.locator(".mb-lens li").first.wait_for()
+    first = [int(found.locator(".mb-cell").get_attribute(f"data-{key}")) for key in ("row", "column")]
     on.fill(live, "Against", "an")
     live.wait_for_function("document.querySelector('.mb-more .mb-axes:last-child').textContent.includes('“an”')")
-    tokens, a, b = torch.tensor([tiny.prompt_tokens(SAID["text"])]), tiny.token(" a"), tiny.token(" an")
+    tokens = torch.tensor([tiny.prompt_tokens(SAID["text"])])
+    a, b, the = (tiny.token(f" {word}") for word in ("a", "an", "the"))
     records: dict[int, Any] = {}
     end = adapter.run(adapter.embed(tokens), record=records)
-    toward = (adapter.W_U[a] - adapter.W_U[b]) * adapter.model.model.norm.weight.detach()
-    toward = toward / (end[0, -1].square().mean() + 1e-5).sqrt()
+    norm = adapter.model.model.norm.weight.detach() / (end[0, -1].square().mean() + 1e-5).sqrt()
+    toward = (adapter.W_U[a] - adapter.W_U[b]) * norm
+    against = (adapter.W_U[a] - adapter.W_U[the]) * norm
+    added = [[records[i].z[0, -1, k] @ adapter.W_O(i)[k].T @ against for k in range(6)] for i in range(3)]
+    # it begins with the head that adds most
+    assert added[first[0]][first[1]] == max(max(row) for row in added)
     cell = found.locator(".mb-cell")
-    found.locator(".mb-canvas").focus()
+    on.first_head_of_the_last_block(live)
     for layer in (2, 1, 0):
         value = float(torch.einsum("k,dk,d->", records[layer].z[0, -1, 0], adapter.W_O(layer)[0], toward))
         assert float(cell.get_attribute("data-value")) == pytest.approx(value, rel=1e-3, abs=1e-4)
@@ -117,6 +124,30 @@ def test_what_heads_add_and_each_block_would_answer(live: Any, tiny: LanguageMod
     p = adapter.logits(streams)[:, -1].softmax(-1)[:, a].tolist()
     shown = [float(one.get_attribute("data-answer")) for one in found.locator(".mb-lens li").all()]
     assert shown == pytest.approx(p, rel=2e-3, abs=1e-8)
+
+
+def test_where_a_head_looks_from_any_token(live: Any, tiny: LanguageModel) -> None:
+    """Oracle: the pattern that the package's block computes, with a matrix before it cut by torch."""
+    found, adapter = on.shown(live), tiny.adapter
+    on.move(live, "Block, from 1", 0)
+    found.get_by_label("Matrix").select_option("mlp_in")
+    on.move(live, "ρ", 20)
+    found.locator("summary").click()
+    records: dict[int, Any] = {}
+    with on.truncated(tiny, 0, "mlp_in", 0.2):
+        adapter.run(adapter.embed(torch.tensor([tiny.prompt_tokens(SAID["text"])])), record=records)
+    on.first_head_of_the_last_block(live)
+    for layer, head in ((2, 0), (1, 1)):
+        live.wait_for_function(f"document.querySelector('.mb-more').textContent.includes('head {layer}.{head} looks')")
+        for t in (5, 2):
+            places = found.locator(".mb-looks button")
+            places.nth(t).click()
+            shown = [float(value) for value in places.evaluate_all("(all) => all.map((one) => one.dataset.value)")]
+            assert shown == pytest.approx(records[layer].pattern[0, head, t].tolist(), abs=1e-5)
+            assert places.nth(t).get_attribute("aria-pressed") == "true"
+        found.locator(".mb-canvas").focus()
+        for key in ("ArrowUp", "ArrowRight"):
+            live.keyboard.press(key)
 
 
 def test_what_a_reader_mistypes_is_told_in_a_sentence_and_the_page_lives(live: Any, tiny: LanguageModel) -> None:
