@@ -85,7 +85,10 @@ export function curves({ title, lines, earlierIs = "", rangeIs = "", dated = fal
 
   return {
     element: h("figure", { class: "mb-chart" }, h("figcaption", {}, title), picture, legend, note),
-    /** @param {{ last: number, points: Point[], earlier: Point[][], range: Range | null }} what */
+    /**
+     * `marks` are steps at which the reader has changed the run.
+     * @param {{ last: number, points: Point[], earlier: Point[][], range: Range | null, marks?: number[] }} what
+     */
     update(what) {
       const key = String(what.last);
       if (key !== drawn) {
@@ -94,7 +97,7 @@ export function curves({ title, lines, earlierIs = "", rangeIs = "", dated = fal
         drawAxes();
         for (const { spare } of reached) write(spare, dates([allReached(lines, last)], lines[0].key));
       }
-      const /** @type {Drawn[]} */ wanted = [];
+      const /** @type {Drawn[]} */ wanted = (what.marks ?? []).map((step) => ["polyline", { points: `${px(step)},${py(0)} ${px(step)},${py(1)}`, class: "mb-act" }]);
       if (what.range) {
         const { x, low, high } = what.range;
         for (const line of lines) {
@@ -120,7 +123,7 @@ export function curves({ title, lines, earlierIs = "", rangeIs = "", dated = fal
       }
       if (dated) lines.forEach(({ key: name }, i) => write(reached[i].dates, dates(what.points, name)));
       draw(wanted);
-      const words = [what.earlier.length ? earlierIs : "", what.range ? rangeIs : ""].filter(Boolean).join(" ");
+      const words = [what.earlier.length ? earlierIs : "", what.range ? rangeIs : "", what.marks?.length ? "Dotted upright: you changed the run." : ""].filter(Boolean).join(" ");
       if (note.textContent !== words) note.textContent = words;
     },
   };

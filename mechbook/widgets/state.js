@@ -31,15 +31,16 @@ const LONGEST_FRAGMENT = 2000;
  * The state `start` of the widget `name` in its frame `root`, with a part for each key of `parts` in the order in which an
  * address is read. `settle` makes a state whole that a change left inconsistent; `draw` shows it, and is told which
  * keys were set since it last did. What an address has that cannot be is left out, and said in a notice under the title,
- * where an address leads, or without one beside the first part that can say it.
+ * where an address leads, or without one beside the first part that can say it. What the address has now is in `start`
+ * already where it was `followed` before.
  * @template {Values} V
  * @param {{
  *   name: string, root: HTMLElement, start: V, parts: Record<string, Declared>,
  *   presets?: { label: string, options: NoInfer<Presets<V>> | ((values: NoInfer<V>) => NoInfer<Presets<V>>) },
- *   settle?: (values: NoInfer<V>) => void, notice?: boolean, draw: (values: NoInfer<V>, moved: Set<string>) => void,
+ *   settle?: (values: NoInfer<V>) => void, notice?: boolean, followed?: boolean, draw: (values: NoInfer<V>, moved: Set<string>) => void,
  * }} how
  */
-export function stateOf({ name, root, start, parts, presets, settle = () => {}, notice = true, draw }) {
+export function stateOf({ name, root, start, parts, presets, settle = () => {}, notice = true, followed = false, draw }) {
   const values = { ...start }, moved = new Set(Object.keys(start)), told = lineOfNotice();
   if (notice) root.append(told.element);
   const options = () => (typeof presets?.options === "function" ? presets.options(values) : presets?.options ?? []);
@@ -103,7 +104,7 @@ export function stateOf({ name, root, start, parts, presets, settle = () => {}, 
     live(...maps) {
       const follow = () => { if (read()) schedule(); };
       window.addEventListener("hashchange", follow);
-      read();
+      if (!followed) read();
       paint();
       const stopTheme = onTheme(() => maps.forEach((map) => map.draw()));
       return () => {

@@ -14,7 +14,7 @@ ALONE = """([steps, change]) => {
   for (let i = 0; i < steps; i++) run.advance();
   const maps = run.model.maps(), corner = (map, n) => map[(n - 1) * n];
   return {
-    step: run.step, points: run.points,
+    step: run.step, points: run.latest() ? [...run.points, run.latest()] : run.points,
     corners: [corner(maps.W_O2, 16), corner(maps.W_K2, 16), corner(maps.W_K1, 32)],
   };
 }"""
@@ -43,7 +43,7 @@ def until(shown: Any, condition: str) -> None:
 def says(shown: Any, words: str) -> str:
     """What the widget says once that has `words` in it: each sentence stays for two seconds before the next."""
     line = shown.locator(".mb-says", has_text=words)
-    line.wait_for(timeout=10_000)
+    line.wait_for(timeout=60_000)
     found: str = line.text_content()
     return found
 
@@ -84,8 +84,8 @@ def exercise_birth(page: Any, name: str) -> list[str]:
     found = [float(line.get_attribute("data-value")) for line in shown.locator("[data-series]").all()]
     wrong = [] if found == [last[key] for key in ("W_O2", "W_K2", "W_K1", "accuracy")] else [f"{name} ends at {found}"]
     # the sentence before is left there long enough to be read
-    shown.locator(".mb-says", has_text="an induction head is born.").wait_for(timeout=10_000)
-    shown.get_by_role("button", name="Watch again").wait_for()
+    shown.locator(".mb-says", has_text="Trained: after 750 steps").wait_for(timeout=10_000)
+    shown.get_by_role("button", name="Watch it slowly").wait_for()
     return wrong
 
 
@@ -162,7 +162,7 @@ NOISY = """([steps, change, sequence, drop]) => {
   run.change({ drop });
   const { logits } = run.seen(sequence).look;
   const last = mechbook.engine.softmax(logits, logits.length - 17, 17);
-  return { point: run.points.at(-1), points: run.points, noise: last[16] };
+  return { point: run.latest() ?? run.points.at(-1), points: run.points, noise: last[16] };
 }"""
 
 
@@ -200,7 +200,7 @@ STEPS = """([steps, change]) => {
     N: 32, d: 32, a: 1, way: "gradient", lr: 20, seed: 0, every: 1, steps: 60, ...change,
   });
   for (let i = 0; i < steps; i++) run.advance();
-  return { points: run.points, table: Array.from(run.seen().table) };
+  return { points: run.latest() ? [...run.points, run.latest()] : run.points, table: Array.from(run.seen().table) };
 }"""
 
 

@@ -2,10 +2,11 @@
 // Widget 2b: step after step on one memory, along the gradient or along its polar factor.
 import { curves } from "../../widgets/curves.js";
 import { heatMap } from "../../widgets/heatmap.js";
-import { expose, frame, h, panels, percent, range, write } from "../../widgets/kit.js";
+import { expose, frame, h, panels, percent, range, remark, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
-import { buttonsOf, seed, settings, speed } from "../../widgets/training/buttons.js";
+import { actsOf } from "../../widgets/training/acts.js";
+import { beginnings, buttonsOf, seed, settings, speed } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
 import { progress, tellerOf } from "../../widgets/training/teller.js";
 
@@ -35,10 +36,12 @@ export const memory_steps = async ({ model, el }) => {
   const name = model.get("name"), root = frame(el, { name, title });
   const before = remembered(name);
   const /** @type {State} */ start = { way: "gradient", d: 32, a: 1, lr: rates.gradient, seed: 0, pace: "watch", .../** @type {any} */ (before?.values ?? {}) };
-  const where = h("p", { class: "mb-axes" });
+  const where = h("p", { class: "mb-axes" }), acts = actsOf(before?.values.acts);
   const tell = tellerOf({
     events: EVENTS, rate: "step size", begin: `W = 0, and nothing is stored. Pair i is drawn with a probability in proportion to 1/i^a. Take one step, or play.`,
-    ended: (step, last) => `After ${step} steps ${percent(last.stored)} of the pairs are stored, and ${percent(last.answered)} of the answers are right.`,
+    patient: () => state.values.pace === "watch",
+    made: (step, last) => `After step ${step} ${percent(last.stored)} of the pairs are stored, and ${percent(last.answered)} of the answers are right.`,
+    ended: (step, last, how) => `After ${step} steps${how} ${percent(last.stored)} of the pairs are stored, and ${percent(last.answered)} of the answers are right.`,
   });
   const chart = curves({ title: "Along the steps", lines: LINES, dated: true, earlierIs: "Faint: the run before, with other settings." });
   const table = heatMap({
@@ -53,7 +56,7 @@ export const memory_steps = async ({ model, el }) => {
   let begun = begunWith(start), rate = start.lr, way = start.way;
 
   const state = stateOf({
-    name, root, start,
+    name, root, start, followed: Boolean(before),
     parts: {
       way: parts.choice({ wide: true, label: "A step goes along", options: [["gradient", "the gradient"], ["polar", "its polar factor (Muon’s limit)"]] }),
       d: parts.slider({ label: "Dimension d", values: dimensions }),
@@ -70,7 +73,10 @@ export const memory_steps = async ({ model, el }) => {
     },
     draw(values, moved) {
       if (begunWith(values) !== begun) anew();
-      else if (values.lr !== rate) run.change({ lr: rate = values.lr });
+      else if (values.lr !== rate) {
+        acts.did(view, "lr", `step size ${values.lr}`);
+        run.change({ lr: rate = values.lr });
+      }
       if (moved.has("pace") && run.playing) run.go();
     },
   });
@@ -84,25 +90,27 @@ export const memory_steps = async ({ model, el }) => {
   /** @param {View} next */
   function shown(next) {
     view = next;
-    const { step, points, seen: { table: data } } = next, labels = range(N).map((i) => String(i + 1));
+    const { step, latest, seen: { table: data } } = next, points = latest ? [...next.points, latest] : next.points, labels = range(N).map((i) => String(i + 1));
+    if (step === 0) acts.begin();
     buttons.show(next);
-    chart.update({ last: steps, points, earlier: earlier ? [earlier] : [], range: null });
+    chart.update({ last: steps, points, earlier: earlier ? [earlier] : [], range: null, marks: acts.steps() });
     let reach = 0;
     for (const value of data) reach = Math.max(reach, Math.abs(value));
     table.speaks(!run.playing);
     table.update({ rows: labels, columns: labels, data, diverging: true, low: -(reach || 1), high: reach || 1, frameRole: "correct" });
     write(where, progress(next, steps, run.playing));
-    tell.view(next, run, state.values.lr);
+    run.rest(tell.view(next, run, state.values.lr, acts.told()));
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, stored: points.at(-1)?.stored ?? 0 });
   }
 
   const run = player({
-    name, root, kind: "memory", shown, kept: before?.kept, pace: () => (state.values.pace === "watch" ? WATCH : 0), values: () => ({ ...state.values }), query: () => null,
+    name, root, kind: "memory", shown, kept: before?.kept, pace: () => (state.values.pace === "watch" ? WATCH : 0), values: () => ({ ...state.values, acts: acts.keep() }), query: () => null,
     settings: () => ({ N, steps, every: 1, ...state.values }),
   });
   const buttons = buttonsOf({ run, tell, anew, state });
   root.append(
-    buttons.element, settings(state, "way", "d", "a", "pace", "lr", "seed"), panels({ element: h("div", {}, chart.element, where, tell.element) }, table), state.link,
+    buttons.element, settings(state, "pace", "lr"),
+    panels({ element: h("div", {}, tell.element, chart.element, where, beginnings(state, "way", "d", "a", "seed")) }, { element: h("div", {}, table.element, remark("Orange is positive, purple negative, white zero: the right ones lie on the diagonal.")) }), state.link,
   );
   const stop = state.live(table);
   return () => { run.stop(); stop(); };

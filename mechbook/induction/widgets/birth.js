@@ -3,7 +3,7 @@
 import { roles } from "../../widgets/book.js";
 import { curves } from "../../widgets/curves.js";
 import { expose, frame, h, panels, percent, remark, spoken, weightsOf, write } from "../../widgets/kit.js";
-import { heldSentence } from "../../widgets/training/held.js";
+import { heldSentence, HOLD_MS, RACED_MS } from "../../widgets/training/held.js";
 import { player, remembered } from "../../widgets/training/player.js";
 import { PLAIN } from "../../widgets/training/teller.js";
 import { nextCharacter } from "./next_character.js";
@@ -13,31 +13,40 @@ import { LINES } from "./trainer_words.js";
 /** @typedef {import("../../widgets/training/worker.js").View} View */
 /** @typedef {{ title: string, size: import("./trainer_settings.js").Size }} Settings */
 
-const BEGIN = "Three matrices are random. Press, and they are trained, here in your browser.";
-const begun = (/** @type {number} */ batch) => `Training: each step reads ${batch} sequences and moves the matrices a little.`;
-const BORN = "nine tenths of its answers are right: an induction head is born";
+const LEVELS = [0.5, 0.9], AT = ["half at step", "nine tenths at"];
 /**
- * Of each number: what holds before it reaches LEVELS, and what once it has.
- * @type {[key: string, before: string, words: [half: string, most: string]][]}
+ * Of each number: what it counts, and what has happened once it reaches LEVELS.
+ * @type {[key: string, counts: string, words: [half: string, most: string]][]}
  */
 const STORY = [
-  ["W_O2", "It cannot copy yet (W_O2).", ["it begins to copy (W_O2)", "it copies what it sees"]],
-  ["W_K2", "It does not know where to look yet (W_K2).", ["it begins to look back (W_K2)", "it knows where to look"]],
-  ["W_K1", "No letter knows the one before it yet (W_K1).", ["it begins to mark letters with the one before (W_K1)", "most are marked"]],
-  ["accuracy", "Its answers are guesses.", ["half of its answers are right", "nine tenths are"]],
+  ["W_O2", "To copy what it looks at (W_O2)", ["half of what it needs to copy is stored, in W_O2", "it copies whatever letter it looks at (W_O2), and has to learn where to look"]],
+  ["W_K2", "To know which note to look for (W_K2)", ["for half of the letters it knows which note to look for (W_K2)", "for nearly every letter it knows which note to look for (W_K2)"]],
+  ["W_K1", "To note which letter came before (W_K1)", ["half of the places note which letter came before (W_K1)", "nearly every place notes which letter came before (W_K1)"]],
+  ["accuracy", "Right answers", ["half of its answers are right", "nine tenths of its answers are right: an induction head is born"]],
 ];
-const LEVELS = [0.5, 0.9];
 const SHOWN = 3;
+/** Steps a second of the run that is watched. */
+const SLOW = 120;
 
 /**
- * A line of the story: a half sentence for each level that was reached, at its step.
- * @param {(readonly [step: number, words: string])[]} reached
+ * What is asked, of the sequence in the page: its last letter came before.
+ * @param {string} seq
  */
-const line = (reached) => `Step ${reached.map(([step, words]) => `${step}: ${words}`).join("; ")}.`;
+function question(seq) {
+  const last = seq[seq.length - 1], after = seq[seq.indexOf(last) + 1];
+  return `In each sequence some letters are always followed by the same one: here “${last}” by “${after}”. What comes after the last “${last}”? ` +
+    "Three random matrices can learn to look it up. Press, and they are trained, here in your browser.";
+}
+const begun = (/** @type {number} */ batch) => `Training: each step reads ${batch} sequences and moves the matrices a little.`;
+const ended = (/** @type {number} */ steps, /** @type {number} */ batch, /** @type {number} */ accuracy) =>
+  `Trained: after ${steps} steps of ${batch} sequences ${percent(accuracy)} of its answers are right. Watch it slowly: it waits wherever something happens.`;
+const line = (/** @type {readonly [step: number, words: string]} */ [step, words]) => `Step ${step}: ${words}.`;
+const count = (/** @type {string} */ counts, /** @type {number} */ value, /** @type {number[]} */ steps) =>
+  `${counts}: ${percent(value)}${steps.map((step, k) => `${k ? ", " : "; "}${AT[k]} ${step}`).join("")}.`;
 
 /** The story of a run in lines that grow: what was said can still be read, and nothing moves when more is said. */
 function storyOf() {
-  const lines = STORY.map(([, before, words]) => h("p", { "data-longest": line(words.map((one) => [999, one])) }, before));
+  const lines = STORY.map(([, counts]) => h("p", { "data-longest": count(counts, 1, [999, 999]) }, count(counts, 0, [])));
   /** @type {Set<string>} */
   let told = new Set();
   return {
@@ -50,20 +59,20 @@ function storyOf() {
      */
     update(points) {
       const /** @type {(readonly [number, string])[]} */ news = [];
-      STORY.forEach(([key, before, words], i) => {
+      STORY.forEach(([key, counts, words], i) => {
         // what was there at the start, by chance, is nothing learned
         const reached = LEVELS.flatMap((level, k) => {
           const point = points.find(({ step, [key]: value }) => step > 0 && value >= level);
           return point ? [/** @type {const} */ ([point.step, words[k]])] : [];
         });
-        write(lines[i], reached.length ? line(reached) : before);
+        write(lines[i], count(counts, points.at(-1)?.[key] ?? 0, reached.map(([step]) => step)));
         for (const one of reached) {
           if (told.has(one[1])) continue;
           told.add(one[1]);
-          news.push(one[1] === STORY[3][2][1] ? [one[0], BORN] : one);
+          news.push(one);
         }
       });
-      return news.sort(([one], [other]) => one - other).map((one) => line([one]));
+      return news.sort(([one], [other]) => one - other).map(line);
     },
   };
 }
@@ -73,8 +82,10 @@ export const induction_birth = async ({ model, el }) => {
   const /** @type {Settings} */ { title, size } = model.get("settings"), tensors = await weightsOf(model);
   const name = model.get("name"), root = frame(el, { name, title }), before = remembered(name), characters = [...size.vocabulary];
   const z = [...size.seq].map((character) => characters.indexOf(character)), last = z.length - 1;
-  const said = STORY.flatMap(([, , words]) => words.map((one) => line([[999, one]])));
-  const story = storyOf(), now = heldSentence([BEGIN, begun(size.batch), ...said, line([[999, BORN]])]);
+  const said = STORY.flatMap(([, , words]) => words.map((one) => line([999, one]))), begin = question(size.seq);
+  // the first run is raced; whoever watches again watches slowly, and the run waits for them
+  let slow = false;
+  const story = storyOf(), now = heldSentence([begin, begun(size.batch), ...said, ended(999, size.batch, 0.999)], { patient: () => slow, hold: () => (slow ? HOLD_MS : RACED_MS) });
   const chart = curves({ title: "Memories stored, and accuracy", lines: LINES });
   const strip = h("ol", { class: "mb-strip", "aria-label": "What the last letter looks at" }), prediction = nextCharacter("The next letter", SHOWN);
   const marks = z.map((_, s) => {
@@ -87,16 +98,21 @@ export const induction_birth = async ({ model, el }) => {
   const /** @type {any} */ start = { size: "letters", triggers: "random", seed: 0, frozen: [], ...defaults(size) };
 
   /** @param {View} view */
-  function shown({ step, points, seen: { look }, done, vectors }) {
+  function shown({ step, points: probed, latest, seen: { look }, done, vectors }) {
+    const points = latest ? [...probed, latest] : probed;
     if (step === 0) {
       story.begin();
       now.clear();
     }
     const news = story.update(points);
+    if (done && !over) news.push(ended(step, size.batch, points.at(-1)?.accuracy ?? 0));
+    over = done;
     // a run that was left and is there again has nothing new
-    if (news.length && (run.playing || done) && !first) now.happened(news);
-    else if (news.length) now.say(news[news.length - 1]);
-    else if (!story.told) now.say(step || run.playing ? begun(size.batch) : BEGIN);
+    if (news.length && (run.playing || done) && !first) {
+      now.happened(news);
+      if (!done) run.rest(now.left());
+    } else if (news.length) now.say(news[news.length - 1]);
+    else if (!story.told) now.say(step || run.playing ? begun(size.batch) : begin);
     first = false;
     chart.update({ last: size.steps, points, earlier: [], range: null });
     marks.forEach(({ item, fill }, s) => {
@@ -106,28 +122,31 @@ export const induction_birth = async ({ model, el }) => {
     });
     prediction.update(characters, z, look.logits);
     without.textContent = vectors ? "" : PLAIN;
-    play.textContent = run.playing ? "Pause" : done ? "Watch again" : step ? "Go on" : "Train it now";
+    play.textContent = run.playing ? "Pause" : done ? "Watch it slowly" : step ? "Go on" : "Train it now";
     expose(root, { step, done, playing: run.playing, accuracy: points.at(-1)?.accuracy ?? 0 });
   }
 
   const play = h("button", { type: "button", class: "mb-main" }, "Train it now"), without = h("p", { class: "mb-axes" });
-  let ended = false, first = true;
+  let over = false, first = true;
   play.addEventListener("click", () => {
     if (run.playing) run.pause();
     else {
-      if (ended) run.reset();
+      if (over) {
+        slow = true;
+        run.reset();
+      }
       run.play();
       // on a small screen what is started would else lie below it
       chart.element.scrollIntoView({ block: "nearest" });
     }
   });
   const run = player({
-    name, root, kind: "two_layers", kept: before?.kept, settings: () => settingsOf(size, start, tensors), query: () => z, pace: () => size.pace,
-    values: () => ({}), shown: (view) => { ended = view.done; shown(view); },
+    name, root, kind: "two_layers", kept: before?.kept, settings: () => settingsOf(size, start, tensors), query: () => z, pace: () => (slow ? SLOW : size.pace),
+    values: () => ({}), shown,
   });
   root.append(
     h("div", { class: "mb-presets" }, play), now.element, without,
-    panels({ element: h("div", {}, chart.element, story.element) }, { element: h("div", {}, strip, remark("A bar under a letter: how much the last one looks at it, in layer 2."), prediction.element) }),
+    panels(chart, { element: h("div", {}, strip, remark("A bar under a letter: how much the last one looks at it, in layer 2."), prediction.element, story.element) }),
   );
   return () => run.stop();
 };

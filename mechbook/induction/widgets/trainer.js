@@ -6,7 +6,8 @@ import { expose, frame, h, legible, panels, range, remark, spoken, weightsOf, wr
 import * as parts from "../../widgets/parts.js";
 import { fromLine, toLine } from "../../widgets/runs.js";
 import { stateOf } from "../../widgets/state.js";
-import { buttonsOf, seed, settings, speed } from "../../widgets/training/buttons.js";
+import { actsOf } from "../../widgets/training/acts.js";
+import { beginnings, buttonsOf, seed, settings, speed } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
 import { progress } from "../../widgets/training/teller.js";
 import { hand, listens, taken } from "./handing.js";
@@ -61,6 +62,9 @@ const bringing = (how, bring) => (key, change) => {
   };
 };
 
+/** How a run is held that begins with these frozen. @param {string[]} frozen */
+const begunHeld = (frozen) => (frozen.length ? ` with ${frozen.join(", ")} frozen` : "");
+
 /** @type {import("../../widgets/kit.js").Widget} */
 export const induction_trainer = async ({ model, el }) => {
   const /** @type {Settings} */ { title, sizes } = model.get("settings"), tensors = await weightsOf(model);
@@ -88,10 +92,11 @@ export const induction_trainer = async ({ model, el }) => {
   /** @type {{ size: string, weights: import("./handing.js").Weights } | null} */
   let given = null;
   const ownWeights = () => (given && given.size === state.values.size ? given.weights : undefined);
-  const where = h("p", { class: "mb-axes" }), tell = teller("Press Play: all matrices are random, and those that are not frozen are trained, here in this page.");
+  const where = h("p", { class: "mb-axes" }), tell = teller("Press Play: all matrices are random, and those that are not frozen are trained, here in this page.", () => state.values.pace === "watch");
+  const acts = actsOf(before?.values.acts);
   const chart = curves({
     title: "Memories stored, and accuracy", lines: LINES, dated: true,
-    earlierIs: "Faint lines: runs before this one, of other seeds or with other matrices frozen.", rangeIs: "Shaded: the range of this build's own runs.",
+    earlierIs: "Faint lines: runs before this one, of other seeds or held otherwise.", rangeIs: "Shaded: the range of this build's own runs.",
   });
   const maps = [1, 2].map((layer) => heatMap({
     title: `Attention of layer ${layer}`, rowName: "the character that looks", columnName: "the one it looks at",
@@ -104,7 +109,7 @@ export const induction_trainer = async ({ model, el }) => {
   const prediction = nextCharacter("The next character", SHOWN);
 
   const state = stateOf({
-    name, root, start,
+    name, root, start, followed: Boolean(before),
     parts: {
       size: bringing({ label: "Model", options: Object.entries(sizes).map(([key, one]) => [key, one.name]) }, (key) => defaults(sizes[key])),
       triggers: parts.choice({ label: "Triggers", options: [["random", "new in each sequence"], ["fixed", "always the same"]] }),
@@ -119,23 +124,30 @@ export const induction_trainer = async ({ model, el }) => {
     },
     draw(values, moved) {
       if (begunWith(values) !== begun) anew();
-      else if (moved.has("lr") || moved.has("frozen")) run.change({ lr: values.lr, frozen: values.frozen });
+      else if (String(values.frozen) !== String(now.frozen) || values.lr !== now.lr) {
+        if (values.lr !== now.lr) acts.did(view, "lr", `learning rate ${values.lr}`);
+        if (String(values.frozen) !== String(now.frozen)) acts.did(view, "frozen", values.frozen.length ? `${values.frozen.join(", ")} frozen` : "nothing frozen");
+        now = { lr: values.lr, frozen: values.frozen };
+        run.change(now);
+      }
       if (moved.has("seq")) run.look();
       if (moved.has("pace") && run.playing) run.go();
     },
   });
 
   let begun = begunWith(start);
-  // what was frozen at the last step that was made: ticks after a run are about the next
-  let heldThen = start.frozen;
+  // what acts on a run under way, as the run has it; and how it was held when it began
+  let now = { lr: start.lr, frozen: start.frozen }, how = /** @type {string} */ (before?.values.how ?? "");
+  const held = () => (how + acts.told());
 
   /** A new run; the curve of the one before stays as a faint one where nothing but the seed or what is frozen is other. */
   function anew() {
-    const now = alike(state.values);
-    const other = begunWith(state.values) !== begun || String(state.values.frozen) !== String(heldThen);
+    const { lr, frozen } = state.values, next = alike(state.values);
+    const other = begunWith(state.values) !== begun || held() !== begunHeld(frozen);
     if (view && view.step > 0 && other) earlier.push({ of: lastAlike, points: view.points });
-    earlier = earlier.filter(({ of }) => of === now).slice(-8);
+    earlier = earlier.filter(({ of }) => of === next).slice(-8);
     begun = begunWith(state.values);
+    now = { lr, frozen };
     buttons.begin();
   }
   let lastAlike = alike(start);
@@ -144,10 +156,14 @@ export const induction_trainer = async ({ model, el }) => {
   function shown(next) {
     view = next;
     lastAlike = alike(state.values);
-    const { step, points, seen: { look, maps: held } } = next, tokens = [...state.values.seq], last = tokens.length - 1, N = characters().length;
+    const { step, latest, seen: { look, maps: stored } } = next, points = latest ? [...next.points, latest] : next.points, tokens = [...state.values.seq], last = tokens.length - 1, N = characters().length;
     const { range: build, steps } = size();
+    if (step === 0) {
+      acts.begin();
+      how = begunHeld(state.values.frozen);
+    }
     buttons.show(next);
-    chart.update({ last: steps, points, earlier: earlier.map((one) => one.points), range: build });
+    chart.update({ last: steps, points, earlier: earlier.map((one) => one.points), range: build, marks: acts.steps() });
     for (const map of [...maps, ...memories]) map.speaks(!run.playing);
     if (look.logits.length === N * tokens.length) {
       const z = encode(state.values.seq);
@@ -159,30 +175,28 @@ export const induction_trainer = async ({ model, el }) => {
       prediction.update(characters(), z, look.logits);
     }
     MATRICES.forEach(([matrix], index) => {
-      const data = held[/** @type {"W_K1" | "W_K2" | "W_O2"} */ (matrix)], labels = matrix === "W_K1" ? range(size().T).map((t) => String(t + 1)) : characters();
+      const data = stored[/** @type {"W_K1" | "W_K2" | "W_O2"} */ (matrix)], labels = matrix === "W_K1" ? range(size().T).map((t) => String(t + 1)) : characters();
       let reach = 0;
       for (const value of data) reach = Math.max(reach, Math.abs(value));
       memories[index].update({ rows: labels, columns: labels, data, diverging: true, low: -reach, high: reach });
     });
     write(where, progress(next, steps, run.playing));
     if (kernel && next.kept && !run.playing && next.kept.step > 0) hand(kernel, settingsOf(size(), state.values, tensors), ownWeights() ?? null, next.kept);
-    const { lr, frozen } = state.values;
-    if (!next.done) heldThen = frozen;
-    tell.view(next, run, lr, heldThen.join(", "));
+    run.rest(tell.view(next, run, now.lr, held()));
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, vectors: next.vectors, accuracy: points.at(-1)?.accuracy ?? 0 });
   }
 
   const run = player({
     name, root, kind: "two_layers", shown, kept: before?.kept, weights: ownWeights,
     settings: () => settingsOf(size(), state.values, tensors), query: () => encode(state.values.seq),
-    pace: () => (state.values.pace === "watch" ? size().pace : 0), values: () => ({ ...state.values }),
+    pace: () => (state.values.pace === "watch" ? size().pace : 0), values: () => ({ ...state.values, acts: acts.keep(), how }),
   });
   const buttons = buttonsOf({ run, tell, anew, state });
   root.append(
-    buttons.element, settings(state, "frozen"), settings(state, "size", "triggers", "K", "optimizer", "pace", "lr", "seed"),
-    panels({ element: h("div", {}, chart.element, where, tell.element) }, { element: h("div", {}, state.controls("seq"), prediction.element) }),
-    panels(...maps), remark("Dashed frames in layer 2: where an induction head looks, right after earlier copies of the same character. After a wrong answer the last row of that map tells which of two went wrong: it looked elsewhere, or it looked there and what the last character adds by itself, which is random and not trained, outweighs what is copied."),
-    panels(...memories), state.link,
+    buttons.element, settings(state, "frozen", "pace", "lr"),
+    panels({ element: h("div", {}, tell.element, chart.element, where) }, { element: h("div", {}, state.controls("seq"), prediction.element) }),
+    beginnings(state, "size", "triggers", "K", "optimizer", "seed"), panels(...maps), remark("Dashed frames in layer 2: where an induction head looks, right after earlier copies of the same character. After a wrong answer the last row of that map tells which of two went wrong: it looked elsewhere, or it looked there and what the last character adds by itself, which is random and not trained, outweighs what is copied."),
+    panels(...memories), remark("In these three orange is positive, purple negative, white zero."), state.link,
   );
   kernel?.on("change:given", () => {
     const key = kernel.get("given_size"), { vocabulary, T, d } = sizes[key];

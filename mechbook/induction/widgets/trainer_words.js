@@ -39,13 +39,12 @@ const LEVELS = [0.5, 0.9];
 const EVENTS = LINES.flatMap(({ key }) => LEVELS.map((level, i) => ({ key, level, words: MEANING[/** @type {Key} */ (key)][i] })));
 
 /**
- * Tells what happens to the memories; `begin` is said before the first step. What is said beside a view are the names of
- * the matrices that were frozen.
+ * Tells what happens to the memories; `begin` is said before the first step. What is said beside a view is how the run was
+ * held and changed.
  * @param {string} begin
+ * @param {() => boolean} patient
  */
-export const teller = (begin) => tellerOf({
-  begin, events: EVENTS, aside: "W_O2, W_K2, W_K1",
-  ended: (step, last, frozen) => (frozen
-    ? `Trained for ${step} steps with ${frozen} frozen: accuracy ${percent(last.accuracy)}. Untick it and play again: both are drawn.`
-    : `Trained for ${step} steps: accuracy ${percent(last.accuracy)}. Of their memories W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)}.`),
+export const teller = (begin, patient) => tellerOf({
+  begin, events: EVENTS, aside: " with W_O2, W_K2, W_K1 frozen", patient,
+  ended: (step, last, how) => `Trained for ${step} steps${how}: accuracy ${percent(last.accuracy)}. Of their memories W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)}.${how ? " Play again without: both are drawn." : ""}`,
 });

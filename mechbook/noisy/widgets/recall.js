@@ -7,7 +7,8 @@ import { expose, frame, h, legible, panels, percent, range, remark, spoken, writ
 import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
 import { softmax } from "../../widgets/tensors.js";
-import { buttonsOf, seed, settings, speed } from "../../widgets/training/buttons.js";
+import { actsOf } from "../../widgets/training/acts.js";
+import { beginnings, buttonsOf, seed, settings, speed } from "../../widgets/training/buttons.js";
 import { player, remembered } from "../../widgets/training/player.js";
 import { progress, tellerOf } from "../../widgets/training/teller.js";
 
@@ -31,7 +32,7 @@ const LINES = [
 const EVENTS = [
   { key: "share", level: 0.8, words: "the model answers the trigger with the noise, about as often as it comes: right on average, without looking" },
   { key: "found", level: 0.5, words: "attention begins to find what followed the trigger in this sequence" },
-  { key: "gain", level: 0.08, words: "without F_2 the right output is more probable: F_2 speaks over what attention finds. Drop F_2 and look" },
+  { key: "gain", level: 0.08, words: "without F_2 the right output would have 8 percentage points more, or above: F_2 speaks over what attention finds, as the switch shows" },
 ];
 const WATCH = 200, SHOWN = 5;
 
@@ -65,11 +66,12 @@ export const noisy_recall = async ({ model, el }) => {
   const /** @type {State} */ start = { cut: [], seed: 0, pace: "watch", ...given, .../** @type {any} */ (before?.values ?? {}) };
   const encode = (/** @type {string} */ text) => [...text].map((sign) => signs.indexOf(sign));
   const said = (/** @type {string} */ sign) => (sign === noise ? "the noise" : spoken(sign));
-  const where = h("p", { class: "mb-axes" });
+  const where = h("p", { class: "mb-axes" }), acts = actsOf(before?.values.acts);
   const tell = tellerOf({
     events: EVENTS,
     begin: `Press Play. After the trigger “${letters[0]}” comes the sequence's own output, or, with probability α, the noise ${noise}.`,
-    ended: (step, last) => `Trained for ${step} steps. The right output has probability ${percent(last.correct)}, the noise ${percent(last.noise)}; without F_2 they have ${percent(last["correct cut"])} and ${percent(last["noise cut"])}.`,
+    patient: () => state.values.pace === "watch",
+    ended: (step, last, how) => `Trained for ${step} steps${how}. The right output has probability ${percent(last.correct)}, the noise ${percent(last.noise)}; without F_2 they have ${percent(last["correct cut"])} and ${percent(last["noise cut"])}.`,
   });
   const chart = curves({ title: "Probability after the trigger", lines: LINES, earlierIs: "Faint: the same model, the switch the other way." });
   const most = remark(""), prediction = bars({ title: "The next token" });
@@ -90,7 +92,7 @@ export const noisy_recall = async ({ model, el }) => {
   let begun = begunWith(start), rate = start.lr, dropped = start.cut.length > 0;
 
   const state = stateOf({
-    name, root, start,
+    name, root, start, followed: Boolean(before),
     parts: {
       cut: parts.ticks({ label: "Switch", options: [["F2", "drop F_2 from what is shown; training goes on with it"]] }),
       alpha: parts.slider({ label: "Probability α of noise", values: alphas }),
@@ -104,10 +106,13 @@ export const noisy_recall = async ({ model, el }) => {
     },
     draw(values, moved) {
       if (begunWith(values) !== begun) anew();
-      else if (values.lr !== rate) run.change({ lr: rate = values.lr });
+      else if (values.lr !== rate) {
+        acts.did(view, "lr", `learning rate ${values.lr}`);
+        run.change({ lr: rate = values.lr });
+      }
       if (values.cut.length > 0 !== dropped) {
         dropped = !dropped;
-        const last = view?.points.at(-1);
+        const last = view?.latest ?? view?.points.at(-1);
         if (last && view?.step) tell.note(switched(last, dropped));
         run.change({ drop: dropped });
         run.look();
@@ -126,9 +131,10 @@ export const noisy_recall = async ({ model, el }) => {
   function shown(next) {
     view = next;
     const { step, seen: { look } } = next, { seq, alpha } = state.values, tokens = [...seq], last = tokens.length - 1, V = N + 1;
-    const points = lines(next.points, dropped, alpha), other = lines(next.points, !dropped, alpha);
+    const all = next.latest ? [...next.points, next.latest] : next.points, points = lines(all, dropped, alpha), other = lines(all, !dropped, alpha);
+    if (step === 0) acts.begin();
     buttons.show(next);
-    chart.update({ last: sizes.steps, points, earlier: [other], range: null });
+    chart.update({ last: sizes.steps, points, earlier: [other], range: null, marks: acts.steps() });
     map.speaks(!run.playing);
     if (look.logits.length === V * tokens.length) {
       const z = encode(seq), followed = new Set(z.flatMap((token, s) => (s > 0 && z[s - 1] === z[last] && token !== N ? [token] : [])));
@@ -145,13 +151,14 @@ export const noisy_recall = async ({ model, el }) => {
     }
     write(where, progress(next, sizes.steps, run.playing));
     write(most, `The noise comes with probability α = ${alpha}: with F_2 the right output can reach 1 − α = ${percent(1 - alpha)} at most.`);
-    tell.view({ ...next, points: lines(next.points, false, alpha) }, run, state.values.lr);
+    const whole = lines(all, false, alpha);
+    run.rest(tell.view({ ...next, points: whole.slice(0, next.points.length), latest: next.latest && whole[next.points.length] }, run, state.values.lr, acts.told()));
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, dropped });
   }
 
   const even = Array(N).fill(1 / N);
   const run = player({
-    name, root, kind: "noisy", shown, kept: before?.kept, pace: () => (state.values.pace === "watch" ? WATCH : 0), values: () => ({ ...state.values }),
+    name, root, kind: "noisy", shown, kept: before?.kept, pace: () => (state.values.pace === "watch" ? WATCH : 0), values: () => ({ ...state.values, acts: acts.keep() }),
     query: () => encode(state.values.seq),
     settings: () => ({
       ...sizes, N, K: 1, triggers: [0], pi_u: even, pi_b: range(N).map(() => even), alpha: state.values.alpha, lr: state.values.lr,
@@ -161,8 +168,9 @@ export const noisy_recall = async ({ model, el }) => {
   });
   const buttons = buttonsOf({ run, tell, anew, state });
   root.append(
-    buttons.element, settings(state, "cut"), settings(state, "alpha", "pace", "lr", "seed"),
-    panels({ element: h("div", {}, chart.element, most, where, tell.element) }, { element: h("div", {}, state.controls("seq"), prediction.element) }), map.element,
+    buttons.element, settings(state, "cut", "pace", "lr"),
+    panels({ element: h("div", {}, tell.element, chart.element, most, where) }, { element: h("div", {}, state.controls("seq"), prediction.element) }),
+    beginnings(state, "alpha", "seed"), map.element,
     h("p", { class: "mb-axes" }, "Frames in the last row: what followed the last token before, the noise left out."), state.link,
   );
   const stop = state.live(map);

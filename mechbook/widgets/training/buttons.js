@@ -1,6 +1,6 @@
 // @ts-check
 // What all trainers have: the buttons of a run and what they do, and the settings that each of them names alike.
-import { h, range } from "../kit.js";
+import { h, range, remark } from "../kit.js";
 import * as parts from "../parts.js";
 
 /** @typedef {import("./worker.js").View} View */
@@ -20,6 +20,13 @@ export function settings(state, ...keys) {
   element.classList.add("mb-settings");
   return element;
 }
+
+/**
+ * The settings `keys` that a run is begun with, and words that tell them from those that act on a run under way.
+ * @param {{ controls(...keys: string[]): HTMLElement }} state
+ * @param {string[]} keys
+ */
+export const beginnings = (state, ...keys) => h("div", { class: "mb-beginnings" }, remark("A change of these begins a new run:"), settings(state, ...keys));
 
 /**
  * `anew` begins another run with the settings as they are now, by way of `begin`; the part "seed" of `state` is

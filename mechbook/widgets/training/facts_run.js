@@ -130,16 +130,18 @@ export function factsOf(code, settings, tables) {
       }
       forward(probed);
       k.softmax(logits, columns, probed, columns, 1, everyAnswer);
-      let truth = 0, valid = 0;
+      let truth = 0, valid = 0, best = 0;
       for (let i = 0; i < probed; i++) {
         const row = logits + i * columns, target = whole[targets + i], from = row + Math.floor(target / D) * D;
-        let mass = 0;
+        let mass = 0, others = 0;
         for (let a = 0; a < D; a++) mass += f[from + a];
+        for (let a = 0; a < A; a++) if (a !== target) others = Math.max(others, f[row + a]);
+        best += Number(f[row + target] > others) / probed;
         truth += Math.log(Math.max(1e-30, f[row + target])) / probed;
         valid += Math.log(Math.max(1e-30, mass)) / probed;
       }
-      // geometric means over questions
-      return { truth: Math.exp(truth), valid: Math.exp(valid) };
+      // geometric means over questions, and the share of them whose likeliest answer is the true one
+      return { truth: Math.exp(truth), valid: Math.exp(valid), best };
     },
     held, hold({ values: by, weights: of }) {
       put(by);

@@ -69,7 +69,7 @@ function remember(name, values, kept) {
 export function player({ name, root, kind, settings, query, pace, values, shown, begin, weights, kept }) {
   /** @type {Kept | null} */
   let latest = null;
-  let playing = false, stepped = false, visible = true, drawn = 0, /** @type {View | null} */ waiting = null, timer = 0;
+  let playing = false, stepped = false, visible = true, drawn = 0, /** @type {View | null} */ waiting = null, timer = 0, resting = 0;
 
   /** @param {View} view */
   const draw = (view) => {
@@ -91,9 +91,13 @@ export function player({ name, root, kind, settings, query, pace, values, shown,
     if (!root.contains(trouble)) root.append(trouble);
   });
   const trouble = h("p", { class: "mb-message mb-problem", role: "alert" }, "Training stopped, or this browser does not let it begin: reload the page, or try another browser.");
-  const go = () => beside.order(playing && visible ? { type: "run", until: Infinity, pace: pace() } : { type: "pause" });
+  function go() {
+    clearTimeout(resting);
+    beside.order(playing && visible ? { type: "run", until: Infinity, pace: pace() } : { type: "pause" });
+  }
   /** @param {Kept} [from] */
   const start = (from) => {
+    clearTimeout(resting);
     // the run before is not that of the settings any more
     latest = from ?? null;
     beside.start({ kind, settings: settings(), query: query(), weights: weights?.(), kept: from });
@@ -126,8 +130,16 @@ export function player({ name, root, kind, settings, query, pace, values, shown,
     play() { [playing, stepped] = [true, false]; go(); },
     pause() { [playing, stepped] = [false, false]; go(); },
     go,
+    /** A run that plays waits so many milliseconds, for its reader. @param {number} ms */
+    rest(ms) {
+      if (!playing || ms <= 0) return;
+      beside.order({ type: "pause" });
+      clearTimeout(resting);
+      resting = window.setTimeout(go, ms);
+    },
     step(count = 1) {
       [playing, stepped] = [false, true];
+      clearTimeout(resting);
       beside.order({ type: "step", count });
     },
     reset() {
@@ -142,6 +154,7 @@ export function player({ name, root, kind, settings, query, pace, values, shown,
       document.removeEventListener("visibilitychange", see);
       window.removeEventListener("pagehide", leave);
       clearTimeout(timer);
+      clearTimeout(resting);
       beside.stop();
     },
   };

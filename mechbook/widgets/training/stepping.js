@@ -66,6 +66,16 @@ export function stepping(model) {
       if (step === settings.steps) measure();
       return true;
     },
+    /**
+     * The model as it is now, where its last probe is of an earlier step: what no curve keeps. Null where it is of this one.
+     * @returns {Point | null}
+     */
+    latest() {
+      const before = points[points.length - 1];
+      if (!before || before.step === step || diverged) return null;
+      const [losses, right, terms, batches] = sums;
+      return { ...before, step, ...(batches && { loss: losses / batches }), ...(terms && { accuracy: right / terms }), ...model.probes() };
+    },
     /** All that a run needs to go on from here. @returns {Kept} */
     keep: () => ({ step, updates, diverged, points: [...points], sums: [...sums], parts: model.held() }),
     /** @param {Kept} kept */

@@ -37,8 +37,11 @@ function view() {
   // the least that it took: at other times something else ran meanwhile
   if (kept) cost = Math.min(cost, performance.now() - now);
   if (kept) keepAt = now + cost / SHARE;
+  const playing = step < until && !diverged;
   return {
-    serial, step, diverged, loss, playing: step < until && !diverged, done: step >= settings.steps, vectors, points,
+    serial, step, diverged, loss, playing, done: step >= settings.steps, vectors, points,
+    // what stands still is shown as it is, also between two probes
+    latest: playing ? null : run.latest(),
     speed: step > from.step && passed > 0 ? (step - from.step) / passed : 0,
     seen: run.seen(query), kept,
   };

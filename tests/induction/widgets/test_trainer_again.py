@@ -31,7 +31,7 @@ def test_ticks_after_a_run_are_about_the_next_and_both_are_drawn(page: Any) -> N
     says(shown, "Trained for 900 steps with W_O2 frozen")
     shown.get_by_label("W_O2", exact=True).uncheck()
     page.wait_for_timeout(300)
-    assert "Untick it and play again" in says(shown, "Trained for 900 steps with W_O2 frozen")
+    assert "Play again without" in says(shown, "Trained for 900 steps with W_O2 frozen")
 
 
 def test_a_setting_moved_while_it_plays_goes_on_playing(page: Any) -> None:

@@ -53,8 +53,7 @@ def test_the_sentence_says_what_the_switch_does(shown: Any) -> None:
     until(shown, "d.dropped === 'true'")
     words = shown.locator(".mb-says").text_content()
     at = int(words.removeprefix("Step ").split(",")[0])
-    # the probe of a step comes before its update
-    point = shown.page.evaluate(NOISY, [at + 1, {}, [0, 1, 0], False])["point"]
+    point = shown.page.evaluate(NOISY, [at, {}, [0, 1, 0], False])["point"]
     last = {key: f"{100 * value:.{int(value < 0.0995)}f}%" for key, value in point.items()}
     assert (
         point["step"] == at
