@@ -62,8 +62,8 @@ CONTROLS = """(root) => [...root.querySelectorAll("button, input, select")].map(
   const height = Math.max(...all.map(({ bottom }) => bottom)) - Math.min(...all.map(({ top }) => top));
   return { name, height, width: all[1].width, tall: all[1].height };
 }).filter(({ name }) => name !== "Link to this view")"""
-# The buttons of a run, and what all trainers have in common, in their places at the end of the settings.
-BUTTONS, COMMON = ["Play", "One step", "Reset", "Next seed"], ["Speed", "Learning rate", "Seed"]
+# The buttons of a run, and what all trainers have in common of what acts on a run under way.
+BUTTONS, COMMON = ["Play", "One step", "Reset", "Next seed"], ["Speed", "Learning rate"]
 
 
 def on_a_phone(page: Any, name: str, width: int = WIDTH) -> Any:
@@ -95,13 +95,16 @@ def test_all_trainers_name_and_place_alike_what_they_have_in_common(alone: Calla
     own = {"widget-2b": "Step size"}.get(name, "Learning rate")
     common = [own if label == "Learning rate" else label for label in COMMON]
     at = names.index("Speed")
-    assert names[:4] == BUTTONS and names[at : at + 3] == common
-    assert not {"Learning rate", "Step size", "Speed", "Seed"} & set(names[:at] + names[at + 3 :])
+    assert names[:4] == BUTTONS and names[at : at + 2] == common
+    assert not {"Learning rate", "Step size", "Speed"} & set(names[:at] + names[at + 2 :])
     speeds = shown.get_by_label("Speed", exact=True).locator("option").all_text_contents()
     assert speeds == ["slow enough to watch", "as fast as it goes"]
-    # all of these lie above the curves
+    # these lie above the curves; below them, and told apart in words, what a run is begun with, the seed last
     top = shown.locator("svg.mb-lines").bounding_box()["y"]
-    assert shown.get_by_label("Seed", exact=True).bounding_box()["y"] < top
+    assert shown.get_by_label(own, exact=True).bounding_box()["y"] < top
+    begun = shown.locator(".mb-beginnings")
+    assert begun.locator("p").text_content() == "A change of these begins a new run:"
+    assert begun.locator("label").last.text_content() == "Seed" and begun.bounding_box()["y"] > top
 
 
 @pytest.mark.parametrize("name", MADE)

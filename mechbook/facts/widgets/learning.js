@@ -153,9 +153,9 @@ export const fact_learning = async ({ model, el }) => {
   const buttons = buttonsOf({ run, tell, anew, state });
   root.append(
     buttons.element, settings(state, "pace", "lr"),
-    panels({ element: h("div", {}, tell.element, chart.element, where) }, { element: h("div", {}, settings(state, "s", "r"), answer, heard, probable.element) }),
+    panels({ element: h("div", {}, tell.element, chart.element, where, beginnings(state, "seed")) }, { element: h("div", {}, settings(state, "s", "r"), answer, heard, probable.element) }),
     h("p", { class: "mb-axes" }, "Its best guess for everybody:"), table, remark("✓ right, ✗ wrong, – nothing stands out yet."),
-    beginnings(state, "seed"), state.link,
+    state.link,
   );
   const stop = state.live();
   return () => { run.stop(); stop(); };

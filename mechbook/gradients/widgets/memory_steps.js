@@ -43,7 +43,7 @@ export const memory_steps = async ({ model, el }) => {
     made: (step, last) => `After step ${step} ${percent(last.stored)} of the pairs are stored, and ${percent(last.answered)} of the answers are right.`,
     ended: (step, last, how) => `After ${step} steps${how} ${percent(last.stored)} of the pairs are stored, and ${percent(last.answered)} of the answers are right.`,
   });
-  const chart = curves({ title: "Along the steps", lines: LINES, dated: true, earlierIs: "Faint: the run before, with other settings." });
+  const chart = curves({ title: "Along the steps", lines: LINES, dated: true, earlierIs: "Faint: the run before." });
   const table = heatMap({
     title: "Logits v_k · W u_i", rowName: "the output k", columnName: "the input i, the frequent ones left",
     describe: (k, i, value) => `pair ${i + 1}, output ${k + 1}: ${value.toFixed(2)}${k === i ? " (the right one)" : ""}`,

@@ -19,7 +19,7 @@ const LEVELS = [0.5, 0.9], AT = ["half at step", "nine tenths at"];
  * @type {[key: string, counts: string, words: [half: string, most: string]][]}
  */
 const STORY = [
-  ["W_O2", "To copy what it looks at (W_O2)", ["half of what it needs to copy is stored, in W_O2", "it copies whatever letter it looks at (W_O2), and has to learn where to look"]],
+  ["W_O2", "To copy what it looks at (W_O2)", ["half of what it needs to copy is stored, in W_O2", "it copies whatever it looks at (W_O2); where to look comes next"]],
   ["W_K2", "To know which note to look for (W_K2)", ["for half of the letters it knows which note to look for (W_K2)", "for nearly every letter it knows which note to look for (W_K2)"]],
   ["W_K1", "To note which letter came before (W_K1)", ["half of the places note which letter came before (W_K1)", "nearly every place notes which letter came before (W_K1)"]],
   ["accuracy", "Right answers", ["half of its answers are right", "nine tenths of its answers are right: an induction head is born"]],
@@ -34,12 +34,11 @@ const SLOW = 120;
  */
 function question(seq) {
   const last = seq[seq.length - 1], after = seq[seq.indexOf(last) + 1];
-  return `In each sequence some letters are always followed by the same one: here “${last}” by “${after}”. What comes after the last “${last}”? ` +
-    "Three random matrices can learn to look it up. Press, and they are trained, here in your browser.";
+  return `Here “${last}” is always followed by “${after}”. Can three random matrices learn to look that up?`;
 }
 const begun = (/** @type {number} */ batch) => `Training: each step reads ${batch} sequences and moves the matrices a little.`;
-const ended = (/** @type {number} */ steps, /** @type {number} */ batch, /** @type {number} */ accuracy) =>
-  `Trained: after ${steps} steps of ${batch} sequences ${percent(accuracy)} of its answers are right. Watch it slowly: it waits wherever something happens.`;
+const ended = (/** @type {number} */ steps, /** @type {number} */ accuracy) =>
+  `Trained: after ${steps} steps ${percent(accuracy)} of its answers are right. Now watch it slowly.`;
 const line = (/** @type {readonly [step: number, words: string]} */ [step, words]) => `Step ${step}: ${words}.`;
 const count = (/** @type {string} */ counts, /** @type {number} */ value, /** @type {number[]} */ steps) =>
   `${counts}: ${percent(value)}${steps.map((step, k) => `${k ? ", " : "; "}${AT[k]} ${step}`).join("")}.`;
@@ -85,7 +84,7 @@ export const induction_birth = async ({ model, el }) => {
   const said = STORY.flatMap(([, , words]) => words.map((one) => line([999, one]))), begin = question(size.seq);
   // the first run is raced; whoever watches again watches slowly, and the run waits for them
   let slow = false;
-  const story = storyOf(), now = heldSentence([begin, begun(size.batch), ...said, ended(999, size.batch, 0.999)], { patient: () => slow, hold: () => (slow ? HOLD_MS : RACED_MS) });
+  const story = storyOf(), now = heldSentence([begin, begun(size.batch), ...said, ended(999, 0.999)], { patient: () => slow, hold: () => (slow ? HOLD_MS : RACED_MS) });
   const chart = curves({ title: "Memories stored, and accuracy", lines: LINES });
   const strip = h("ol", { class: "mb-strip", "aria-label": "What the last letter looks at" }), prediction = nextCharacter("The next letter", SHOWN);
   const marks = z.map((_, s) => {
@@ -105,7 +104,7 @@ export const induction_birth = async ({ model, el }) => {
       now.clear();
     }
     const news = story.update(points);
-    if (done && !over) news.push(ended(step, size.batch, points.at(-1)?.accuracy ?? 0));
+    if (done && !over) news.push(ended(step, points.at(-1)?.accuracy ?? 0));
     over = done;
     // a run that was left and is there again has nothing new
     if (news.length && (run.playing || done) && !first) {

@@ -91,8 +91,10 @@ export const induction_trainer = async ({ model, el }) => {
   let view = null;
   /** @type {{ size: string, weights: import("./handing.js").Weights } | null} */
   let given = null;
+  const random = h("button", { type: "button", click: () => { given = null; anew(); } }, "Random weights again");
+  const source = h("p", { class: "mb-axes" }, "This run begins with the weights that Python gave; its seed draws the sequences alone. ", random);
   const ownWeights = () => (given && given.size === state.values.size ? given.weights : undefined);
-  const where = h("p", { class: "mb-axes" }), tell = teller("Press Play: all matrices are random, and those that are not frozen are trained, here in this page.", () => state.values.pace === "watch");
+  const where = h("p", { class: "mb-axes" }), tell = teller("Press Play: W_K1, W_K2 and W_O2, random at first, are trained here in this page, but for those that you freeze.", () => state.values.pace === "watch");
   const acts = actsOf(before?.values.acts);
   const chart = curves({
     title: "Memories stored, and accuracy", lines: LINES, dated: true,
@@ -158,6 +160,8 @@ export const induction_trainer = async ({ model, el }) => {
     lastAlike = alike(state.values);
     const { step, latest, seen: { look, maps: stored } } = next, points = latest ? [...next.points, latest] : next.points, tokens = [...state.values.seq], last = tokens.length - 1, N = characters().length;
     const { range: build, steps } = size();
+    if (ownWeights()) where.after(source);
+    else source.remove();
     if (step === 0) {
       acts.begin();
       how = begunHeld(state.values.frozen);

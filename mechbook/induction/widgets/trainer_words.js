@@ -46,5 +46,7 @@ const EVENTS = LINES.flatMap(({ key }) => LEVELS.map((level, i) => ({ key, level
  */
 export const teller = (begin, patient) => tellerOf({
   begin, events: EVENTS, aside: " with W_O2, W_K2, W_K1 frozen", patient,
-  ended: (step, last, how) => `Trained for ${step} steps${how}: accuracy ${percent(last.accuracy)}. Of their memories W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)}.${how ? " Play again without: both are drawn." : ""}`,
+  ended: (step, last, how) => (how
+    ? `Trained for ${step} steps${how}: accuracy ${percent(last.accuracy)}. Play again without: both are drawn.`
+    : `Trained for ${step} steps: accuracy ${percent(last.accuracy)}. Of their memories W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)}.`),
 });

@@ -14,7 +14,7 @@ def recall_widget(*, name: str = "widget-4c") -> BookWidget:
     """Return widget 4c: training, the switch that drops F_2, and the prediction on a sequence of the reader's."""
     words = (
         "A small model of noisy recall is trained in this page, where scripts run: first the noise is learned, then "
-        "attention finds the answer; and without the second feed-forward block the noise is gone."
+        "attention finds the answer; and without the second feed-forward block less of the noise is left."
     )
     settings = {
         "title": "Drop F_2 while it learns",

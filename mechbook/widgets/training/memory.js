@@ -18,6 +18,19 @@ const PAGE = 65536;
 export const runs = (code) => code !== null && typeof WebAssembly === "object" && WebAssembly.validate(code);
 
 /**
+ * The kernels; null where a page's rules forbid to compile what they could run, and then the plain ones do.
+ * @param {Uint8Array<ArrayBuffer>} code
+ */
+function allowed(code) {
+  try {
+    return new WebAssembly.Module(code);
+  } catch (error) {
+    if (error instanceof WebAssembly.CompileError) return null;
+    throw error;
+  }
+}
+
+/**
  * A memory with room for `count` numbers; without code that this browser runs, with the plain kernels.
  * @param {Uint8Array<ArrayBuffer> | null} code
  * @param {number} count
@@ -36,9 +49,10 @@ export function memoryOf(code, count) {
       return start;
     },
   });
-  if (code && runs(code)) {
+  const compiled = code && runs(code) ? allowed(code) : null;
+  if (compiled) {
     const memory = new WebAssembly.Memory({ initial: pages });
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
+    const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
     return { ...views(memory.buffer), k: /** @type {any} */ (exports), vectors: true };
   }
   const { f, whole, room } = views(new ArrayBuffer(pages * PAGE));

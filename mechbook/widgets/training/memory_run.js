@@ -12,7 +12,7 @@ import { stepping } from "./stepping.js";
 /** @param {number} n */
 const upTo4 = (n) => (n + 3) & ~3;
 /** Newton and Schulz's iteration lets a singular value grow by half each time, until it is 1. */
-const ITERATIONS = 26;
+const ITERATIONS = 40;
 
 /**
  * @param {Uint8Array<ArrayBuffer> | null} code of the kernels

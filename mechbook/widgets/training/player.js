@@ -88,9 +88,12 @@ export function player({ name, root, kind, settings, query, pace, values, shown,
     if (rest <= 0) draw(view);
     else timer = window.setTimeout(() => { if (waiting) draw(waiting); }, rest);
   }, () => {
-    if (!root.contains(trouble)) root.append(trouble);
+    if (root.contains(trouble)) return;
+    // below the title, and what would begin a run is dead
+    root.firstElementChild?.after(trouble);
+    for (const button of root.querySelectorAll("button")) if (button.matches(".mb-main, .mb-run > *")) button.disabled = true;
   });
-  const trouble = h("p", { class: "mb-message mb-problem", role: "alert" }, "Training stopped, or this browser does not let it begin: reload the page, or try another browser.");
+  const trouble = h("p", { class: "mb-message mb-problem", role: "alert" }, "Training stopped, or this browser does not let it begin: it needs a web worker beside the page. Reload the page, or try another browser.");
   function go() {
     clearTimeout(resting);
     beside.order(playing && visible ? { type: "run", until: Infinity, pace: pace() } : { type: "pause" });

@@ -94,7 +94,9 @@ def test_a_model_that_is_given_is_trained_on(moving_page: Any, size: str) -> Non
     widget.give(model)
     assert widget.given_size == size
     moving_page.evaluate(GIVE, [size, base64.b64encode(widget.given).decode()])
-    moving_page.wait_for_function("(n) => [...document.querySelectorAll('select')].some((one) => one.value === n)", arg=size)
+    moving_page.wait_for_function(
+        "(n) => [...document.querySelectorAll('select')].some((one) => one.value === n)", arg=size
+    )
     until(shown, "d.step === '0'")
     # at a rate that changes nothing it comes back as it was; weight decay is a share of the rate
     set_up(shown, Learning_rate="0")

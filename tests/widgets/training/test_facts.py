@@ -116,7 +116,11 @@ def test_hallucination_comes_before_the_fact(page: Any) -> None:
     truth = next(point["step"] for point in points if point["truth"] > 0.9)
     between = [point for point in points if valid <= point["step"] and point["truth"] < 0.6]
     assert 0 < valid < truth and len(between) > 5
-    # right by chance, one in D
+    # right by chance, one in D; and its best guesses come right long before it is sure of them
+    best = next(point["step"] for point in points if point["best"] > 0.9)
+    sure = next(point["step"] for point in points if point["truth"] > 0.7)
+    assert valid < best < sure and points[-1]["best"] == pytest.approx(1)
+    assert max(point["best"] for point in points if point["step"] <= valid) < 3 / TASK.D
     assert min(point["truth"] for point in between) == pytest.approx(1 / TASK.D, abs=0.1)
 
 
