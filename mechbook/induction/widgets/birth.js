@@ -34,11 +34,11 @@ const SLOW = 120;
  */
 function question(seq) {
   const last = seq[seq.length - 1], after = seq[seq.indexOf(last) + 1];
-  return `Here “${last}” is always followed by “${after}”. Can three random matrices learn to look that up?`;
+  return `Here “${last}” is always followed by “${after}”. Can three random matrices learn that?`;
 }
 const begun = (/** @type {number} */ batch) => `Training: each step reads ${batch} sequences and moves the matrices a little.`;
 const ended = (/** @type {number} */ steps, /** @type {number} */ accuracy) =>
-  `Trained: after ${steps} steps ${percent(accuracy)} of its answers are right. Now watch it slowly.`;
+  `Trained: after ${steps} steps ${percent(accuracy)} of its answers are right. Watch it slowly.`;
 const line = (/** @type {readonly [step: number, words: string]} */ [step, words]) => `Step ${step}: ${words}.`;
 const count = (/** @type {string} */ counts, /** @type {number} */ value, /** @type {number[]} */ steps) =>
   `${counts}: ${percent(value)}${steps.map((step, k) => `${k ? ", " : "; "}${AT[k]} ${step}`).join("")}.`;
