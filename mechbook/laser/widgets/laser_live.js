@@ -34,13 +34,13 @@ export const laser_live = async ({ model, el }) => {
   const { title, tasks, chosen, prompts, right, matrices, hints, heads, engine } = settings, root = frame(el, { name, title });
   root.classList.add("mb-tokens", "mb-laser-live");
   const says = sentence(), hint = remark(""), cost = h("p", { class: "mb-cost" }), time = remark("");
-  const sides = ["Full model", "After the cut"].map((words) => bars({ title: words }));
+  const sides = ["Full model", "Changed model"].map((words) => bars({ title: words }));
   let blocks = settings.blocks;
   /** @type {Record<string, (problem: string | null) => void>} */
   const problems = {};
   const ready = (/** @type {string} */ key) => (/** @type {(problem: string | null) => void} */ say) => { problems[key] = say; };
   const any = () => null;
-  const look = inside({ heads, switched: (off) => state.set({ off }), attention: async (block) => asking?.attention(block) ?? null });
+  const look = inside({ heads, switched: (off, set) => state.set({ ...(set && off.length ? prompts[1] : {}), off }), attention: async (block) => asking?.attention(block) ?? null });
 
   const /** @type {import("../../widgets/state.js").Presets<State>} */ goals = [
     ...chosen.map((edit, i) => /** @type {[string, Partial<State>]} */ ([`Chosen for ${tasks[i]}`, { ...prompts[i], ...edit, off: [] }])),
@@ -49,7 +49,7 @@ export const laser_live = async ({ model, el }) => {
   const state = stateOf({
     name, root, start: /** @type {State} */ ({ ...prompts[0], right, ...chosen[0], off: [] }),
     parts: {
-      text: parts.line({ label: "Prompt", hint: "What the model reads; it goes on from here.", check: any, ready: ready("text") }),
+      text: parts.line({ label: "Prompt", hint: "What the model reads; it goes on from here. Spaces at the end are left out.", check: any, ready: ready("text") }),
       answer: parts.line({ label: "Answer", hint: "One token of the model, after a space; watched beside “the”.", check: any, ready: ready("answer") }),
       block: parts.slider({ label: "Block, from 1", wide: true, values: () => range(blocks).map((i) => i + 1), words: (value) => `${value} of ${blocks}` }),
       matrix: parts.choice({ label: "Matrix", options: matrices.map((own) => [own, own]) }),
@@ -62,15 +62,16 @@ export const laser_live = async ({ model, el }) => {
     settle(now) { now.block = Math.min(now.block, blocks); },
     draw: (now) => {
       write(hint, hinted(now));
-      asking?.want({ ...now, inside: look.open() });
+      again();
     },
   });
 
   /** What the chapter's map knows of a place. @param {State} now */
   function hinted({ block, matrix }) {
+    if (blocks !== settings.blocks) return "The map above is that of another model.";
     const found = hints[matrix]?.[block - 1], best = chosen[0];
-    const where = `The map above: ${tasks.map((task, i) => (found?.[i][0] ? `${task} × ${two(found[i][0])} (ρ = ${found[i][1]})` : `${task} not cut here`)).join(", ")}`;
-    return `${where}. Worth a look: block ${best.block}, ${best.matrix}; then its other matrices, and the last block for the contrary.`;
+    const gains = tasks.map((task, i) => (found?.[i][0] ? `${task} × ${two(found[i][0])} (at ρ = ${found[i][1]})` : `${task} not cut here`)).join(", ");
+    return `The best that the map above has here, for the ratio P(answer)/P(the) on few prompts: ${gains}. Worth a look: block ${best.block}, ${best.matrix}; then its other matrices.`;
   }
 
   /** @type {ReturnType<typeof asker> | null} */
@@ -80,7 +81,8 @@ export const laser_live = async ({ model, el }) => {
     opened(language, said) {
       blocks = said.blocks;
       look.begin(said);
-      asking = asker(language, { shown, problem, waiting: (words) => write(time, words), lost: weights.lost });
+      asking = asker(language, { shown, problem, waiting: (words) => write(time, words), lost: weights.lost, stale: (is) => expose(root, { stale: is }) });
+      says.say("The model is open. What follows your prompt stands here, before and after the cut.");
       state.set({ block: Math.min(state.values.block, blocks) });
       expose(root, { open: true });
     },
@@ -140,8 +142,8 @@ export const laser_live = async ({ model, el }) => {
     if (of !== roomFor) [roomFor, room, line.style.minHeight] = [of, 0, ""];
     room = Math.max(room, line.offsetHeight);
     line.style.minHeight = `${room}px`;
-    if (price) write(cost, `What it costs: after “${legible(asked.right.slice(-80))}” P(the) goes from ${two(price.full)} to ${two(price.cut)}.`);
-    write(time, `Probability of the next token, the ${full.top.length} likeliest. Computed in this page in ${Math.round(ms)} ms.`);
+    write(cost, price ? `What it costs: after “${legible(asked.right.slice(-80))}” P(the) goes from ${two(price.full)} to ${two(price.cut)}.` : "");
+    write(time, `Probability of the next token, the likeliest first. Computed in this page in ${Math.round(ms)} ms.`);
     if (all.inside) look.show(all.inside, all);
     expose(root, {
       text: asked.text, block: asked.block, matrix: asked.matrix, rho: asked.rho, off: asked.off.join(","), rank: all.rank ?? "", answer: full.answer, the: full.the,
@@ -149,7 +151,10 @@ export const laser_live = async ({ model, el }) => {
     });
   }
 
-  const again = () => { asking?.want({ ...state.values, inside: look.open() }); };
+  /** Ask for what is set now; heads that the model does not have are none that are off. */
+  function again() {
+    asking?.want({ ...state.values, off: state.values.off.filter(look.exists), inside: look.open() });
+  }
   look.element.addEventListener("toggle", again);
   root.append(
     weights.element, state.presets, state.controls("text", "answer"), hint, state.controls("block", "matrix", "rho"), says.element, panels(...sides), time,

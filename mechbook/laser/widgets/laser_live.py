@@ -14,11 +14,15 @@ from mechbook.widgets.language_engine import engine
 MATRICES = ("mlp_in", "mlp_gate", "mlp_out", "q", "k", "v", "o")
 FACT = ("Madrid is located in", "Spain")
 IOI = ("When Mary and John went to the store, John gave a drink to", "Mary", "John")
+PROMPTS = (
+    {"text": FACT[0], "answer": FACT[1], "other": "the"},
+    {"text": IOI[0], "answer": IOI[1], "other": IOI[2]},
+)
 # a sentence of ordinary text in which "the" is right
 RIGHT = "She put the book on"
 # Heads of the circuit to switch off, by the names of their roles in `Roles`.
 GROUPS = {
-    "Name movers off": ("copying",),
+    "Copying movers off": ("copying",),
     "Heads against S off": ("suppressors", "inhibition"),
     "Negative mover off": ("negative",),
 }
@@ -55,17 +59,18 @@ def live_widget(
     hinted: Mapping[str, list[list[list[float]]]],
     heads: Mapping[str, Sequence[tuple[int, int]]],
     *,
+    prompts: Sequence[Mapping[str, str]] = PROMPTS,
     name: str = "widget-5d",
 ) -> BookWidget:
-    """Return the widget for an edit of each task of TASKS, what `hints` gives, and sets of heads by their name."""
+    """Return the widget for an edit of each task of TASKS, what `hints` gives, and sets of heads by their name.
+
+    prompts: one for each task; that of the second is set with a set of heads
+    """
     settings: dict[str, Any] = {
         "title": "The model itself: type, cut, and watch",
         "tasks": list(TASKS.values()),
         "chosen": [_place(chosen[task]) for task in TASKS],
-        "prompts": [
-            {"text": FACT[0], "answer": FACT[1], "other": "the"},
-            {"text": IOI[0], "answer": IOI[1], "other": IOI[2]},
-        ],
+        "prompts": [dict(prompt) for prompt in prompts],
         "right": RIGHT,
         "matrices": list(MATRICES),
         "hints": dict(hinted),

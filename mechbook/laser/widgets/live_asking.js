@@ -5,7 +5,13 @@ import { Refused } from "../../widgets/language/refused.js";
 /** @typedef {import("../../widgets/language/client.js").Language} Language */
 /** @typedef {import("./laser_live.js").State} State */
 /** @typedef {{ top: [token: string, p: number][], answer: number, the: number }} After what follows a prompt */
-/** @typedef {{ lens: { top: [string, number][], answer: number, the: number }[], heads: Float32Array, mlps: Float32Array, difference: number, cut: boolean }} Inside */
+/**
+ * What each block would answer, and, where a second token was named, what is added to the difference of two logits.
+ * @typedef {{
+ *   lens: { top: [string, number][], answer: number, the: number }[],
+ *   added: { heads: Float32Array, mlps: Float32Array, embedding: number, difference: number } | null,
+ * }} Inside
+ */
 /**
  * All that a state has for answer; `right` is whether the answer is “the” itself, or the model has no such token, `rank` null where nothing is cut.
  * @typedef {{
@@ -20,14 +26,15 @@ export const within = (typed) => (typed.trim() ? ` ${typed.trim()}` : "");
 
 /**
  * Asks a model for one state after another. `shown` draws, twice where what comes later takes a while; `problem` tells
- * what is wrong with a line the reader typed, and null where nothing is; `lost` that the model is gone.
+ * what is wrong with a line the reader typed, and null where nothing is; `lost` that the model is gone; `stale` whether
+ * what is shown belongs to an earlier state, as the one that is set now cannot be answered.
  * @param {Language} language
  * @param {{
  *   shown: (all: Answers) => void, problem: (key: string, words: string | null) => void, waiting: (words: string) => void,
- *   lost: (words: string) => void,
+ *   lost: (words: string) => void, stale: (is: boolean) => void,
  * }} how
  */
-export function asker(language, { shown, problem, waiting, lost }) {
+export function asker(language, { shown, problem, waiting, lost, stale }) {
   /** @type {(State & { inside: boolean }) | null} */
   let wanted = null;
   let busy = false, serial = 0;
@@ -73,18 +80,20 @@ export function asker(language, { shown, problem, waiting, lost }) {
     return ids[0];
   });
 
-  /** @param {State & { inside: boolean }} asked */
-  async function answer(asked) {
-    const begun = performance.now(), { text, matrix: name, rho, off } = asked, layer = asked.block - 1;
+  /** @param {State & { inside: boolean }} typed */
+  async function answer(typed) {
+    // a space at the end, as a phone's keyboard adds it, would be a token of its own
+    const asked = { ...typed, text: typed.text.replace(/ +$/, "") }, { text, matrix: name, rho, off } = asked;
+    const begun = performance.now(), layer = asked.block - 1;
     const token = await oneToken("answer", asked.answer), { ids: theIds } = await read(THE), the = theIds.length === 1 ? theIds[0] : -1;
-    if (token === null) return;
+    if (token === null) return void stale(true);
     const watch = [token, Math.max(the, 0)];
     const after = (/** @type {any} */ found) => ({
       top: found.top.map((/** @type {[number, number]} */ [, p], /** @type {number} */ i) => [found.pieces[i], p]),
       answer: found.watched[0], the: the < 0 ? 0 : found.watched[1],
     });
     const full = await told("text", () => language.ask({ type: "next", text, top: TOP, watch }));
-    if (!full) return;
+    if (!full) return void stale(true);
     /** @type {Record<string, any>} */
     const change = off.length ? { off: off.map((head) => head.split(".").map(Number)) } : {};
     let whole = 0, rank = /** @type {number | null} */ (null);
@@ -104,6 +113,7 @@ export function asker(language, { shown, problem, waiting, lost }) {
       asked, word: within(asked.answer), other: within(asked.other), right: token === the || the < 0, full: after(full), cut: after(cut), rank, whole, cost: null, inside: null,
       ms: performance.now() - begun, serial: 0,
     };
+    stale(false);
     // what a slider moves is drawn before what else there is to ask
     shown(all);
     if (wanted) return;
@@ -111,28 +121,22 @@ export function asker(language, { shown, problem, waiting, lost }) {
       const order = { type: /** @type {const} */ ("next"), text: asked.right, top: 1, watch: [the] }, before = await language.ask(order);
       return { full: before.watched[0], cut: (changed ? await language.ask({ ...order, ...change }) : before).watched[0] };
     });
-    if (asked.inside && !wanted) all.inside = await lookInside(text, token, watch, the, asked, change, changed);
+    if (asked.inside && !wanted) all.inside = await lookInside(asked, token, watch, change);
     shown({ ...all, cost: price, serial: ++serial });
   }
 
   /**
-   * @param {string} text
+   * @param {State} asked
    * @param {number} token
    * @param {number[]} watch
-   * @param {number} the
-   * @param {State} asked
    * @param {object} change
-   * @param {boolean} changed
-   * @returns {Promise<Inside | null>}
+   * @returns {Promise<Inside>}
    */
-  async function lookInside(text, token, watch, the, asked, change, changed) {
-    const other = await oneToken("other", asked.other);
-    if (other === null) return null;
-    const lens = await language.ask({ type: "lens", text, top: 1, watch, ...change });
-    const found = await language.ask({ type: "attribution", text, tokens: [token, other], ...change });
+  async function lookInside({ text, other: named }, token, watch, change) {
+    const other = await oneToken("other", named), lens = await language.ask({ type: "lens", text, top: 1, watch, ...change });
     return {
-      lens: lens.map((/** @type {any} */ one) => ({ top: [[one.pieces[0], one.top[0][1]]], answer: one.watched[0], the: the < 0 ? 0 : one.watched[1] })),
-      heads: found.heads, mlps: found.mlps, difference: found.difference, cut: changed,
+      lens: lens.map((/** @type {any} */ one) => ({ top: [[one.pieces[0], one.top[0][1]]], answer: one.watched[0], the: one.watched[1] })),
+      added: other === null ? null : await language.ask({ type: "attribution", text, tokens: [token, other], ...change }),
     };
   }
 

@@ -2,21 +2,23 @@
 // Widget 5d, beyond LASER: heads switched off, what each of them adds to a logit, what each block would answer.
 import { presets } from "../../widgets/controls.js";
 import { heatMap } from "../../widgets/heatmap.js";
-import { decimal, h, legible, range, write } from "../../widgets/kit.js";
+import { decimal, h, legible, range, remark, write } from "../../widgets/kit.js";
 import { looks } from "./live_looks.js";
 import { spoken, two, visible } from "./tokens.js";
 
 /** @typedef {import("./live_asking.js").Inside} Inside */
 /** @typedef {import("./live_asking.js").Answers} Answers */
 
+const OFF = "A head that is off writes zeros, at every position. The chapter’s own knock-outs put a mean in its place, at the last position alone, and take less.";
+
 /** A probability; what is too small to matter is not spelt out. @param {number} p */
 const small = (p) => (p < 0.0005 ? "<0.001" : two(p));
 
 /**
- * `heads` are sets of heads to switch off, `switched` is told which are off, as "block.head" from 0; `attention` gives
+ * `heads` are sets of heads to switch off, `switched` is told which are off, as "block.head" from 0, and whether by a set; `attention` gives
  * that of a block on the prompt, null where a later question came.
  * @param {{
- *   heads: [words: string, heads: [number, number][]][], switched: (off: string[]) => void,
+ *   heads: [words: string, heads: [number, number][]][], switched: (off: string[], set: boolean) => void,
  *   attention: (block: number) => Promise<import("./live_looks.js").Attention | null>,
  * }} how
  */
@@ -27,7 +29,7 @@ export function inside({ heads, switched, attention }) {
   /** @type {string[]} */
   let off = [];
   let size = { blocks: 0, heads: 0 };
-  const buttons = presets({ label: "Heads", press: (i) => switched(sets[i][1].filter(exists)) });
+  const buttons = presets({ label: "Heads", press: (i) => switched(sets[i][1].filter(exists), true) });
   const toggle = h("button", { type: "button", click: () => turn() }, "Switch this head off");
   const map = heatMap({
     title: "What each head adds", wide: true, rowName: "block, from 0", columnName: "head, from 0",
@@ -38,7 +40,7 @@ export function inside({ heads, switched, attention }) {
   const lens = h("figure", { class: "mb-chart" }, caption, list);
   const slot = h("div", {}), gaze = looks();
   const element = h("details", { class: "mb-more" }, h("summary", {}, "Beyond LASER: switch heads off, and look inside"),
-    h("div", {}, buttons.element, slot, h("div", { class: "mb-panels" }, h("div", {}, map.element, toggle, gaze.element), lens), says));
+    h("div", {}, buttons.element, remark(OFF), slot, h("div", { class: "mb-panels" }, h("div", {}, map.element, toggle, gaze.element), lens), says));
   map.element.addEventListener("keyup", picked);
   for (const event of ["pointerup", "pointermove"]) map.element.addEventListener(event, picked);
 
@@ -56,7 +58,7 @@ export function inside({ heads, switched, attention }) {
     toggle.disabled = head === null;
     write(toggle, head ? `Switch head ${head} ${off.includes(head) ? "on" : "off"}` : "Switch a head off");
   }
-  let looking = "";
+  let looking = "", lookedAt = "";
   /** The reader is on a head: say which, and show where it looks. */
   function picked() {
     label();
@@ -70,7 +72,7 @@ export function inside({ heads, switched, attention }) {
   }
   function turn() {
     const head = place();
-    if (head) switched(off.includes(head) ? off.filter((one) => one !== head) : [...off, head].slice(-60));
+    if (head) switched(off.includes(head) ? off.filter((one) => one !== head) : [...off, head].slice(-60), false);
   }
   const mark = () => {
     buttons.set(sets.map(([words, set]) => [words, JSON.stringify(set.filter(exists)) === JSON.stringify(off)]));
@@ -78,7 +80,7 @@ export function inside({ heads, switched, attention }) {
   };
 
   return {
-    element, map,
+    element, map, exists,
     open: () => element.open,
     /** Put the controls of the state where they belong. @param {HTMLElement} controls */
     place(controls) { slot.append(controls); },
@@ -104,22 +106,31 @@ export function inside({ heads, switched, attention }) {
       write(says, "");
     },
     /** @param {Inside} found @param {Answers} all */
-    show({ lens: steps, heads: added, difference, mlps }, { word, other }) {
+    show({ lens: steps, added: found }, { asked, word, other }) {
+      const a = legible(spoken(word));
+      list.replaceChildren(...steps.map(({ top: [[token]], answer, the }, i) => h("li", { "data-answer": answer },
+        h("span", { class: "mb-readout" }, i === steps.length - 1 ? "end" : String(i + 1)), h("span", { class: "mb-token" }, legible(visible(token))),
+        h("span", { class: "mb-readout" }, small(answer)), h("span", { class: "mb-readout" }, small(the)))));
+      write(caption, `What the model, changed as it is, would answer before each block, from 1; P(${a}), P(“the”)`);
+      map.element.hidden = !found;
+      if (!found) {
+        write(says, "Name one token to judge the heads against: then what each of them adds is shown.");
+        if (place()) gazed();
+        return;
+      }
+      const { heads: added, mlps, embedding, difference } = found, about = JSON.stringify([asked.text, word, other]);
+      if (about !== lookedAt) [lookedAt, looking] = [about, ""];
       const reach = added.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1, most = added.indexOf(Math.max(...added));
       map.update({
         rows: range(size.blocks).map(String), columns: range(size.heads).map(String), data: added, diverging: true, low: -reach, high: reach,
         // at first the head that adds most
         home: looking ? null : [Math.floor(most / size.heads), most % size.heads],
-        frames: off.map((head) => /** @type {[number, number]} */ (head.split(".").map(Number))), frameRole: "noise",
+        frames: off.filter(exists).map((head) => /** @type {[number, number]} */ (head.split(".").map(Number))), frameRole: "noise",
       });
       label();
       gazed();
-      const a = legible(spoken(word)), b = legible(spoken(other)), own = added.reduce((x, y) => x + y, 0), rest = mlps.reduce((x, y) => x + y, 0);
-      write(says, `Orange heads raise the logit of ${a} against ${b}, purple ones lower it; framed ones are off. Together the heads add ${decimal(own, 1)} and the MLPs ${decimal(rest, 1)} to the difference of ${decimal(difference, 1)}. Heads are named as in the section on names: block and head from 0.`);
-      list.replaceChildren(...steps.map(({ top: [[token]], answer, the }, i) => h("li", { "data-answer": answer },
-        h("span", { class: "mb-readout" }, i === steps.length - 1 ? "end" : String(i)), h("span", { class: "mb-token" }, legible(visible(token))),
-        h("span", { class: "mb-readout" }, small(answer)), h("span", { class: "mb-readout" }, small(the)))));
-      write(caption, `What the model would answer before each block; P(${a}), P(“the”)`);
+      const b = legible(spoken(other)), own = added.reduce((x, y) => x + y, 0), rest = mlps.reduce((x, y) => x + y, 0);
+      write(says, `Orange heads raise the logit of ${a} against ${b}, purple ones lower it; those in a dashed frame are off. Together the heads add ${decimal(own, 1)}, the MLPs ${decimal(rest, 1)} and the last token by itself ${decimal(embedding, 1)}, which makes the difference of ${decimal(difference, 1)}. Heads are named as in the section on names: block and head from 0.`);
     },
   };
 }

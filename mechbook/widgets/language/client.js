@@ -65,6 +65,19 @@ export function runnable(kernels) {
 }
 
 /**
+ * A worker. Throws Refused where a browser has none, or a page may not begin one.
+ * @param {string} url
+ */
+function workerOf(url) {
+  try {
+    return new Worker(url);
+  } catch (error) {
+    URL.revokeObjectURL(url);
+    throw new Refused(`The model needs a web worker, which this page cannot begin (${error instanceof Error ? error.message : error}).`);
+  }
+}
+
+/**
  * A language model beside the page. All that it refuses rejects with `Refused`, whose message is a sentence to show.
  * @param {string} worker the bundle of worker.js
  * @param {Uint8Array<ArrayBuffer>} code the compiled kernels, one that is `runnable`
@@ -101,7 +114,7 @@ export function language(worker, code) {
 
   function begin() {
     const url = URL.createObjectURL(new Blob([worker], { type: "text/javascript" }));
-    const beside = new Worker(url);
+    const beside = workerOf(url);
     beside.onerror = ({ message }) => {
       stop(new Refused(`The model's worker stopped: ${message || "it cannot start here"}.`));
     };

@@ -139,7 +139,7 @@ export function opening({ engine, opened, closed, aside }) {
       };
       const found = await made.load(source, { progress, signal });
       model = made;
-      const sizes = `is open: ${found.blocks} blocks of ${found.heads} heads, ${megabytes(found.bytes)} of memory.`;
+      const sizes = `is open: ${found.blocks} blocks of ${found.heads} heads, ${megabytes(found.bytes)} for its weights and what it computes.`;
       if (offer) what.replaceChildren(...origin(offer), ` ${sizes}`);
       else write(what, `${legible(name.slice(0, 80))} ${sizes}${saysOf(found.about)}`);
       const focused = way.contains(document.activeElement);

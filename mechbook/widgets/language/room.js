@@ -49,12 +49,13 @@ export function roomFor(code, bytes) {
     try {
       return make();
     } catch (error) {
+      if (error instanceof WebAssembly.CompileError) throw new Refused("This page may not run WebAssembly, which the model needs.");
       throw error instanceof RangeError ? little() : error;
     }
   }
   let end = FIRST + bytes;
   const memory = had(() => new WebAssembly.Memory({ initial: Math.ceil(end / PAGE) + 1 }));
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
+  const { exports } = had(() => new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } }));
   const views = () => /** @type {const} */ ([
     new Float32Array(memory.buffer), new Int32Array(memory.buffer), new Float64Array(memory.buffer),
   ]);

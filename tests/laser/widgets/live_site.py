@@ -11,6 +11,11 @@ from mechbook.widgets.base import BookWidget
 from mechbook.widgets.bundle import library
 
 HINTS = {"mlp_in": [[[1.0, 0.1], [0.5, 0.3]], [[7.25, 0.2], [3.0, 0.2]], [[1.5, 0.1], [0.0, 0.0]]]}
+# of tokens that the small models know
+PROMPTS = (
+    {"text": "the an in er on the", "answer": "a", "other": "the"},
+    {"text": "an on the in", "answer": "an", "other": "the"},
+)
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title>
 <meta name="viewport" content="width=device-width">
 <body><main></main><script src="../vendor/mechbook.js"></script><script>
@@ -24,7 +29,8 @@ mechbook.widgets[traits.kind]({ model, el: document.querySelector("main") });
 def tiny_widget(layer: int = 1, rho: float = 0.2) -> BookWidget:
     """The widget for a model of three blocks."""
     edit = Edit(layer=layer, matrix="mlp_in", dropped=(), kind="", rho=rho)
-    return live_widget({"facts": edit, "ioi": edit}, HINTS, {"Name movers off": [(1, 2), (2, 5)]})
+    heads = {"Copying movers off": [(1, 2), (2, 5)], "Others off": [(7, 0), (0, 1)]}
+    return live_widget({"facts": edit, "ioi": edit}, HINTS, heads, prompts=PROMPTS)
 
 
 def build(folder: Path, widget: BookWidget, weights: Path | None, most: int = 24_000_000) -> dict[str, Any]:

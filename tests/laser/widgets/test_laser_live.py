@@ -78,11 +78,11 @@ def test_heads_are_switched_off_by_set_and_one_by_one(live: Any, tiny: LanguageM
     found = on.shown(live)
     found.locator("summary").click()
     found.locator(".mb-lens li").first.wait_for()
-    found.get_by_role("button", name="Name movers off").click()
+    found.get_by_role("button", name="Copying movers off").click()
     on.until(live, "off", "1.2,2.5")
     assert on.wrong(live, tiny, CLOSE) == []
     assert "2 heads off" in found.locator(".mb-says").text_content()
-    assert found.get_by_role("button", name="Name movers off").get_attribute("aria-pressed") == "true"
+    assert found.get_by_role("button", name="Copying movers off").get_attribute("aria-pressed") == "true"
     # by keys: from the last block's first head up and to the right
     on.first_head_of_the_last_block(live)
     for key in ("ArrowUp", "ArrowRight"):
@@ -158,17 +158,60 @@ def test_what_a_reader_mistypes_is_told_in_a_sentence_and_the_page_lives(live: A
     on.fill(live, "Answer", "a")
     on.fill(live, "Prompt", "")
     assert on.message(live, "Prompt") == "The prompt is empty: the model needs a word to go on from."
-    on.fill(live, "Prompt", "the " * 2500)
+    on.fill(live, "Prompt", "the e" * 2000)
     live.wait_for_function("document.querySelector('.mb-problem')?.textContent.includes('10000')")
     assert on.message(live, "Prompt") == "The prompt has 10000 characters; up to 2000 are read here."
     on.fill(live, "Prompt", "the in")
     on.until(live, "text", "the in")
     assert on.shown(live).locator(".mb-problem").count() == 0
-    on.fill(live, "A sentence where “the” is right", "the " * 2500)
+    on.fill(live, "A sentence where “the” is right", "the e" * 2000)
     assert on.message(live, "A sentence where “the” is right").startswith("The prompt has 10000 characters")
     on.fill(live, "A sentence where “the” is right", SAID["right"])
     live.wait_for_function("!document.querySelector('.mb-problem')")
     assert on.wrong(live, tiny, CLOSE) == []
+
+
+def test_what_cannot_be_answered_leaves_nothing_that_looks_like_its_answer(live: Any, tiny: LanguageModel) -> None:
+    """Oracle: what was set; the package's numbers once it can be answered again."""
+    found, panels = on.shown(live), on.shown(live).locator(".mb-panels").first
+    found.locator("summary").click()
+    found.locator(".mb-lens li").first.wait_for()
+    # no word to judge heads against: no map of what they add, and all else is that of the prompt
+    on.fill(live, "Against", "two words")
+    on.fill(live, "Prompt", "an on")
+    on.until(live, "text", "an on")
+    tokens = len(tiny.prompt_tokens("an on"))
+    live.wait_for_function("(n) => document.querySelectorAll('.mb-looks li').length === n", arg=tokens)
+    assert found.get_by_text("What each head adds").is_hidden()
+    on.fill(live, "Against", "the")
+    found.get_by_text("What each head adds").wait_for()
+    # no sentence in which “the” is right: nothing that it would cost there
+    on.fill(live, "A sentence where “the” is right", "")
+    live.wait_for_function("!document.querySelector('.mb-cost').textContent")
+    on.fill(live, "A sentence where “the” is right", SAID["right"])
+    # no answer: the numbers are pale until there is one
+    assert float(panels.evaluate("(one) => getComputedStyle(one).opacity")) == 1
+    on.fill(live, "Answer", "zebra")
+    live.wait_for_function("document.querySelector('section').dataset.stale === 'true'")
+    assert float(panels.evaluate("(one) => getComputedStyle(one).opacity")) < 0.5
+    on.fill(live, "Answer", "a")
+    live.wait_for_function("document.querySelector('section').dataset.stale === 'false'")
+    assert on.wrong(live, tiny, CLOSE) == []
+
+
+def test_heads_that_a_model_lacks_and_spaces_at_the_end_are_left_out(live: Any, tiny: LanguageModel) -> None:
+    """Oracle: the package's numbers for what remains; block 7 is none of three."""
+    found = on.shown(live)
+    found.locator("summary").click()
+    found.get_by_role("button", name="Others off").click()
+    on.until(live, "off", "0.1")
+    assert on.data(live, "text") == "an on the in" and on.wrong(live, tiny, CLOSE) == []
+    on.fill(live, "Prompt", "the in  ")
+    on.until(live, "text", "the in")
+    assert on.wrong(live, tiny, CLOSE) == []
+    live.evaluate("location.hash = '#widget-5d?off=99.9,0.2&text=the%20an'")
+    on.until(live, "off", "0.2")
+    assert on.data(live, "text") == "the an" and on.wrong(live, tiny, CLOSE) == []
 
 
 def test_what_a_reader_types_is_text_and_nothing_else(live: Any) -> None:
