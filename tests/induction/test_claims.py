@@ -140,9 +140,7 @@ HOLDS: dict[str, dict[str, Any]] = dict(
             short_W_K2_weighted=90,
             short_W_K1_seen=60,
         ),
-        holding(
-            values.MULTI_HEAD, top=0.8, second=0.2, induction_heads=3, second_induction=0.9, uniform_induction=0.2
-        ),
+        holding(values.MULTI_HEAD, top=0.8, second=0.2, induction_heads=3, second_induction=0.9, uniform_induction=0.2),
     )
 )
 

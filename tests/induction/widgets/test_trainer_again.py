@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mechbook.induction.widgets.trainer import trainer_widget
+from mechbook.induction.widgets.trainer import birth_widget, trainer_widget
 from tests.browser import checks
 from tests.browser.browser import library_page
 from tests.browser.checks_trainer import play_to_the_end, press, says, seen, set_up, until
@@ -134,3 +134,16 @@ def test_a_run_that_is_watched_waits_for_its_reader(page: Any) -> None:
     until(shown, f"Number(d.step) > {stands}")
     set_up(shown, Speed="fast")
     until(shown, "d.done === 'true'")
+
+
+def test_in_forced_colours_a_bar_is_still_seen(page: Any) -> None:
+    """Oracle: the colours of the page itself, which a bar has to differ from."""
+    page.emulate_media(forced_colors="active")
+    checks.render(page, birth_widget())
+    page.wait_for_function("document.querySelector('.mb-mass').style.width !== ''")
+    for bar in (".mb-mass", ".mb-fill"):
+        colours = page.evaluate(
+            """(bar) => [document.querySelector(bar), document.body].map((one) => getComputedStyle(one).backgroundColor)""",
+            bar,
+        )
+        assert colours[0] != colours[1] and not colours[0].endswith(", 0)")
