@@ -21,7 +21,7 @@ const LEVELS = [0.5, 0.9];
  * @param {string} key
  */
 function dates(points, key) {
-  const steps = LEVELS.map((level) => points.find((point) => point.step > 0 && point[key] >= level)?.step);
+  const steps = LEVELS.map((level) => points.find((point) => point.step > 0 && point.due !== 0 && point[key] >= level)?.step);
   return LEVELS.flatMap((level, i) => (steps[i] === undefined ? [] : `${level} at ${steps[i]}`)).join(", ");
 }
 

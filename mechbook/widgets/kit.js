@@ -62,7 +62,7 @@ export function svg(tag, attributes, ...children) {
  * @param {number} value
  * @param {number} digits
  */
-export const decimal = (value, digits) => value.toFixed(digits).replace("-", "−");
+export const decimal = (value, digits) => value.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−");
 
 /**
  * A number as readouts show it; the whole of it is in data-value.

@@ -162,9 +162,14 @@ export const sequence = ({ offers, hint, check, toLine, fromLine, insert }) => (
   const room = () => {
     if (insert && add) add.disabled = [...line.box.value].length >= insert.most;
   };
+  let touched = false;
+  line.box.addEventListener("focus", () => { touched = true; });
   line.box.addEventListener("input", room);
   /** @param {string} text */
   const write = (text) => {
+    // where nobody has written yet: before the last one, which is the one that is asked about
+    const all = [...line.box.value], before = all.slice(0, -1).join("").length;
+    if (!touched) line.box.setSelectionRange(before, before);
     line.box.setRangeText(text, line.box.selectionStart ?? 0, line.box.selectionEnd ?? 0, "end");
     line.box.dispatchEvent(new Event("input"));
     line.box.focus();

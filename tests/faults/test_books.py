@@ -31,7 +31,7 @@ TOC = "format: jb-book\nroot: book/index\nchapters:\n  - file: book/01_first\n"
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A book with one page of code, in a folder whose name has what a path may have."""
-    project = Project(tmp_path_factory.mktemp("b") / "it's a \"book\" & é $HOME {x}; true")
+    project = Project(tmp_path_factory.mktemp("b") / 'it\'s a "book" & é $HOME {x}; true')
     project.write("_toc.yml", TOC)
     project.write("book/01_first.md", PLAIN)
     project.write("mechbook/one.py", 'NUMBER = 1.0\nNAME = "é"\n')
@@ -87,8 +87,6 @@ def test_timings_that_are_cut_and_a_page_s_entry_that_is_none_cost_one_page(smal
     assert done.returncode == 0, done.stderr
     assert "it is executed again" in done.stdout and "book/01_first: executed in" in done.stdout
     assert set(json.loads((small.root / "_build" / "chapter_seconds.json").read_text())) == {"book/01_first"}
-
-
 
 
 def test_a_disk_that_is_full_ends_a_build_in_a_sentence_and_costs_no_page(small: Any) -> None:

@@ -44,7 +44,11 @@ def test_a_wrong_argument_is_one_sentence(arguments: list[str], words: str) -> N
     [
         ("MECHBOOK_JOBS", "many", "MECHBOOK_JOBS is 'many'; it must be"),
         ("MECHBOOK_JOBS", "0", "MECHBOOK_JOBS is '0'; it must be"),
-        ("MECHBOOK_CLUSTER", "nowhere", "MECHBOOK_CLUSTER is 'nowhere'; it must be an address such as tcp://HOST:8786."),
+        (
+            "MECHBOOK_CLUSTER",
+            "nowhere",
+            "MECHBOOK_CLUSTER is 'nowhere'; it must be an address such as tcp://HOST:8786.",
+        ),
         ("MECHBOOK_CLUSTER", "tcp://a:b", "MECHBOOK_CLUSTER is 'tcp://a:b'; it must be"),
         ("MECHBOOK_FRESH", "yes", "MECHBOOK_FRESH is 'yes'; it must be"),
         ("MECHBOOK_THREADS", "100000", "THREADS is '100000'; it must be"),
@@ -66,9 +70,7 @@ def test_a_folder_whose_name_is_a_pattern_is_refused() -> None:
     assert said is not None and said.startswith("The book lies in /tmp/books [old]: a path with one of * ? [ ] # % ")
 
 
-def test_folders_are_meant_from_where_the_build_is_called(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_folders_are_meant_from_where_the_build_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execute, "PACKAGE", tmp_path / "mechbook")
     for name in execute.THREAD_VARIABLES + execute.FOLDERS + ("MECHBOOK_SITE_BUILD", "MECHBOOK_BUILD_STARTED"):
         monkeypatch.setenv(name, "x")
@@ -133,9 +135,7 @@ def test_make_passes_on_none_of_the_users_settings_of_python_and_pip(tmp_path: P
     given = {"PIP_USER": "1", "PIP_TARGET": "x", "PYTHONSTARTUP": "x", "PYTHONWARNINGS": "error", "PYTHONPATH": "x"}
     given |= {"PYTHONHOME": "x", "PYTHONUTF8": "0", "KEPT": "1"}
     command = [str(MAKE), "--no-print-directory", "-f", "Makefile", "-f", str(show), "show"]
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, check=True)
     said = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
     assert said["KEPT"] == "1" and said["PIP_USER"] == "0" and said["PYTHONUTF8"] == "1"
     assert not {"PIP_TARGET", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONPATH", "PYTHONHOME"} & set(said)

@@ -1,6 +1,6 @@
 """How many examples a function is tried with: a few in `make test`, many in `make faults` or where EXAMPLES says so.
 
-    EXAMPLES=2000 .venv/bin/python -m pytest tests/fuzz -k hop_targets
+EXAMPLES=2000 .venv/bin/python -m pytest tests/fuzz -k hop_targets
 """
 
 import os

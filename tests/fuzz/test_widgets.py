@@ -91,9 +91,7 @@ FOLLOW = """async ([name, hash]) => {
 
 
 @pytest.fixture(autouse=True)
-def own_cache(
-    plain_settings: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def own_cache(plain_settings: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache for the small runs that some widgets show, the same for all tests."""
     monkeypatch.setenv("MECHBOOK_CACHE", str(tmp_path_factory.getbasetemp() / "fuzzed"))
     monkeypatch.setenv("MECHBOOK_DEVICE", "cpu")

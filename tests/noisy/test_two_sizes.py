@@ -87,9 +87,7 @@ def test_a_swing_is_told_where_most_predictions_leave_the_noise() -> None:
 def test_what_is_missing_comes_after_attention_where_that_is_whole() -> None:
     """Oracle: attention of 0.25, which explains it, and of 0.98; a run that misses nothing."""
     text = {
-        attention: two_sizes.why(
-            [ends(0.9)], [ends(correct, attention_correct=attention)], [ends(0.99)], LAPTOP, PAPER
-        )
+        attention: two_sizes.why([ends(0.9)], [ends(correct, attention_correct=attention)], [ends(0.99)], LAPTOP, PAPER)
         for attention, correct in ((0.25, 0.9), (0.98, 0.9), (0.99, 0.98))
     }
     assert ["value matrix" in said for said in text.values()] == [False, True, False]

@@ -26,7 +26,9 @@ def test_every_public_name_is_there_with_its_line_and_its_docstring(name: str) -
     own = {
         key: value
         for key, value in vars(live).items()
-        if not key.startswith("_") and getattr(value, "__module__", "") == name and inspect.getsourcefile(live)
+        if not key.startswith("_")
+        and getattr(value, "__module__", "") == name
+        and inspect.getsourcefile(live)
         and (inspect.isclass(value) or inspect.isfunction(value))
     }
     text = section.astext()

@@ -106,9 +106,7 @@ def test_the_wheel_has_every_file_of_the_package_and_the_records_and_nothing_els
     wanted = {re.sub(r"^results/", "mechbook/results/", name) for name in there}
     with zipfile.ZipFile(wheel) as parts:
         names = {name for name in parts.namelist() if ".dist-info/" not in name}
-        ((entry,),) = [
-            [parts.read(name).decode()] for name in parts.namelist() if name.endswith("entry_points.txt")
-        ]
+        ((entry,),) = [[parts.read(name).decode()] for name in parts.namelist() if name.endswith("entry_points.txt")]
     missing = {name for name in wanted - names if not name.startswith("mechbook/results/") or name.endswith(".json")}
     assert not missing and not {name for name in names - wanted if not _untracked(name)}
     assert "mechbook/py.typed" in names and "mechbook = mechbook.command:main" in entry
@@ -131,9 +129,7 @@ def test_what_is_imported_is_what_the_package_declares() -> None:
                 named.add(node.module.partition(".")[0])
     others = named - set(sys.stdlib_module_names) - {"mechbook"}
     base = {re.split(r"[<>=]", one)[0].lower() for one in PROJECT["dependencies"]}
-    assert {name.lower() for name in others - set(EXTRA_OF)} == (base | OF_IPYTHON) & {
-        name.lower() for name in others
-    }
+    assert {name.lower() for name in others - set(EXTRA_OF)} == (base | OF_IPYTHON) & {name.lower() for name in others}
     # jaxtyping's shapes are read without an import where they are only text; nothing else is declared for nothing
     assert base <= {name.lower() for name in others} | {"tqdm"}
     assert set(EXTRA_OF.values()) == set(PROJECT["optional-dependencies"])

@@ -35,7 +35,7 @@ const EVENTS = [
   { key: "truth", level: 0.9, words: "it recalls the facts, and is sure of them" },
 ];
 /** Steps a second where one wants to watch, and how long an answer stays then. */
-const WATCH = 600, READ_MS = 1000;
+const WATCH = 600, READ_MS = 700;
 /** What is said of an answer. */
 const VERDICTS = {
   nothing: "It does not know anything yet", right: "That is right", unsure: "Right, though it is not sure", hardly: "Right, but hardly surer than of another",
@@ -108,25 +108,20 @@ export const fact_learning = async ({ model, el }) => {
     buttons.begin();
   }
 
-  /** @param {View} next */
-  function shown(next) {
-    view = next;
-    const { step, latest, seen: { p } } = next, points = latest ? [...next.points, latest] : next.points, { s, r } = state.values, A = p.length / people.length, own = p.subarray(s * A, (s + 1) * A);
+  /**
+   * The answers to a question, all of one moment: what is said of one person, and everybody's.
+   * @param {Float32Array} p (people, answers)
+   */
+  function answered(p) {
+    const { s, r } = state.values, A = p.length / people.length, own = p.subarray(s * A, (s + 1) * A);
     const truth = answers[s][r], { text, answers: words } = questions[r];
     const best = (/** @type {ArrayLike<number>} */ row) => range(A).reduce((a, b) => (row[b] > row[a] ? b : a));
     const wordOf = (/** @type {number} */ a) => questions[Math.floor(a / D)].answers[a % D];
-    if (step === 0) acts.begin();
-    buttons.show(next);
-    chart.update({ last: given.steps, points, earlier, range: null, marks: acts.steps() });
     const top = best(own), kind = Math.floor(top / D) === r;
     const surer = range(A).every((a) => a === top || own[top] >= 2 * own[a]);
     const verdict = own[top] < 1.5 / A ? "nothing" : top === truth ? (own[top] > 0.5 ? "right" : surer ? "unsure" : "hardly") : kind ? "kind" : "wrong";
     const whole = answering(text, people[s], own[top] < 1.5 / A ? "No answer stands out" : surely(wordOf(top), own[top]), VERDICTS[verdict]);
-    // while it trains an answer stays long enough to be read
-    if (asked || !run.playing || performance.now() - said > READ_MS) {
-      said = performance.now();
-      write(answer, whole);
-    }
+    write(answer, whole);
     if (asked) write(heard, whole);
     asked = false;
     const valid = range(D).map((i) => r * D + i), elsewhere = 1 - valid.reduce((sum, a) => sum + own[a], 0);
@@ -141,9 +136,24 @@ export const fact_learning = async ({ model, el }) => {
       item.setAttribute("aria-label", `${people[i]}: ${knows ? `${wordOf(guess)}, ${right ? "right" : "wrong"}` : "nothing yet"}`);
       item.classList.toggle("mb-asked-about", i === s);
     });
-    write(where, progress(next, given.steps, run.playing));
+    expose(root, { answer: wordOf(top), truth: own[truth] });
+  }
+
+  /** @param {View} next */
+  function shown(next) {
+    view = next;
+    const { step, latest } = next, points = latest ? [...next.points, latest] : next.points;
+    if (step === 0) acts.begin();
+    buttons.show(next);
+    chart.update({ last: given.steps, points, earlier, range: null, marks: acts.steps() });
+    // what was on its way when the question changed answers another; and while it trains, answers stay to be read
+    if (next.asked.r === state.values.r && (asked || !next.playing || performance.now() - said > READ_MS)) {
+      said = performance.now();
+      answered(next.seen.p);
+    }
+    write(where, progress(next, given.steps, next.playing));
     run.rest(tell.view(next, run, state.values.lr, acts.told()));
-    expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, answer: wordOf(top), truth: own[truth] });
+    expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged });
   }
 
   const run = player({

@@ -2,7 +2,7 @@
 // Widget 2b: step after step on one memory, along the gradient or along its polar factor.
 import { curves } from "../../widgets/curves.js";
 import { heatMap } from "../../widgets/heatmap.js";
-import { expose, frame, h, panels, percent, range, remark, write } from "../../widgets/kit.js";
+import { expose, format, frame, h, panels, percent, range, remark, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { stateOf } from "../../widgets/state.js";
 import { actsOf } from "../../widgets/training/acts.js";
@@ -26,7 +26,7 @@ const LINES = [
 const EVENTS = [
   { key: "stored", level: 0.5, words: "half of the pairs are stored" },
   { key: "stored", level: 0.9, words: "nine tenths of the pairs are stored" },
-  { key: "answered", level: 0.9, words: "nine tenths of what is asked is answered right: frequent pairs are asked for more often" },
+  { key: "answered", level: 0.9, words: "nine tenths of the answers are right, each pair counted as often as it is asked for" },
 ];
 const WATCH = 5;
 
@@ -46,7 +46,7 @@ export const memory_steps = async ({ model, el }) => {
   const chart = curves({ title: "Along the steps", lines: LINES, dated: true, earlierIs: "Faint: the run before." });
   const table = heatMap({
     title: "Logits v_k · W u_i", rowName: "the output k", columnName: "the input i, the frequent ones left",
-    describe: (k, i, value) => `pair ${i + 1}, output ${k + 1}: ${value.toFixed(2)}${k === i ? " (the right one)" : ""}`,
+    describe: (k, i, value) => `pair ${i + 1}, output ${k + 1}: ${format(value)}${k === i ? " (the right one)" : ""}`,
   });
   /** @type {View | null} */
   let view = null;
@@ -98,7 +98,7 @@ export const memory_steps = async ({ model, el }) => {
     for (const value of data) reach = Math.max(reach, Math.abs(value));
     table.speaks(!run.playing);
     table.update({ rows: labels, columns: labels, data, diverging: true, low: -(reach || 1), high: reach || 1, frameRole: "correct" });
-    write(where, progress(next, steps, run.playing));
+    write(where, progress(next, steps, next.playing));
     run.rest(tell.view(next, run, state.values.lr, acts.told()));
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, stored: points.at(-1)?.stored ?? 0 });
   }
@@ -110,7 +110,7 @@ export const memory_steps = async ({ model, el }) => {
   const buttons = buttonsOf({ run, tell, anew, state });
   root.append(
     buttons.element, settings(state, "pace", "lr"),
-    panels({ element: h("div", {}, tell.element, chart.element, where, beginnings(state, "way", "d", "a", "seed")) }, { element: h("div", {}, table.element, remark("Orange is positive, purple negative, white zero: the right ones lie on the diagonal.")) }), state.link,
+    panels({ element: h("div", {}, tell.element, chart.element, where, beginnings(state, "way", "d", "a", "seed")) }, { element: h("div", {}, table.element, remark("Orange is positive, purple negative: the right ones lie on the diagonal.")) }), state.link,
   );
   const stop = state.live(table);
   return () => { run.stop(); stop(); };

@@ -39,6 +39,7 @@ function question(seq) {
 const begun = (/** @type {number} */ batch) => `Training: each step reads ${batch} sequences and moves the matrices a little.`;
 const ended = (/** @type {number} */ steps, /** @type {number} */ accuracy) =>
   `Trained: after ${steps} steps ${percent(accuracy)} of its answers are right. Watch it slowly.`;
+const WHAT = "An induction head: it finds where the letter stood before, and copies what followed.";
 const line = (/** @type {readonly [step: number, words: string]} */ [step, words]) => `Step ${step}: ${words}.`;
 const count = (/** @type {string} */ counts, /** @type {number} */ value, /** @type {number[]} */ steps) =>
   `${counts}: ${percent(value)}${steps.map((step, k) => `${k ? ", " : "; "}${AT[k]} ${step}`).join("")}.`;
@@ -61,7 +62,7 @@ function storyOf() {
       STORY.forEach(([key, counts, words], i) => {
         // what was there at the start, by chance, is nothing learned
         const reached = LEVELS.flatMap((level, k) => {
-          const point = points.find(({ step, [key]: value }) => step > 0 && value >= level);
+          const point = points.find(({ step, due, [key]: value }) => step > 0 && due !== 0 && value >= level);
           return point ? [/** @type {const} */ ([point.step, words[k]])] : [];
         });
         write(lines[i], count(counts, points.at(-1)?.[key] ?? 0, reached.map(([step]) => step)));
@@ -84,7 +85,7 @@ export const induction_birth = async ({ model, el }) => {
   const said = STORY.flatMap(([, , words]) => words.map((one) => line([999, one]))), begin = question(size.seq);
   // the first run is raced; whoever watches again watches slowly, and the run waits for them
   let slow = false;
-  const story = storyOf(), now = heldSentence([begin, begun(size.batch), ...said, ended(999, 0.999)], { patient: () => slow, hold: () => (slow ? HOLD_MS : RACED_MS) });
+  const story = storyOf(), now = heldSentence([begin, begun(size.batch), ...said, ended(999, 0.999), WHAT], { patient: () => slow, hold: () => (slow ? HOLD_MS : RACED_MS) });
   const chart = curves({ title: "Memories stored, and accuracy", lines: LINES });
   const strip = h("ol", { class: "mb-strip", "aria-label": "What the last letter looks at" }), prediction = nextCharacter("The next letter", SHOWN);
   const marks = z.map((_, s) => {
@@ -104,7 +105,7 @@ export const induction_birth = async ({ model, el }) => {
       now.clear();
     }
     const news = story.update(points);
-    if (done && !over) news.push(ended(step, points.at(-1)?.accuracy ?? 0));
+    if (done && !over) news.push(slow ? WHAT : ended(step, points.at(-1)?.accuracy ?? 0));
     over = done;
     // a run that was left and is there again has nothing new
     if (news.length && (run.playing || done) && !first) {
@@ -121,7 +122,7 @@ export const induction_birth = async ({ model, el }) => {
     });
     prediction.update(characters, z, look.logits);
     without.textContent = vectors ? "" : PLAIN;
-    play.textContent = run.playing ? "Pause" : done ? "Watch it slowly" : step ? "Go on" : "Train it now";
+    play.textContent = run.playing ? "Pause" : done ? (slow ? "Watch again" : "Watch it slowly") : step ? "Go on" : "Train it now";
     expose(root, { step, done, playing: run.playing, accuracy: points.at(-1)?.accuracy ?? 0 });
   }
 

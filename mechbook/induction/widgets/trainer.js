@@ -2,7 +2,7 @@
 // Widget 3c: the reader trains the two-layer model in the page. What is computed lies in widgets/training.
 import { curves } from "../../widgets/curves.js";
 import { heatMap } from "../../widgets/heatmap.js";
-import { expose, frame, h, legible, panels, range, remark, spoken, weightsOf, write } from "../../widgets/kit.js";
+import { expose, format, frame, h, legible, panels, range, remark, spoken, weightsOf, write } from "../../widgets/kit.js";
 import * as parts from "../../widgets/parts.js";
 import { fromLine, toLine } from "../../widgets/runs.js";
 import { stateOf } from "../../widgets/state.js";
@@ -106,7 +106,7 @@ export const induction_trainer = async ({ model, el }) => {
   }));
   const memories = MATRICES.map(([matrix]) => heatMap({
     title: `What ${matrix} holds`, rowName: matrix === "W_O2" ? "the prediction" : "the query", columnName: matrix === "W_O2" ? "the attended character" : "the key",
-    describe: (j, i, value) => `row ${matrix === "W_K1" ? j + 1 : spoken(characters()[j])}, column ${matrix === "W_K1" ? i + 1 : spoken(characters()[i])}: ${value.toFixed(2)}`,
+    describe: (j, i, value) => `row ${matrix === "W_K1" ? j + 1 : spoken(characters()[j])}, column ${matrix === "W_K1" ? i + 1 : spoken(characters()[i])}: ${format(value)}`,
   }));
   const prediction = nextCharacter("The next character", SHOWN);
 
@@ -184,7 +184,7 @@ export const induction_trainer = async ({ model, el }) => {
       for (const value of data) reach = Math.max(reach, Math.abs(value));
       memories[index].update({ rows: labels, columns: labels, data, diverging: true, low: -reach, high: reach });
     });
-    write(where, progress(next, steps, run.playing));
+    write(where, progress(next, steps, next.playing));
     if (kernel && next.kept && !run.playing && next.kept.step > 0) hand(kernel, settingsOf(size(), state.values, tensors), ownWeights() ?? null, next.kept);
     run.rest(tell.view(next, run, now.lr, held()));
     expose(root, { step, playing: run.playing, done: next.done, diverged: next.diverged, vectors: next.vectors, accuracy: points.at(-1)?.accuracy ?? 0 });
@@ -200,7 +200,7 @@ export const induction_trainer = async ({ model, el }) => {
     buttons.element, settings(state, "frozen", "pace", "lr"),
     panels({ element: h("div", {}, tell.element, chart.element, where) }, { element: h("div", {}, state.controls("seq"), prediction.element) }),
     beginnings(state, "size", "triggers", "K", "optimizer", "seed"), panels(...maps), remark("Dashed frames in layer 2: where an induction head looks, right after earlier copies of the same character. After a wrong answer the last row of that map tells which of two went wrong: it looked elsewhere, or it looked there and what the last character adds by itself, which is random and not trained, outweighs what is copied."),
-    panels(...memories), remark("In these three orange is positive, purple negative, white zero."), state.link,
+    panels(...memories), remark("In these three orange is positive, purple negative."), state.link,
   );
   kernel?.on("change:given", () => {
     const key = kernel.get("given_size"), { vocabulary, T, d } = sizes[key];

@@ -47,6 +47,6 @@ const EVENTS = LINES.flatMap(({ key }) => LEVELS.map((level, i) => ({ key, level
 export const teller = (begin, patient) => tellerOf({
   begin, events: EVENTS, aside: " with W_O2, W_K2, W_K1 frozen", patient,
   ended: (step, last, how) => (how
-    ? `Trained for ${step} steps${how}: accuracy ${percent(last.accuracy)}. Play again without: both are drawn.`
+    ? `Trained for ${step} steps${how}: accuracy ${percent(last.accuracy)}. ${how.includes("frozen") ? "Untick and play again" : "Play again"}: both are drawn.`
     : `Trained for ${step} steps: accuracy ${percent(last.accuracy)}. Of their memories W_O2 recalls ${percent(last.W_O2)}, W_K2 ${percent(last.W_K2)}, W_K1 ${percent(last.W_K1)}.`),
 });

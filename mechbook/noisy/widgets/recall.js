@@ -149,7 +149,7 @@ export const noisy_recall = async ({ model, el }) => {
       })));
       expose(root, { noise: p[N] });
     }
-    write(where, progress(next, sizes.steps, run.playing));
+    write(where, progress(next, sizes.steps, next.playing));
     write(most, `The noise comes with probability α = ${alpha}: a model that has learned how often gives the right output about 1 − α = ${percent(1 - alpha)}.`);
     const whole = lines(all, false, alpha);
     run.rest(tell.view({ ...next, points: whole.slice(0, next.points.length), latest: next.latest && whole[next.points.length] }, run, state.values.lr, acts.told()));

@@ -54,11 +54,11 @@ export function heldSentence(longest, { patient, hold = () => HOLD_MS }) {
      * @param {string} words
      */
     say(words) {
-      if (words === newest) return;
-      waiting.push(words);
+      if (words !== newest) waiting.push(words);
       newest = words;
       put();
     },
+
     /** Of what was waiting nothing is told any more. */
     clear() {
       clearTimeout(timer);

@@ -74,6 +74,8 @@ export function player({ name, root, kind, settings, query, pace, values, shown,
   /** @param {View} view */
   const draw = (view) => {
     waiting = null;
+    // a run that waits for its reader shows what one that does not would have shown
+    if (playing) view.latest = null;
     drawn = performance.now();
     if (!view.playing && (view.done || view.diverged)) playing = false;
     shown(view);

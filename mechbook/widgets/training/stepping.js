@@ -67,14 +67,15 @@ export function stepping(model) {
       return true;
     },
     /**
-     * The model as it is now, where its last probe is of an earlier step: what no curve keeps. Null where it is of this one.
+     * The model as it is now, where its last probe is of an earlier step; what batches tell stays that of the last
+     * stretch. No curve keeps it, and unless a probe is `due` here anyway it dates nothing. Null where there is a probe of
+     * this step.
      * @returns {Point | null}
      */
     latest() {
       const before = points[points.length - 1];
       if (!before || before.step === step || diverged) return null;
-      const [losses, right, terms, batches] = sums;
-      return { ...before, step, ...(batches && { loss: losses / batches }), ...(terms && { accuracy: right / terms }), ...model.probes() };
+      return { ...before, step, due: Number(step % settings.every === 0), ...model.probes() };
     },
     /** All that a run needs to go on from here. @returns {Kept} */
     keep: () => ({ step, updates, diverged, points: [...points], sums: [...sums], parts: model.held() }),

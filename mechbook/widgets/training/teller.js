@@ -75,7 +75,7 @@ export function tellerOf({ begin, events, ended, aside = "", rate, made, patient
       if (points.length < seen) reset();
       at = step;
       const /** @type {string[]} */ news = [];
-      for (const point of latest ? [...points.slice(seen), latest] : points.slice(seen)) {
+      for (const point of latest?.due ? [...points.slice(seen), latest] : points.slice(seen)) {
         for (const event of events) {
           if (point[event.key] < event.level || told.has(event)) continue;
           // what was there at the start, by chance, is no event
@@ -96,8 +96,9 @@ export function tellerOf({ begin, events, ended, aside = "", rate, made, patient
       else if (words.length && !stepped && !diverged) line.happened(words);
       else if (ends) line.say(ends);
       else if (step === 0 && !playing) line.say(begin);
-      else if (stepped && !playing && notedAt !== step) line.say(news.length ? moment : made && last ? made(step, last) : making(step, loss));
-      else line.say(moment || (playing ? "Training has begun. What happens in it is told here." : `Paused after step ${step}.`));
+      else if (stepped && !playing && notedAt !== step) line.say(made && last ? made(step, last) : news.length ? moment : making(step, loss));
+      // while it plays, what waits goes on waiting
+      else if (!(playing && moment)) line.say(moment || (playing ? "Training has begun. What happens in it is told here." : `Paused after step ${step}.`));
       return news.length ? line.left() : 0;
     },
   };

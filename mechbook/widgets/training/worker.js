@@ -43,7 +43,7 @@ function view() {
     // what stands still is shown as it is, also between two probes
     latest: playing ? null : run.latest(),
     speed: step > from.step && passed > 0 ? (step - from.step) / passed : 0,
-    seen: run.seen(query), kept,
+    asked: query, seen: run.seen(query), kept,
   };
 }
 

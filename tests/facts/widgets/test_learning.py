@@ -11,7 +11,7 @@ import torch
 from mechbook.facts.dynamics import DynamicsSettings
 from mechbook.facts.widgets.learning import PEOPLE, QUESTIONS, answers, fact_learning_widget
 from tests.browser import checks
-from tests.browser.checks_trainer import exercise_learning, press, says, until
+from tests.browser.checks_trainer import exercise_learning, press, says, set_up, until
 
 SPEC = DynamicsSettings(
     model="linear", S=16, R=4, D=8, T=12, n_noise=10, lr=0.5, steps=1600, batch_size=128, init=1e-4, seeds=1
@@ -52,6 +52,40 @@ def test_it_hallucinates_before_it_knows_and_says_so(shown: Any) -> None:
     everybody = shown.locator(".mb-people li").all_text_contents()
     assert sum("✓" in words for words in everybody) == 16
     assert "That is right." in shown.locator(".mb-answer").text_content()
+
+
+def test_what_it_says_is_what_its_bars_show_whatever_is_asked_meanwhile(shown: Any) -> None:
+    """Oracle: the bars at every repaint; the word that is said is the tallest one's, with its share."""
+    page = shown.page
+    page.evaluate("sessionStorage.clear()")
+    until(shown, "d.step === '0'")
+    set_up(shown, Speed="fast")
+    page.evaluate(
+        """() => {
+          const root = document.querySelector(".mb-widget");
+          globalThis.looked = globalThis.said = 0;
+          globalThis.wrong = [];
+          const look = () => {
+            const bars = [...root.querySelectorAll(".mb-bars li")].map((bar) =>
+              [bar.dataset.label, Number(bar.querySelector(".mb-readout").dataset.value)]);
+            const [, word, share] = root.querySelector(".mb-answer").textContent.match(/“(.*)”, with ([\\d.]+)%/) ?? [];
+            const others = bars.at(-1)?.[1], found = bars.find(([label]) => label === word);
+            globalThis.looked += 1;
+            globalThis.said += Boolean(word);
+            const same = found ? Math.abs(100 * found[1] - share) < 0.6 : others > share / 100 - 0.006;
+            if (word && !same) globalThis.wrong.push([word, share, ...bars.flat()].join(" "));
+            requestAnimationFrame(look);
+          };
+          look();
+        }"""
+    )
+    press(shown, "Play")
+    until(shown, "Number(d.step) > 300")
+    for count in range(40):
+        set_up(shown, Question=str(count % 4))
+    until(shown, "d.done === 'true'")
+    looked, said, wrong = page.evaluate("[globalThis.looked, globalThis.said, globalThis.wrong]")
+    assert looked > 20 and said > 10 and wrong == []
 
 
 def test_another_seed_is_drawn_over_the_one_before(shown: Any) -> None:

@@ -33,7 +33,7 @@ def test_ticks_after_a_run_are_about_the_next_and_both_are_drawn(page: Any) -> N
     says(shown, "Trained for 900 steps with W_O2 frozen")
     shown.get_by_label("W_O2", exact=True).uncheck()
     page.wait_for_timeout(300)
-    assert "Play again without" in says(shown, "Trained for 900 steps with W_O2 frozen")
+    assert "Untick and play again" in says(shown, "Trained for 900 steps with W_O2 frozen")
 
 
 def test_a_setting_moved_while_it_plays_goes_on_playing(page: Any) -> None:
@@ -99,7 +99,7 @@ def test_what_is_frozen_on_the_way_is_told_and_marked(page: Any) -> None:
     assert page.locator(".mb-act").count() == 1
     assert "you changed the run" in shown.locator("figure").first.text_content()
     last = page.evaluate(CHANGED, [900, 3, {"lr": 0.01, "frozen": ["W_O2"]}])
-    assert float(shown.get_attribute("data-accuracy")) == last["accuracy"] and "Play again without" in words
+    assert float(shown.get_attribute("data-accuracy")) == last["accuracy"] and "Untick and play again" in words
     # a run from the start has nothing of it
     shown.get_by_label("W_O2", exact=True).uncheck()
     press(shown, "Play again")

@@ -49,14 +49,14 @@ def test_between_probes_a_run_tells_what_it_is_now(page: Any, kind: str) -> None
         if latest is None:
             continue
         assert latest["step"] == point["step"] == step
-        for key in latest.keys() - {"step", *OF_BATCHES}:
+        for key in latest.keys() - {"step", "due", *OF_BATCHES}:
             assert latest[key] == point[key], (step, key)
     moved = {key for key in found["often"][0] if len({point[key] for point in found["often"]}) > 2}
     assert moved - {"step", *OF_BATCHES}
-    # of batches: the mean of those since the last probe, each of which is of the same size in a memory
-    if kind == "memoryRunOf":
-        losses = [point["loss"] for point in found["often"]]
-        assert found["latest"][14]["loss"] == pytest.approx(sum(losses[11:14]) / 3, rel=1e-12)
+    # of batches: those of the last stretch, never of the two or three since; and only a probe's step dates anything
+    for latest in found["latest"][11:20]:
+        assert {key: latest[key] for key in OF_BATCHES} == {key: found["kept"][1][key] for key in OF_BATCHES}
+    assert [latest["step"] for latest in found["latest"][1:] if latest["due"]] == [10, 20]
 
 
 def test_where_a_pages_rules_forbid_to_compile_the_plain_kernels_run(page: Any) -> None:
