@@ -102,7 +102,20 @@
     }
   };
 
-  for (const place of waiting) watch.observe(place);
+  // The theme's button "Back to top" floats low on the screen: where a widget is there, it would lie over its lines.
+  const /** @type {Set<Element>} */ low = new Set();
+  const below = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) low.add(target);
+      else low.delete(target);
+    }
+    document.documentElement.classList.toggle("mb-low", low.size > 0);
+  }, { rootMargin: "-85% 0px 0px 0px" });
+
+  for (const place of waiting) {
+    watch.observe(place);
+    below.observe(place);
+  }
   window.addEventListener("hashchange", named);
   named();
 })();

@@ -117,9 +117,16 @@ class Opened:
 
 @contextmanager
 def opened(
-    browser: Any, url: str, *, width: int = 1280, height: int = 900, dark: bool = False, script: bool = True
+    browser: Any,
+    url: str,
+    *,
+    width: int = 1280,
+    height: int = 900,
+    dark: bool = False,
+    script: bool = True,
+    whole: bool = True,
 ) -> Iterator[Opened]:
-    """A page at `url` in a context of its own, watched from the first request on."""
+    """A page at `url` in a context of its own, watched from the first request on; `whole` is laid out at once."""
     context = browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme="dark" if dark else "light",
@@ -128,7 +135,7 @@ def opened(
     )
     try:
         found = Opened(context.new_page())
-        if script:
+        if script and whole:
             found.page.add_init_script(WHOLE)
         found.page.on("request", lambda request: _note(found, request))
         found.page.on("requestfinished", lambda request: found.waiting.discard(request))

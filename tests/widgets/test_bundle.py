@@ -87,7 +87,7 @@ def test_evaluated_twice_it_is_one_library(browser: Any) -> None:
             }""",
             bundle.library(),
         )
-    assert found == [True, True, True, 19, []]
+    assert found == [True, True, True, 20, []]
 
 
 def test_lint_finds_what_is_planted_and_says_nothing_of_what_is_there(copy: Path) -> None:
