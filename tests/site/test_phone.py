@@ -82,4 +82,4 @@ def test_the_button_back_to_top_covers_no_widget(browser: Any, address: str, nam
         page.mouse.wheel(0, -100)
         page.wait_for_timeout(500)
         assert pill.evaluate("(pill) => getComputedStyle(pill).opacity") == "1"
-        assert found.errors == []
+        assert checks.complaints(found) == []
