@@ -1,4 +1,4 @@
-"""What the landing page says the book found: each line stands on claims, and is said only where they hold in this build.
+"""What the landing page says the book found: each line stands on claims, and is said only where they hold.
 
     ```{finding} noisy.drop_f2 noisy.rank_sweep
     :picture: falling
@@ -7,7 +7,8 @@
 
 `picture` is one of PICTURES. Where a claim does not hold, or was not judged, that is said in the sentence's place.
 `beside` names more claims, whose numbers are shown and which need not hold; their verdicts are told as well.
-The roles {likeliest}`before` and {likeliest}`after %` quote what chapter 5 measured of one prompt (`laser/headline.py`).
+The roles {likeliest}`before` and {likeliest}`after %` quote what chapter 5 measured of one prompt
+(`laser/headline.py`).
 """
 
 import ast
@@ -136,16 +137,19 @@ def _finding(place: nodes.Element, rows: Mapping[str, Row], told: Mapping[str, A
 
 
 def _foot(found: list[Row], link: Link) -> nodes.paragraph:
-    """The chapter, and each claim's verdict with a link to its card."""
+    """The chapter, and by verdict the claims with links to their cards."""
     foot = nodes.paragraph("", classes=["mb-finding-foot"])
     page = next((row["page"] for row in found if row["page"]), None)
     chapter = f"Chapter {found[0]['chapter']}"
     foot += nodes.reference("", chapter, refuri=link(page, None), internal=True) if page else nodes.Text(chapter)
-    for row in found:
-        words = f"{row['id']} {scorecard.verdict(row)}"
-        foot += nodes.Text(" · ")
-        where = row["page"] and link(row["page"], row["anchor"])
-        foot += nodes.reference("", words, refuri=where, internal=True) if where else nodes.Text(words)
+    verdicts = [scorecard.verdict(row) for row in found]
+    for verdict in dict.fromkeys(verdicts):
+        foot += nodes.Text(f" · {verdict}: ")
+        for number, row in enumerate(row for row, own in zip(found, verdicts, strict=True) if own == verdict):
+            foot += nodes.Text(", " if number else "")
+            name = nodes.literal("", row["id"])
+            where = row["page"] and link(row["page"], row["anchor"])
+            foot += nodes.reference("", "", name, refuri=where, internal=True) if where else name
     return foot
 
 

@@ -70,8 +70,9 @@ def add(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree:
     own = re.sub(r"<[^>]+>", "", str(context.get("title") or book)).strip()
     if page == app.config.root_doc:
         # its own name is the book's, which would stand there twice
-        context["title"], context["docstitle"] = f"{book}: {TAGLINE}", ""
-        title = f"{book}: {TAGLINE}"
+        title = context["title"] = f"{book}: {TAGLINE}"
+        context["docstitle"] = ""
+        context["theme_logo"] = {**(context.get("theme_logo") or {}), "text": book}
     else:
         title = f"{own} — {book}"
     told = description(doctree)
@@ -91,8 +92,11 @@ def words(book: str) -> str:
 
 
 def draw(app: Sphinx, exception: Exception | None) -> None:
-    """Draw the picture of a shared link, where pages name one."""
-    if exception is not None or app.builder.format != "html" or not addresses_of(Path(app.srcdir)).site:
+    """Draw the picture of a shared link, where pages name one; an earlier build's goes."""
+    if exception is not None or app.builder.format != "html":
+        return
+    if not addresses_of(Path(app.srcdir)).site:
+        (Path(app.outdir) / PREVIEW).unlink(missing_ok=True)
         return
     book = str(app.config.html_title or app.config.project)
     preview(Path(app.outdir) / PREVIEW, book, findings.headline(app.env))
@@ -112,8 +116,10 @@ def preview(path: Path, book: str, told: Mapping[str, Any]) -> None:
         if told:
             first, last = told["before"], told["after"]
             figure.text(0.06, 0.5, f"“{told['text']} …”", size=25, color="#1a2233", va="center")
-            rows = ((0.33, "the whole model", first, told["p"][first][0], "noise"),)
-            rows += ((0.15, "one matrix cut", last, told["p"][last][1], "correct"),)
+            rows = (
+                (0.33, "the whole model", first, told["p"][first][0], "noise"),
+                (0.15, "one matrix cut", last, told["p"][last][1], "correct"),
+            )
             for y, when, word, p, role in rows:
                 colour = ROLE[role].colour
                 figure.text(0.06, y, when, size=20, color="#4a5568", va="center")

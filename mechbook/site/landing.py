@@ -4,6 +4,8 @@
     {finding}    a finding with its picture, said where its claims hold (`findings.py`)
     {tally}      how many claims held, did not, and were not run, and a square for each
     {colophon}   authors, licence, how to cite, date and commit of the build
+
+Pictures are drawn and numbers filled in once all pages are read and claims are judged; nothing is trained for them.
 """
 
 import re
@@ -75,10 +77,11 @@ class ColophonDirective(SphinxDirective):
 def licence(root: Path) -> tuple[str, str, str]:
     """The licence's name, its year and the authors that it names. ValueError for a file that has no such lines."""
     text = (root / "LICENSE").read_text(encoding="utf-8")
-    found = re.search(r"^(?P<name>\S.*?)(?: License)?\n.*?^Copyright \(c\) (?P<year>\d{4}),? (?P<who>.+)$", text, re.M | re.S)
-    if not found:
+    name = re.match(r"(\S.*?)(?: License)?\n", text)
+    holder = re.search(r"^Copyright \(c\) (\d{4}),? (.+)$", text, re.M)
+    if not name or not holder:
         raise ValueError("LICENSE names no licence in its first line, or no year and holder of the copyright.")
-    return found["name"].strip(), found["year"], found["who"].strip()
+    return name[1], holder[1], holder[2].strip()
 
 
 def bibtex(root: Path, address: str) -> str:
@@ -106,24 +109,29 @@ def colophon(root: Path, address: str, now: datetime) -> list[nodes.Node]:
 
 def tally(rows: Sequence[findings.Row], address: str) -> list[nodes.Node]:
     """Three numbers that lead to the scorecard at `address`, and a square for each claim."""
-    shown = nodes.container(classes=["mb-tally"])
     named = dict(COUNTED)
     counts = {status: sum(row["status"] == status for row in rows) for status in named}
     words = [(count, named[status], status) for status, count in counts.items()]
     if other := len(rows) - sum(counts.values()):
         words.append((other, "not judged", "other"))
+    numbers = nodes.container(classes=["mb-counts-row"])
     for count, name, kind in words:
         one = nodes.paragraph("", classes=["mb-count", f"mb-{kind.replace(' ', '-')}"])
-        one += nodes.reference("", "", nodes.strong("", str(count)), nodes.Text(f" {name}"), refuri=address, internal=True)
-        shown += one
+        number = [nodes.strong("", str(count)), nodes.Text(f" {name}")]
+        one += nodes.reference("", "", *number, refuri=address, internal=True)
+        numbers += one
     chapters = sorted({row["chapter"] for row in rows})
     lines = [[row["status"] for row in rows if row["chapter"] == chapter] for chapter in chapters]
     told = "; ".join(
         f"chapter {chapter}: {', '.join(f'{line.count(status)} {name}' for status, name in COUNTED if status in line)}"
         for chapter, line in zip(chapters, lines, strict=True)
     )
-    picture = squares(lines, f"A square for each claim, a row for each chapter. {told[:1].upper()}{told[1:]}.")
-    return [shown, PageOnly("", nodes.raw("", picture, format="html"))]
+    picture = squares(lines, f"The claims of each chapter. {told[:1].upper()}{told[1:]}.")
+    caption = nodes.paragraph("", "A square for each claim, a row for each chapter.", classes=["mb-squares-caption"])
+    shown = nodes.container(classes=["mb-tally"])
+    before, after = (nodes.raw("", markup, format="html") for markup in (f"<div>{picture}", "</div>"))
+    shown += [numbers, PageOnly("", before, caption, after)]
+    return [nodes.paragraph("", f"Of {len(rows)} claims, in this build:"), shown]
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from mechbook.reader.circuits.elements import Number
 from mechbook.reader.circuits.words import runs
 from mechbook.reader.figures import style_of
 
@@ -32,27 +33,33 @@ def hue(role: str) -> str:
     return f"var(--mb-{role})"
 
 
-def _number(value: float) -> str:
+def _number(value: Number) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def _line(points: Sequence[tuple[float, float]], colour: str, wide: float = 3, dashed: str = "") -> str:
+def _line(points: Sequence[tuple[Number, Number]], colour: str, wide: Number = 3, dashed: str = "") -> str:
     path = "L".join(f"{_number(x)} {_number(y)}" for x, y in points)
     dash = f";stroke-dasharray:{dashed}" if dashed else ""
     return f'<path d="M{path}" style="fill:none;stroke:{colour};stroke-width:{wide};stroke-linecap:round{dash}"/>'
 
 
-def _dot(x: float, y: float, colour: str, radius: float = 5) -> str:
+def _dot(x: Number, y: Number, colour: str, radius: Number = 5) -> str:
     return f'<circle cx="{_number(x)}" cy="{_number(y)}" r="{_number(radius)}" style="fill:{colour}"/>'
 
 
-def _bar(x: float, y: float, wide: float, high: float, colour: str) -> str:
+def _bar(x: Number, y: Number, wide: Number, high: Number, colour: str) -> str:
     size = f'width="{_number(wide)}" height="{_number(high)}"'
     return f'<rect x="{_number(x)}" y="{_number(y)}" {size} rx="2" style="fill:{colour}"/>'
 
 
 def _text(
-    x: float, y: float, words: str, colour: str = "var(--pst-color-text-base)", *, anchor: str = "start", bold: bool = False
+    x: Number,
+    y: Number,
+    words: str,
+    colour: str = "var(--pst-color-text-base)",
+    *,
+    anchor: str = "start",
+    bold: bool = False,
 ) -> str:
     weight = ";font-weight:700" if bold else ""
     ink = f"color-mix(in srgb, {colour} 75%, var(--pst-color-text-base))"
@@ -62,25 +69,27 @@ def _text(
     )
 
 
-def _formula(x: float, y: float, formula: str, colour: str) -> str:
+def _formula(x: Number, y: Number, formula: str, colour: str) -> str:
     ink = f"fill:color-mix(in srgb, {colour} 75%, var(--pst-color-text-base));font-weight:600"
     return "".join(
         f'<text x="{_number(x + INDEXED * run.x)}" y="{_number(y + INDEXED * run.y)}" '
-        f'font-size="{_number(INDEXED * run.scale)}" style="{ink}{";font-style:italic" if run.italic else ""}">'
+        f'font-size="{_number(INDEXED * run.scale)}" textLength="{_number(INDEXED * run.width)}" '
+        f'lengthAdjust="spacingAndGlyphs" style="{ink}{";font-style:italic" if run.italic else ""}">'
         f"{escape(run.text)}</text>"
         for run in runs(formula)
     )
 
 
-def slopes(falls: tuple[str, float, float], rises: tuple[str, float, float], words: str) -> str:
+def slopes(falls: tuple[str, Number, Number], rises: tuple[str, Number, Number], words: str) -> str:
     """Two probabilities before and after: one named at its start, the other at its end."""
-    top, bottom, left, right = 14, 98, 46, 122
+    top, bottom, left, right = 10, 84, 46, 122
     largest = max(*falls[1:], *rises[1:])
 
-    def at(p: float) -> float:
+    def at(p: Number) -> Number:
         return bottom - (bottom - top) * p / largest
 
-    parts = [_line([(x, top - 6), (x, bottom + 6)], "var(--pst-color-border)", 1.5) for x in (left, right)]
+    parts = [_line([(x, top - 6), (x, bottom + 4)], "var(--pst-color-border)", 1.5) for x in (left, right)]
+    parts += [_text(x, HIGH - 6, when, anchor="middle") for x, when in ((left, "before"), (right, "after"))]
     for (name, before, after), role, named in ((falls, "noise", "before"), (rises, "correct", "after")):
         colour = hue(role)
         parts += [_line([(left, at(before)), (right, at(after))], colour), _dot(left, at(before), colour)]
@@ -92,7 +101,7 @@ def slopes(falls: tuple[str, float, float], rises: tuple[str, float, float], wor
     return picture(words, *parts)
 
 
-def lanes(lines: Sequence[tuple[str, str, float]], words: str, *, never: str = "") -> str:
+def lanes(lines: Sequence[tuple[str, str, Number]], words: str, *, never: str = "") -> str:
     """For each (name, role, step) a line that is bright from the step on at which something was learned.
 
     never: the name of one more, dashed to its end, for what was not.
@@ -116,7 +125,7 @@ def lanes(lines: Sequence[tuple[str, str, float]], words: str, *, never: str = "
     return picture(words, *parts)
 
 
-def bars(shares: Sequence[float], words: str) -> str:
+def bars(shares: Sequence[Number], words: str) -> str:
     """Shares of one, the largest marked."""
     bottom, room = 104, WIDE / len(shares)
     parts = []
@@ -128,7 +137,7 @@ def bars(shares: Sequence[float], words: str) -> str:
     return picture(words, *parts)
 
 
-def falling(heights: Sequence[float], words: str) -> str:
+def falling(heights: Sequence[Number], words: str) -> str:
     """Shares of one, evenly spaced, as a line over its shade."""
     top, bottom, left, right = 10, 100, 10, 166
     step = (right - left) / (len(heights) - 1)
@@ -143,34 +152,38 @@ def falling(heights: Sequence[float], words: str) -> str:
     )
 
 
-def dots(few: float, many: float, words: str) -> str:
+def dots(few: Number, many: Number, words: str) -> str:
     """A dot for each of `many` things, `few` of them marked; for every so many, where they are too many."""
     each = max(1, math.ceil(many / MOST_DOTS))
     places = [(7 * (i % 25) + 4, 7 * (i // 25) + 3.5) for i in range(round(many / each))]
     marked = round(few / each)
 
-    def drawn(some: Sequence[tuple[float, float]], colour: str) -> str:
+    def drawn(some: Sequence[tuple[Number, Number]], colour: str) -> str:
         path = "".join(f"M{_number(x)} {_number(y)}h0" for x, y in some)
         return f'<path d="{path}" style="fill:none;stroke:{colour};stroke-width:5;stroke-linecap:round"/>'
 
-    return picture(words, drawn(places[marked:], hue("W_K1")), drawn(places[:marked], hue("W_O2")))
+    return picture(words, drawn(places[marked:], hue("correct")), drawn(places[:marked], hue("W_O2")))
 
 
-def ring(whole: float, part: float, words: str, *, written: str) -> str:
+def ring(whole: Number, part: Number, words: str, *, written: str) -> str:
     """A ring for the share `whole`, and on it an arc for `part`, which is written in the middle."""
     x, y, radius = WIDE / 2, HIGH / 2, 42
     around = 2 * math.pi * radius
 
-    def arc(share: float, colour: str) -> str:
+    def arc(share: Number, colour: str) -> str:
         dash = f"{_number(around * share)} {_number(around)}"
+        at = f'cx="{_number(x)}" cy="{_number(y)}" r="{radius}"'
         return (
-            f'<circle cx="{_number(x)}" cy="{_number(y)}" r="{radius}" transform="rotate(-90 {_number(x)} {_number(y)})" '
+            f'<circle {at} transform="rotate(-90 {_number(x)} {_number(y)})" '
             f'style="fill:none;stroke:{colour};stroke-width:18;stroke-dasharray:{dash}"/>'
         )
 
     faint = f"color-mix(in srgb, {hue('predicted')} 45%, transparent)"
     return picture(
-        words, arc(whole, faint), arc(part, hue("correct")), _text(x, y + 5, written, hue("correct"), anchor="middle", bold=True)
+        words,
+        arc(whole, faint),
+        arc(part, hue("correct")),
+        _text(x, y + 5, written, hue("correct"), anchor="middle", bold=True),
     )
 
 

@@ -4,8 +4,8 @@ from mechbook.reader.circuits.elements import Arrow, Box, Circuit, Note
 
 
 def copying(asked: str, answer: str) -> Circuit:
-    """The head that reads `asked` `answer` ... `asked` and predicts `answer`. ValueError where they are the same."""
-    first, second, last, top, middle, low = 26.0, 124.0, 312.0, 24.0, 84.0, 144.0
+    """The head that reads `asked` `answer` ... `asked` and predicts `answer`."""
+    first, second, last, top, middle, low = 26.0, 124.0, 310.0, 24.0, 84.0, 144.0
     return Circuit(
         name="copying",
         title=f"How the model can know that {answer} comes next",
@@ -34,5 +34,6 @@ def copying(asked: str, answer: str) -> Circuit:
             Note(218, low, "…", "middle"),
             Note(232, middle + 14, "looks", "middle", size=12),
             Note(222, top + 14, "copies", "middle", size=12),
+            Note(last, top + 24, "predicts", "middle", size=12),
         ),
     )
