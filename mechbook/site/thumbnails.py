@@ -104,7 +104,7 @@ def slopes(falls: tuple[str, Number, Number], rises: tuple[str, Number, Number],
 def lanes(lines: Sequence[tuple[str, str, Number]], words: str, *, never: str = "") -> str:
     """For each (name, role, step) a line that is bright from the step on at which something was learned.
 
-    never: the name of one more, dashed to its end, for what was not.
+    never: the name of one more, dotted, for what was not, being alone.
     """
     left, right = 42, 170
     last = max(step for _, _, step in lines)
@@ -112,7 +112,7 @@ def lanes(lines: Sequence[tuple[str, str, Number]], words: str, *, never: str = 
     high = HIGH / rows
     parts = []
     for number, (name, role, step) in enumerate(lines):
-        y, x = high * (number + 0.5), left + (right - left) * 0.92 * step / last
+        y, x = high * (number + 0.5), left + (right - left) * 0.86 * step / last
         colour = hue(role)
         parts += [_line([(left, y), (x, y)], "var(--pst-color-border)", 2), _line([(x, y), (right, y)], colour, 6)]
         parts.append(_dot(x, y, colour, 6))
@@ -120,8 +120,9 @@ def lanes(lines: Sequence[tuple[str, str, Number]], words: str, *, never: str = 
         parts.append(_formula(0, y + 5.5, name, colour) if named else _text(left - 10, y + 4.5, name, anchor="end"))
     if never:
         y = high * (rows - 0.5)
-        parts.append(_line([(left, y), (right, y)], hue("noise"), 2, "1 6"))
+        parts.append(_line([(left, y), (right - 42, y)], hue("noise"), 2, "1 6"))
         parts.append(_text(left - 10, y + 4.5, never, anchor="end"))
+        parts.append(_text(right, y + 4.5, "alone", hue("noise"), anchor="end"))
     return picture(words, *parts)
 
 

@@ -97,7 +97,7 @@ def test_the_numbers_are_those_of_claims_json(text: str, rows: dict[str, dict[st
 
 
 def test_no_number_is_typed_in() -> None:
-    """Outside roles, links, code and headers; "three" of a circuit's matrices is a word, and measured numbers are none."""
+    """Outside roles, links, code and headers. How many matrices a circuit has may be said in a word."""
     words = [cell.source for cell in jupytext.read(ROOT / f"{LANDING}.md").cells if cell.cell_type == "markdown"]
     left = "\n".join(words)
     for taken in (r"\{[\w:]+\}`[^`]*`", r"^```\{\w+\}.*$", r"^:\w+:.*$", r"^\d+\. ", r"SmolLM2-135M", r"in 4 bits"):
@@ -151,7 +151,7 @@ def test_the_first_screen_has_the_question_the_circuit_and_the_button(
     with opened(browser, f"{address}/{LANDING}.html", width=width, height=height, dark=dark) as found:
         assert checks.complaints(found) == []
         checks.widget(found.page, "widget-birth")
-        for part in ("h1", ".mb-hero-words strong", ".mb-hero svg.mb-circuit", "button.mb-main", "svg.mb-lines"):
+        for part in ("article h1", ".mb-hero-words strong", ".mb-hero svg.mb-circuit", "button.mb-main", "svg.mb-lines"):
             assert found.page.evaluate(ON_SCREEN, part) == [True], part
 
 
