@@ -151,7 +151,8 @@ def test_the_first_screen_has_the_question_the_circuit_and_the_button(
     with opened(browser, f"{address}/{LANDING}.html", width=width, height=height, dark=dark) as found:
         assert checks.complaints(found) == []
         checks.widget(found.page, "widget-birth")
-        for part in ("article h1", ".mb-hero-words strong", ".mb-hero svg.mb-circuit", "button.mb-main", "svg.mb-lines"):
+        circuit, curves = ".mb-hero svg.mb-circuit", "svg.mb-lines"
+        for part in ("article h1", ".mb-hero-words strong", circuit, "button.mb-main", curves):
             assert found.page.evaluate(ON_SCREEN, part) == [True], part
 
 
