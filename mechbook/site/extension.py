@@ -129,16 +129,22 @@ def changed_pages(app: Sphinx, env: BuildEnvironment) -> list[str]:
     return [page for page in showing if page in env.found_docs]
 
 
-def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Put cards and scorecard in their places."""
-    rows: list[dict[str, Any]] = app.env.mechbook_rows  # type: ignore[attr-defined]
-    home = getattr(app.env, "mechbook_scorecard", None)
+def link_from(app: Sphinx, docname: str) -> scorecard.Link:
+    """What gives the address of a page and anchor as seen from the page `docname`."""
 
     def link(uri: str, anchor: str | None) -> str:
         here = app.builder.get_target_uri(docname)
         path = os.path.relpath(uri, os.path.dirname(here) or ".").replace(os.sep, "/")
         return f"{path}#{anchor}" if anchor else path
 
+    return link
+
+
+def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Put cards and scorecard in their places."""
+    rows: list[dict[str, Any]] = app.env.mechbook_rows  # type: ignore[attr-defined]
+    home = getattr(app.env, "mechbook_scorecard", None)
+    link = link_from(app, docname)
     by_id = {row["id"]: row for row in rows}
     for place in list(doctree.findall(ClaimPlace)):
         row = by_id.get(place["id"])
@@ -181,6 +187,7 @@ def setup(app: Sphinx) -> Mapping[str, Any]:
     app.add_directive("scorecard", ScorecardDirective)
     app.add_directive("failed-claims", quoted.FailedDirective)
     app.add_role("measured", quoted.MeasuredRole())
+    app.add_role("about", quoted.AboutRole())
     app.add_role("verdict", quoted.VerdictRole())
     app.add_directive("versions", VersionsDirective)
     app.connect("source-read", add_fingerprint)

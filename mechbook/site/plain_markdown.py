@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from docutils import nodes
 
 # What a reader of a notebook has no use for: anchors, and what Sphinx keeps for itself.
-SILENT = ("target", "comment", "index", "compound", "toctree", "substitution_definition", "meta", "colspec")
+SILENT = ("target", "comment", "index", "compound", "toctree", "substitution_definition", "meta", "colspec", "PageOnly")
 ADMONITIONS = ("note", "tip", "warning", "important", "hint", "caution", "danger", "attention", "seealso", "error")
 MARKS = re.compile(r"([\\`*$])|(?<!\w)(_)|(_)(?!\w)")
 LINE_MARKS = re.compile(r"^(\s*)([#>+-]|\d+[.)])(?=\s)", re.M)

@@ -2,6 +2,7 @@
 
     {measured}`khop.depth:two`      the mean over seeds of the value "two" with its spread; plain where there is one
     {measured}`laser.cost:share %`  the same in percent, for a part of one
+    {about}`khop.depth:two`         the mean alone, rounded, where a page has its card beside it; with % in percent
     {verdict}`khop.depth`           "held", "did not hold", "not run: ...", with a link to the claim's card
     ```{failed-claims}
     ```                             every claim that did not hold
@@ -37,6 +38,16 @@ class MeasuredRole(SphinxRole):
         id, _, name = self.text.partition(":")
         pages(self.env).add(self.env.docname)
         return [QuotedPlace(id=id.strip(), name=name.strip(), what="measured")], []
+
+
+class AboutRole(SphinxRole):
+    """The role {about}: a value of a claim, rounded and without its spread."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Note the page and leave a place."""
+        id, _, name = self.text.partition(":")
+        pages(self.env).add(self.env.docname)
+        return [QuotedPlace(id=id.strip(), name=name.strip(), what="about")], []
 
 
 class VerdictRole(SphinxRole):
@@ -84,6 +95,21 @@ def measured_text(row: Row, name: str) -> str:
     return part.removeprefix(f"{name} ")
 
 
+def about_text(row: Row, name: str) -> str:
+    """The mean of one value as text, "395" or "0.34", and with "share %" as "93%"; as `measured_text` raises.
+
+    Where some seeds never got there it is what `measured_text` says.
+    """
+    text = measured_text(row, name)
+    plain = name.removesuffix("%").strip()
+    if row["measured"] is None or plain in row.get("never", {}):
+        return text
+    mean = row["measured"][plain] if isinstance(row["measured"], Mapping) else row["measured"]
+    if name.endswith("%"):
+        return f"{mean:.0%}"
+    return f"{mean:.0f}" if abs(mean) >= 10 else f"{mean:.2g}"
+
+
 def fill(doctree: nodes.Element, rows: Mapping[str, Row], link: Link) -> list[str]:
     """Put what is quoted in its places; the problems, a sentence for each place that could not be filled."""
     problems = []
@@ -102,8 +128,9 @@ def fill(doctree: nodes.Element, rows: Mapping[str, Row], link: Link) -> list[st
 
 
 def _quoted(row: Row, what: str, name: str, link: Link) -> nodes.Node:
-    text = measured_text(row, name) if what == "measured" else scorecard.verdict(row)
-    if what == "measured" or not row["page"]:
+    texts = {"measured": measured_text, "about": about_text}
+    text = texts[what](row, name) if what in texts else scorecard.verdict(row)
+    if what in texts or not row["page"]:
         return nodes.inline("", text, classes=["mb-quoted"])
     return nodes.reference("", text, refuri=link(row["page"], row["anchor"]), internal=True)
 

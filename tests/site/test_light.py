@@ -126,14 +126,17 @@ def test_a_link_into_a_page_leads_there_though_what_is_before_is_not_laid_out(
 
 
 @pytest.mark.parametrize("name", TOC)
-def test_formulas_that_nobody_has_neared_have_their_fonts_for_paper(browser: Any, address: str, name: str) -> None:
+def test_formulas_that_nobody_has_neared_have_their_fonts_for_paper(
+    browser: Any, html: Path, address: str, name: str
+) -> None:
     """Oracle: the browser's own list of fonts, on a page of which only the top was on the screen."""
+    least = 2 if "<mjx-container" in (html / f"{name}.html").read_text(encoding="utf-8") else 0
     page = browser.new_page(viewport={"width": 1280, "height": 300})
     try:
         page.goto(f"{address}/{name}.html", wait_until="load")
         page.wait_for_timeout(1000)
         found = page.evaluate(FONTS)
-        assert len(found) >= 2 and [family for family, status in found if status != "loaded"] == []
+        assert len(found) >= least and [family for family, status in found if status != "loaded"] == []
     finally:
         page.close()
 

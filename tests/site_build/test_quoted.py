@@ -56,6 +56,21 @@ def test_a_name_that_is_none_of_the_claims_is_refused(row: dict[str, object], na
         quoted.measured_text(row, name)
 
 
+@pytest.mark.parametrize(
+    ("row", "name", "text"),
+    [
+        (ROW, "W_O2", "60"),
+        ({**ROW, "measured": 395.33, "spread": 3.2}, "", "395"),
+        ({**ROW, "measured": {"a": 0.3449}, "spread": {"a": 0.03}}, "a", "0.34"),
+        ({**ROW, "measured": {"a": 0.9262}, "spread": {"a": 0.03}}, "a %", "93%"),
+        ({**ROW, "never": {"W_K1": [3, 300]}}, "W_K1", "> 300 in every seed"),
+        (MISSED, "", "(not run: no model)"),
+    ],
+)
+def test_beside_its_card_a_value_is_rounded_and_alone(row: dict[str, object], name: str, text: str) -> None:
+    assert quoted.about_text(row, name) == text
+
+
 def test_places_are_filled_and_what_cannot_be_filled_is_told() -> None:
     doctree = nodes.paragraph()
     doctree += [

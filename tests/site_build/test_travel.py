@@ -214,11 +214,17 @@ def test_without_an_address_no_link_leaves_the_site_and_with_one_they_lead_somew
     colab = "https://colab.research.google.com/github/someone/a-book/blob/gh-pages/_sources/book/01_first.ipynb"
     assert f'href="{colab}"' in page and 'href="https://github.com/someone/a-book"' in page
     assert "colab" not in book.page("02_second")
+    # a shared link has a picture, which is there, and only where there is an address to name
+    shared = dict(re.findall(r'<meta property="(og:[\w:]+)" content="([^"]*)"', page))
+    assert shared["og:title"] == "First — How transformers store facts"
+    assert shared["og:url"] == f"{site}book/01_first.html"
+    assert (html / shared["og:image"].removeprefix(site)).read_bytes().startswith(b"\x89PNG")
     found = notebook(book)
     assert "[the other page](https://someone.example/a-book/book/02_second.html)" in words(found)
     assert "'https://someone.example/a-book'" in found.cells[0].source
     built(book)
     assert {path.name: path.read_bytes() for path in files} == before
+    assert '"og:' not in book.page("01_first") and not (html / "_static/preview.png").exists()
 
 
 @pytest.mark.parametrize(
