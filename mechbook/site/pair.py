@@ -6,6 +6,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from myst_nb.core.read import is_myst_markdown_notebook
+from nbformat.reader import NotJSONError
 
 
 def chapters(folder: Path) -> list[Path]:
@@ -36,7 +37,11 @@ def paired(chapter: Path) -> bool:
     target = chapter.with_suffix(".ipynb")
     if not target.exists():
         return False
-    notebook = nbformat.read(target, as_version=4)
+    try:
+        notebook = nbformat.read(target, as_version=4)
+    except NotJSONError:
+        # a merge left its marks in it, say: the .md is the source
+        return False
     empty = all(not cell.get("outputs") for cell in notebook.cells)
     return empty and contents(notebook) == contents(jupytext.read(chapter))
 
