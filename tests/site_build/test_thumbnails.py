@@ -49,6 +49,7 @@ def test_slopes_are_as_high_as_their_probabilities() -> None:
     """0.4 fills the height; 0.1 is a quarter of it; both lines share it."""
     (_, the), (_, no_the), (_, spain), (_, more_spain) = dots_of("slopes")
     bottom = the + (no_the - the) * 4 / 3
+    assert (the, bottom) == pytest.approx((10, 84), abs=0.1)
     assert spain == pytest.approx(no_the) and more_spain == pytest.approx((the + bottom) / 2)
 
 

@@ -216,7 +216,7 @@ def test_without_an_address_no_link_leaves_the_site_and_with_one_they_lead_somew
     assert "colab" not in book.page("02_second")
     # a shared link has a picture, which is there, and only where there is an address to name
     shared = dict(re.findall(r'<meta property="(og:[\w:]+)" content="([^"]*)"', page))
-    assert shared["og:title"] == "First — How transformers store facts"
+    assert shared["og:title"] == "First page — How transformers store facts"
     assert shared["og:url"] == f"{site}book/01_first.html"
     assert (html / shared["og:image"].removeprefix(site)).read_bytes().startswith(b"\x89PNG")
     found = notebook(book)
