@@ -39,7 +39,7 @@ function question(seq) {
 const begun = (/** @type {number} */ batch) => `Training: each step reads ${batch} sequences and moves the matrices a little.`;
 const ended = (/** @type {number} */ steps, /** @type {number} */ accuracy) =>
   `Trained: after ${steps} steps ${percent(accuracy)} of its answers are right. Watch it slowly.`;
-const WHAT = "An induction head: it finds where the letter stood before, and copies what followed.";
+const WHAT = "An induction head: it finds the same letter before, copies what followed.";
 const line = (/** @type {readonly [step: number, words: string]} */ [step, words]) => `Step ${step}: ${words}.`;
 const count = (/** @type {string} */ counts, /** @type {number} */ value, /** @type {number[]} */ steps) =>
   `${counts}: ${percent(value)}${steps.map((step, k) => `${k ? ", " : "; "}${AT[k]} ${step}`).join("")}.`;
