@@ -167,7 +167,8 @@ def played(browser: Any, address: str, page: str, name: str, choices: Mapping[st
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     try:
         shown = context.new_page()
-        shown.goto(f"{address}/book/{page}.html", wait_until="load")
+        # a widget that a link names comes without being scrolled to
+        shown.goto(f"{address}/book/{page}.html#{name}", wait_until="load")
         root = shown.locator(f'section[data-widget="{name}"]')
         root.locator('xpath=self::*[@data-step="0"]').wait_for(timeout=60_000)
         for label, value in choices.items():
