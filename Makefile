@@ -95,6 +95,7 @@ bench: $(READY)  ## print how much faster fast paths are than the definitions, t
 	@$(PY) -m benchmarks.bench_noisy
 	@$(PY) -m benchmarks.bench_laser
 	@$(PY) -m benchmarks.bench_training
+	@$(PY) -m benchmarks.bench_language
 	@if [ -e _build/html/index.html ]; then $(PY) -m benchmarks.bench_widget; $(PY) -m benchmarks.bench_pages; \
 	else echo "Widgets and pages are timed on the built site: run make book first."; fi
 
