@@ -104,12 +104,13 @@ def draw(app: Sphinx, exception: Exception | None) -> None:
 
 def preview(path: Path, book: str, told: Mapping[str, Any]) -> None:
     """Write the picture: the book's name and, where chapter 5 tells of it, what one cut does to one answer."""
-    from matplotlib import rc_context
+    from matplotlib import style
     from matplotlib.figure import Figure
 
     from mechbook.reader.figures import ROLE
 
-    with rc_context({"font.family": "DejaVu Sans"}):
+    # whatever was set before, as by figures that are cut to what is drawn, the picture has the size that its tags tell
+    with style.context(["default", {"font.family": "DejaVu Sans"}]):
         figure = Figure(figsize=(SIZE[0] / 100, SIZE[1] / 100), dpi=100, facecolor="white")
         figure.text(0.06, 0.82, book, size=40, weight="bold", color="#1a2233", va="center")
         figure.text(0.06, 0.71, TAGLINE, size=24, color="#4a5568", va="center")

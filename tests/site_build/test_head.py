@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from docutils import nodes
+from matplotlib import rc_context
 
 from mechbook.site import head
 
@@ -50,6 +51,7 @@ def test_what_stands_in_a_box_is_no_beginning() -> None:
 def test_the_picture_has_the_size_that_is_told(tmp_path: Path, told: dict[str, object]) -> None:
     """Oracle: the width and the height in the file's own header."""
     path = tmp_path / "preview.png"
-    head.preview(path, "A book", told)
+    with rc_context({"savefig.bbox": "tight", "savefig.dpi": 30, "font.size": 50}):
+        head.preview(path, "A book", told)
     assert struct.unpack(">II", path.read_bytes()[16:24]) == head.SIZE
     assert path.stat().st_size < 100_000
