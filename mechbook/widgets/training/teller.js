@@ -61,10 +61,13 @@ export function tellerOf({ begin, events, ended, aside = "", rate, made, patient
     element: line.element,
     reset,
     /**
-     * Something that the reader did and that is told as an event is.
+     * Something that the reader did: told at once, also while a run plays.
      * @param {string} words
      */
-    note(words) { [moment, notedAt] = [words, at]; },
+    note(words) {
+      [moment, notedAt] = [words, at];
+      line.say(words);
+    },
     /**
      * `lr` is the learning rate. Returns for how many milliseconds a run that plays is to wait.
      * @param {Pick<View, "points" | "latest" | "step" | "done" | "diverged" | "loss">} view

@@ -12,9 +12,8 @@ from mechbook.laser.widgets import laser_live
 from mechbook.pretrained.load import LanguageModel, load
 from tests.browser import checks
 from tests.browser import checks_laser_live as on
-from tests.browser.browser import opened, served
-from tests.laser.widgets.live_site import build, tiny_widget
-from tests.widgets.language.files import write
+from tests.browser.browser import opened
+from tests.laser.widgets.live_site import tiny_widget
 
 CLOSE = 1e-4
 # tokens of the small model's vocabulary
@@ -22,26 +21,8 @@ SAID = {"text": "the an in er on the", "answer": "a", "right": "an on the in"}
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("weights") / "tiny.gguf")
-
-
-@pytest.fixture(scope="module")
 def tiny(weights: Path) -> LanguageModel:
     return load(str(weights))
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Path:
-    folder = tmp_path_factory.mktemp("site")
-    build(folder, tiny_widget(), weights, most=100_000)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def address(site: Path) -> Iterator[str]:
-    with served(site) as found:
-        yield f"{found}/page/index.html"
 
 
 @pytest.fixture

@@ -29,24 +29,6 @@ NO_WASM = "delete globalThis.WebAssembly;"
 BEFORE = "(code) => { globalThis.mechbookLanguage.worker = code + globalThis.mechbookLanguage.worker; }"
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("weights") / "tiny.gguf")
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Path:
-    folder = tmp_path_factory.mktemp("site")
-    build(folder, tiny_widget(), weights, most=100_000)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def address(site: Path) -> Iterator[str]:
-    with served(site) as found:
-        yield f"{found}/page/index.html"
-
-
 @pytest.fixture
 def page(browser: Any, address: str) -> Iterator[Any]:
     with opened(browser, address) as found:

@@ -67,6 +67,21 @@ def test_the_sentence_says_what_the_switch_does(shown: Any) -> None:
     assert "1 − α = 50%" in shown.text_content()
 
 
+def test_the_switch_is_told_at_once_while_the_model_trains(shown: Any) -> None:
+    """Oracle: what was done, and when: the run goes on meanwhile."""
+    until(shown, "d.step === '0'")
+    set_up(shown, Speed="watch")
+    press(shown, "Play")
+    # something has happened by then, and its sentence stands there
+    says(shown, "about as often as it comes")
+    until(shown, "Number(d.step) > 100")
+    for drop, words in ((True, "F_2 dropped: the noise goes from"), (False, "F_2 brought back: the noise goes from")):
+        shown.get_by_label("drop F_2").set_checked(drop)
+        until(shown, f"d.dropped === '{str(drop).lower()}'")
+        assert words in shown.locator(".mb-says").text_content()
+        assert shown.get_attribute("data-playing") == "true"
+
+
 def test_after_one_step_the_switch_is_told_and_then_the_next_step(shown: Any) -> None:
     """Oracle: what was done; and the run by itself for the numbers."""
     until(shown, "d.step === '0'")
